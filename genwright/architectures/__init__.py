@@ -1,0 +1,1 @@
+"""Families of generative models: one file a family, found by being here."""

@@ -1,0 +1,52 @@
+"""What a cleaning rule must offer. One file each in `filters/`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+from genwright.item import Item
+from genwright.modality import Modality
+from genwright.records import Record
+from genwright.registry import Registry
+
+Side = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An item on its way through cleaning. `side` is where its content hash puts it. `value` is read on first use and
+    raises Unreadable where the bytes are not what they claim to be."""
+
+    item: Item
+    side: Side
+    modality: Modality
+
+    @cached_property
+    def value(self) -> Any:
+        return self.modality.read(self.item.data)
+
+
+class Filter(ABC):
+    """A cleaning rule. One instance sees all entries of one cleaning, test items first, then validation, then train,
+    so that of two alike it is the training item that goes; it may remember what it saw."""
+
+    name: ClassVar[str]
+    Options: ClassVar[type[Record]]
+
+    def __init__(self, options: Record) -> None:
+        self.options = options
+
+    @classmethod
+    @abstractmethod
+    def applies(cls, modality: Modality) -> str | None:
+        """None, or the reason why the rule does not suit this kind of content."""
+
+    @abstractmethod
+    def reason(self, entry: Entry) -> str | None:
+        """None to keep the entry, or why it goes to quarantine, in words for a person. May raise Unreadable."""
+
+
+filters: Registry[Filter] = Registry("filters")

@@ -1,0 +1,1 @@
+"""Measures of quality: one file a measure, found by being here."""

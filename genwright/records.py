@@ -1,0 +1,234 @@
+"""What passes between stages: frozen, small, JSON-able; bulk stays on disk behind a path and a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from genwright.shapes import Shape
+
+
+class Record(BaseModel):
+    """Base of everything that is stored or handed on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+def fingerprint(*parts: Any) -> str:
+    """Hex SHA-256 of what bears identity: records and plain JSON values, in canonical JSON."""
+
+    def plain(part: Any) -> Any:
+        return part.model_dump(mode="json") if isinstance(part, BaseModel) else part
+
+    text = json.dumps([plain(p) for p in parts], sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=plain)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Part(Record):
+    """A registered part as a recipe names it: `{kind: NAME, option: value, ...}`, options validated by the part."""
+
+    kind: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class DatasetVersion(Record):
+    """A cleaned, split, encoded data set: what it holds and the DVC hash that identifies its bytes."""
+
+    recipe: str
+    digest: str = Field(description="DVC hash of the cleaned folder, e.g. '3f2a....dir'")
+    path: str = Field(description="folder with the shards and arrays, relative to the workspace")
+    contents: DatasetContents
+
+
+class DatasetContents(Record):
+    """`dataset.json` of a cleaned folder. Counts reconcile: collected = kept (sum of splits) + dropped (by reason)."""
+
+    content: Shape
+    condition: Shape | None
+    content_part: Part
+    condition_part: Part | None
+    collected: int
+    splits: dict[Literal["train", "validation", "test"], int]
+    dropped: dict[str, int] = Field(description="items by the filter (or step) that dropped them")
+    unconditioned: int = Field(0, description="kept items without a condition")
+    bytes: dict[Literal["train", "validation", "test"], int] = Field(description="raw bytes of the kept items")
+    tokens: dict[Literal["train", "validation", "test"], int] | None = None
+    licences: dict[str, int] = Field(description="kept items by licence")
+    sources: dict[str, int] = Field(description="kept items by source")
+    labels: list[str] | None = Field(None, description="class names in order, where the condition is a label")
+    label_counts: dict[str, int] | None = None
+
+
+class Cost(Record):
+    """Estimated before anything runs."""
+
+    parameters: int
+    flops_per_item: float = Field(description="forward and backward, one item")
+    memory_bytes: int = Field(description="weights, gradients, optimiser state, averages and activations at the batch size")
+
+
+class Candidate(Record):
+    """One family at one size, with what it is expected to cost."""
+
+    family: str
+    dial: float
+    config: dict[str, Any]
+    cost: Cost
+    batch_size: int
+
+    @property
+    def title(self) -> str:
+        return f"{self.family} x{self.dial:g}"
+
+
+class RaceEntry(Record):
+    """A row of the selection table: every candidate, also those rejected before or during the race."""
+
+    family: str
+    dial: float
+    cost: Cost | None
+    verdict: Literal["won", "lost", "rejected"]
+    reason: str
+    measure: str | None = None
+    scores: list[float] = Field(default_factory=list, description="the held-out measure after each heat")
+    steps: list[int] = Field(default_factory=list, description="total steps after each heat")
+    seconds_per_step: float | None = None
+
+
+class Selection(Record):
+    """Who raced, who won, on which held-out measure, and why."""
+
+    winner: Candidate
+    measure: str
+    better: Literal["lower", "higher"]
+    table: list[RaceEntry]
+    why: str
+
+
+class Plan(Record):
+    """Everything a round of training depends on besides data and code. Minutes have become steps by now."""
+
+    candidate: Candidate
+    steps: int = Field(gt=0)
+    batch_size: int = Field(gt=0)
+    accumulate: int = Field(1, gt=0, description="micro-batches a step; the effective batch is batch_size whatever it is")
+    learning_rate: float = Field(gt=0)
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    weight_decay: float = Field(0.0, ge=0)
+    warmup: int = Field(0, ge=0, description="steps of linear warm-up")
+    decay: float = Field(0.5, ge=0, le=1, description="share of the steps over which the rate falls linearly to zero")
+    clip: float = Field(1.0, gt=0, description="global gradient norm")
+    average: float = Field(0.999, ge=0, lt=1, description="decay of the exponential moving average of the weights")
+    precision: Literal["float32", "bfloat16"] = "float32"
+    evaluate_every: int = Field(gt=0, description="steps between held-out measures")
+    patience: int = Field(0, ge=0, description="held-out measures without improvement before stopping; 0 never stops early")
+    measure: str
+    seed: int = 0
+    round: int = 1
+    why: str = "first round"
+
+
+class CurvePoint(Record):
+    """One row of the training curve. `losses` by player; `score` is the held-out measure where it was taken."""
+
+    step: int
+    losses: dict[str, float] = Field(default_factory=dict)
+    score: float | None = None
+    train_score: float | None = Field(None, description="the same measure on training items, where it has one")
+    learning_rate: float | None = None
+    items_per_second: float | None = None
+    skipped: int = Field(0, description="updates skipped so far because a loss or gradient was not finite")
+
+
+class TrainedModel(Record):
+    """The best weights of a round, on disk as a bundle (safetensors + JSON)."""
+
+    plan: Plan
+    data: str = Field(description="DatasetVersion.digest")
+    path: str = Field(description="bundle folder, relative to the workspace")
+    weights: str = Field(description="SHA-256 of weights.safetensors")
+    best_step: int
+    steps_done: int
+    best_score: float | None
+    stopped: Literal["budget", "early", "diverged", "out of memory"]
+    curve: list[CurvePoint]
+    seconds: float
+
+
+class Measured(Record):
+    """A measure with its 95 % bootstrap interval over `n` items. `detail` holds what the report shows beside it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    floor: float | None = Field(None, description="the same measure of real held-out items against real ones, where it has one")
+    detail: dict[str, Any] = Field(default_factory=dict)
+
+
+class GateVerdict(Record):
+    """One gate: a bound in the recipe, or the comparison with the champion."""
+
+    name: str
+    passed: bool
+    reason: str
+    value: float | None = None
+    bound: float | None = None
+
+
+class Evaluation(Record):
+    """A model on the test split. Two evaluations compare only when `evaluation_set` and `code` are equal."""
+
+    model: str = Field(description="SHA-256 of the weights")
+    evaluation_set: str = Field(description="fingerprint of the test items, sample count, sampling options and seed")
+    code: str = Field(description="version of Genwright that measured")
+    measures: dict[str, Measured]
+    unmeasured: dict[str, str] = Field(default_factory=dict, description="measure to the reason it could not be taken")
+    seconds: float = 0.0
+
+
+class Diagnosis(Record):
+    """What went wrong in a round and the plan for the next one, or that the round is good."""
+
+    finding: Literal[
+        "good", "diverged", "under-trained", "overfitted", "collapsed", "memorised", "out of memory", "not good enough"
+    ]
+    evidence: str
+    change: str | None = Field(None, description="the change for the next round, in words")
+    next_plan: Plan | None = None
+
+
+class Round(Record):
+    """One turn of train, evaluate, diagnose."""
+
+    model: TrainedModel | None
+    evaluation: Evaluation | None
+    diagnosis: Diagnosis
+    mlflow_run: str | None = None
+
+
+class ModelVersion(Record):
+    """A registered model version."""
+
+    name: str
+    version: int
+    weights: str
+    data: str
+    recipe: str = Field(description="recipe fingerprint")
+    run: str = Field(description="MLflow run id")
+
+
+class Decision(Record):
+    """What the gate decided about a challenger."""
+
+    promote: bool
+    verdicts: list[GateVerdict]
+    champion: int | None = Field(None, description="version compared with; None when there is none")
+    champion_evaluation: Evaluation | None = None
+    reason: str
+
+
+DatasetVersion.model_rebuild()

@@ -1,0 +1,1 @@
+"""Places data comes from: one file a place, found by being here."""

@@ -1,0 +1,57 @@
+"""Where everything lies, and the settings of this machine that never bear on results."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings from the environment (`GENWRIGHT_*`); none of them is part of a fingerprint."""
+
+    model_config = SettingsConfigDict(env_prefix="GENWRIGHT_", extra="ignore")
+
+    workspace: Path = Field(default_factory=Path.cwd, description="folder that holds recipes/, data/ and .genwright/")
+    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, gt=0)
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+
+
+class Workspace:
+    """The folders of one workspace; all that is written lies under `data/` and `.genwright/`."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = (root or Settings().workspace).resolve()
+
+    @property
+    def state(self) -> Path:
+        """Runs, checkpoints, locks and the embedded databases."""
+        return self.root / ".genwright"
+
+    @property
+    def recipes(self) -> Path:
+        return self.root / "recipes"
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def mlflow_uri(self) -> str:
+        """`MLFLOW_TRACKING_URI` where set, else a SQLite file of the workspace."""
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.state / 'mlflow.db'}"
+
+    def raw(self, recipe: str) -> Path:
+        return self.data / recipe / "raw"
+
+    def clean(self, recipe: str) -> Path:
+        return self.data / recipe / "clean"
+
+    def run(self, identity: str) -> Path:
+        """Folder of one run: plan, race, rounds, checkpoints, report. `identity` is a fingerprint."""
+        return self.state / "runs" / identity[:16]
+
+    def lock(self, name: str) -> Path:
+        return self.state / "locks" / f"{name}.lock"
