@@ -117,6 +117,7 @@ class Plan(Record):
     accumulate: int = Field(1, gt=0, description="micro-batches a step; the effective batch is batch_size whatever it is")
     learning_rate: float = Field(gt=0)
     optimizer: Literal["adamw", "muon"] = "adamw"
+    momentum: float = Field(0.9, ge=0, lt=1, description="AdamW's first beta")
     weight_decay: float = Field(0.0, ge=0)
     warmup: int = Field(0, ge=0, description="steps of linear warm-up")
     decay: float = Field(0.5, ge=0, le=1, description="share of the steps over which the rate falls linearly to zero")
@@ -126,6 +127,8 @@ class Plan(Record):
     evaluate_every: int = Field(gt=0, description="steps between held-out measures")
     patience: int = Field(0, ge=0, description="held-out measures without improvement before stopping; 0 never stops early")
     measure: str
+    sampling: dict[str, Any] = Field(default_factory=dict, description="sampling options that differ from the family's own")
+    samples: int = Field(256, gt=0, description="samples drawn for a held-out measure during training")
     seed: int = 0
     round: int = 1
     why: str = "first round"
@@ -137,7 +140,8 @@ class CurvePoint(Record):
     step: int
     losses: dict[str, float] = Field(default_factory=dict)
     score: float | None = None
-    train_score: float | None = Field(None, description="the same measure on training items, where it has one")
+    train_loss: float | None = Field(None, description="loss of the averaged weights on training items")
+    validation_loss: float | None = Field(None, description="the same on held-out items; None for families with several players")
     learning_rate: float | None = None
     items_per_second: float | None = None
     skipped: int = Field(0, description="updates skipped so far because a loss or gradient was not finite")
