@@ -59,7 +59,7 @@ def load(root: Path, step: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def newest(root: Path) -> tuple[int | None, list[int]]:
     """The newest step whose bytes verify, and the newer ones that do not."""
-    damaged = []
+    damaged: list[int] = []
     for step in reversed(steps(root)):
         if verified(root / f"{step:09d}"):
             return step, damaged

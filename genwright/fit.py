@@ -247,7 +247,8 @@ class Fit:
 
     def _measure(self, point: CurvePoint) -> CurvePoint:
         """The held-out measure of the averaged weights, and what follows from it: best kept, early stopping."""
-        progress, model = self.progress, self.average.module
+        progress = self.progress
+        model: Architecture = self.average.module  # type: ignore[assignment]
         with self._autocast():
             value = score(model, self.dataset, self.plan, side="validation", device=str(self.device)).value
             train_loss, validation_loss = held_out_losses(model, self.dataset, self.plan, str(self.device))

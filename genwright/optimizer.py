@@ -17,7 +17,9 @@ def build(module: nn.Module, plan: Plan) -> list[Optimizer]:
     Matrices are decayed, vectors are not. With Muon, 2-d weights go to it except embeddings and modules called `head`;
     its rate is matched to AdamW's update size (`match_rms_adamw`), so that one learning rate serves both.
     """
-    hidden, matrices, vectors = [], [], []
+    hidden: list[nn.Parameter] = []
+    matrices: list[nn.Parameter] = []
+    vectors: list[nn.Parameter] = []
     outer = {
         id(p)
         for name, part in module.named_modules()
@@ -64,8 +66,8 @@ def unpack(optimizers: dict[str, list[Optimizer]], packed: dict[str, Tensor]) ->
     for key, value in packed.items():
         player, place, parameter, name = key.split("/")
         states.setdefault((player, int(place)), {}).setdefault(int(parameter), {})[name] = value
-    for player, members in optimizers.items():
-        for place, optimizer in enumerate(members):
+    for name, members in optimizers.items():
+        for at, optimizer in enumerate(members):
             whole = optimizer.state_dict()
-            whole["state"] = states.get((player, place), {})
+            whole["state"] = states.get((name, at), {})
             optimizer.load_state_dict(whole)

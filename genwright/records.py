@@ -141,7 +141,7 @@ class CurvePoint(Record):
     losses: dict[str, float] = Field(default_factory=dict)
     score: float | None = None
     train_loss: float | None = Field(None, description="loss of the averaged weights on training items")
-    validation_loss: float | None = Field(None, description="the same on held-out items; None for families with several players")
+    validation_loss: float | None = Field(None, description="the same on held-out items; None with several players")
     learning_rate: float | None = None
     items_per_second: float | None = None
     skipped: int = Field(0, description="updates skipped so far because a loss or gradient was not finite")

@@ -1,0 +1,46 @@
+"""An independent judge of labelled arrays: an RBF support vector machine with calibrated probabilities.
+
+Learned from the training split alone, never trained against.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genwright.dataset import Dataset
+from genwright.shapes import Label, Shape, Signal
+
+MOST = 10_000  # training items; the cost of an SVM grows with their square
+LARGEST = 32 * 32 * 3
+
+
+def applies(content: Shape, condition: Shape | None) -> str | None:
+    """None, or why there can be no such judge."""
+    if not isinstance(content, Signal) or content.size > LARGEST:
+        return f"judges arrays of up to {LARGEST} values"
+    return None if isinstance(condition, Label) and condition.classes > 1 else "needs labelled data"
+
+
+class Judge:
+    """Probabilities of the classes of a data set; classes with fewer than five labelled items are left out."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        from sklearn.calibration import CalibratedClassifierCV
+        from sklearn.svm import SVC
+
+        batch = dataset.train.items(np.arange(min(MOST, len(dataset.train))))
+        assert batch.condition is not None
+        x, y = batch.content.flatten(1).numpy(), batch.condition.numpy()
+        classes, counts = np.unique(y[y >= 0], return_counts=True)
+        known = np.isin(y, classes[counts >= 5])
+        self._model: Any = CalibratedClassifierCV(SVC(kernel="rbf", gamma="scale", C=10.0), cv=5, ensemble=False)
+        self._model.fit(x[known], y[known])
+
+    def probabilities(self, content: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """(n,) the likeliest class of each item, and (n,) its probability."""
+        table = self._model.predict_proba(content.flatten(1).numpy())
+        return self._model.classes_[table.argmax(axis=1)].astype(np.int64), table.max(axis=1)
