@@ -72,15 +72,18 @@ class Column:
 
     def _sequence(self, index: int) -> NDArray[np.int64]:
         assert isinstance(self.shape, Tokens)
-        room = self.shape.length - (2 if self._begin else 1)
-        tokens = self.tokens(index)[:room]
-        row = np.full(self.shape.length, PAD, dtype=np.int64)
-        start = 0
-        if self._begin:
-            row[0], start = BOS, 1
-        row[start : start + len(tokens)] = tokens
-        row[start + len(tokens)] = EOS
-        return row
+        return padded(self.tokens(index), self.shape.length, begin=self._begin)
+
+
+def padded(tokens: Integers, length: int, *, begin: bool) -> NDArray[np.int64]:
+    """(length,) tokens cut to what fits, after BOS where they `begin` an item to be written, ended by EOS and PAD."""
+    start = 1 if begin else 0
+    tokens = tokens[: length - start - 1]
+    row = np.full(length, PAD, dtype=np.int64)
+    row[:start] = BOS
+    row[start : start + len(tokens)] = tokens
+    row[start + len(tokens)] = EOS
+    return row
 
 
 class Split:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from genwright.architecture import Architecture, SampleOptions
 from genwright.dataset import Batch, Dataset, Split
 from genwright.modality import Modality, build
-from genwright.shapes import Label
+from genwright.shapes import BOS, EOS, PAD, Label, Tokens
 
 
 @dataclass
@@ -89,6 +90,18 @@ def draw(
     finally:
         model.train(training)
     return torch.cat(pieces)
+
+
+def decode(modality: Modality, rows: Tensor) -> list[Any]:
+    """The values of samples as a family gives them: arrays as they are, sequences up to their EOS."""
+    if not isinstance(modality.shape, Tokens):
+        return [modality.decode(row) for row in rows.numpy()]
+    values = []
+    for row in rows.numpy():
+        ends = np.flatnonzero(row == EOS)
+        row = row[: ends[0]] if len(ends) else row
+        values.append(modality.decode(row[(row != PAD) & (row != BOS)]))
+    return values
 
 
 def batches(split: Split, size: int, limit: int | None = None) -> list[Batch]:

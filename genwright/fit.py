@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,18 @@ class Fit:
                 raise
             if self.progress.stopped or self.until == self.plan.steps:
                 self._finish()
+
+    @property
+    def last_score(self) -> float | None:
+        """The newest held-out measure, None before the first."""
+        points = [p.model_dump() for p in self.result.curve] if self.finished else self.progress.curve
+        return next((p["score"] for p in reversed(points) if p.get("score") is not None), None)
+
+    def rehearse(self, steps: int) -> Iterator[Callable[[], object]]:
+        """Steps to be timed, on a model that is thrown away; nothing is written."""
+        self._build()
+        for step in range(steps):
+            yield partial(self._step, step)
 
     def _build(self) -> None:
         plan, contents = self.plan, self.dataset.contents

@@ -130,6 +130,7 @@ class Plan(Record):
     sampling: dict[str, Any] = Field(default_factory=dict, description="sampling options that differ from the family's own")
     samples: int = Field(256, gt=0, description="samples drawn for a held-out measure during training")
     seed: int = 0
+    steps_left: int = Field(0, ge=0, description="steps that later rounds may still take")
     round: int = 1
     why: str = "first round"
 

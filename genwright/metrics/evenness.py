@@ -34,4 +34,5 @@ class Evenness(Metric):
         low, high = bootstrap(len(kinds), lambda i: statistic(kinds[i]), seed=evaluand.seed)
         shares = np.bincount(kinds, minlength=classes) / len(kinds)
         detail = {"rarest": float(shares.min()), "commonest": float(shares.max())}
-        return Measured(value=statistic(kinds), low=low, high=high, n=len(kinds), detail=detail)
+        value = statistic(kinds)  # resamples are always less even than the sample itself
+        return Measured(value=value, low=min(low, value), high=max(high, value), n=len(kinds), detail=detail)
