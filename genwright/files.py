@@ -46,8 +46,8 @@ class FileOptions(Record):
 
 
 def utc(seconds: float) -> str:
-    """A POSIX time as ISO 8601 in UTC, to the second."""
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat()
+    """A POSIX time between 1970 and 2100 as ISO 8601 in UTC, to the second."""
+    return datetime.fromtimestamp(min(max(0, int(seconds)), 4102444800), UTC).isoformat()
 
 
 class Files:
