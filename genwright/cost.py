@@ -48,7 +48,7 @@ def estimate(family: str, config: dict[str, Any], content: Shape, condition: Sha
         for player in model.players:
             kept: list[Tensor] = []
             saved.clear()
-            with Flops() as counter, torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
+            with Flops() as counter, torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):  # type: ignore[no-untyped-call]
                 model.loss(batch, player).backward()  # type: ignore[no-untyped-call]
             flops += counter.total
             peak = max(peak, sum(saved.values()))

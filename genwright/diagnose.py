@@ -67,8 +67,8 @@ def _finding(
     unfinished = _undertrained(trained)
     if unfinished:
         steps = min(2 * plan.steps, plan.steps_left)
-        change = None if steps <= plan.steps // 2 else (f"steps {plan.steps} -> {steps}", {"steps": steps})
-        return "under-trained", unfinished, change
+        longer = (f"steps {plan.steps} -> {steps}", {"steps": steps})
+        return "under-trained", unfinished, longer if steps > plan.steps // 2 else None
     failed = [] if evaluation is None else [v.reason for v in gate.absolute(evaluation, recipe) if not v.passed]
     return "not good enough", "; ".join(failed), _resized(plan, dataset, 2.0)
 

@@ -43,7 +43,7 @@ class Diffusion(Architecture):
     name = "diffusion"
     Config = DiffusionConfig
     Options = DiffusionOptions
-    defaults = {"learning_rate": 2e-3, "batch_size": 128, "average": 0.995, "weight_decay": 0.01}
+    defaults = {"learning_rate": 2e-3, "batch_size": 128, "average": 0.995, "weight_decay": 0.01, "precision": "bfloat16"}
     config: DiffusionConfig
 
     def __init__(self, config: DiffusionConfig, content: Signal, condition: Shape | None) -> None:

@@ -40,7 +40,7 @@ class Vae(Architecture):
     name = "vae"
     Config = VaeConfig
     Options = VaeOptions
-    defaults = {"learning_rate": 2e-3, "batch_size": 128, "average": 0.99, "weight_decay": 0.01}
+    defaults = {"learning_rate": 2e-3, "batch_size": 128, "average": 0.99, "weight_decay": 0.01, "precision": "bfloat16"}
     config: VaeConfig
 
     def __init__(self, config: VaeConfig, content: Signal, condition: Shape | None) -> None:
