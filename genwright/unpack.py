@@ -139,11 +139,15 @@ class _Target:
                 allowed=f"{self.limits.bytes / 2**20:.0f} MiB, and {self.limits.ratio:g} times its own size",
             )
 
+    def skip(self, name: str, reason: str) -> None:
+        """Note why a member is left out."""
+        self.skipped[name.encode("utf-8", "backslashreplace").decode()] = reason
+
     def write(self, name: str, stream: Readable, modified: float) -> None:
         """Write one member, or note why not."""
         reason = unsafe(name)
         if reason is not None:
-            self.skipped[name] = reason
+            self.skip(name, reason)
             return
         self._files += 1
         if self._files > self.limits.files:
@@ -153,12 +157,12 @@ class _Target:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("xb")
         except FileExistsError:
-            self.skipped[name] = "the name occurs twice"
+            self.skip(name, "the name occurs twice")
             return
         except (OSError, ValueError) as error:
             if getattr(error, "errno", None) == errno.ENOSPC:
                 raise
-            self.skipped[name] = f"the name cannot be written: {getattr(error, 'strerror', None) or error}"
+            self.skip(name, f"the name cannot be written: {getattr(error, 'strerror', None) or error}")
             return
         with file:
             while piece := stream.read(PIECE):
@@ -203,7 +207,7 @@ def _unpack_tar(stream: IO[bytes], target: _Target) -> None:
                 while content.read(PIECE):  # what was not written is skipped here, so that only headers are read next
                     pass
             elif not member.isdir():
-                target.skipped[member.name] = "a link, device or pipe, not a plain file"
+                target.skip(member.name, "a link, device or pipe, not a plain file")
             counted.allowance = HEADER_BYTES
 
 
@@ -215,15 +219,15 @@ def _unpack_zip(archive: Path, target: _Target) -> None:
             if member.is_dir():
                 continue
             if kind not in (0, stat.S_IFREG):
-                target.skipped[member.filename] = "a link, device or pipe, not a plain file"
+                target.skip(member.filename, "a link, device or pipe, not a plain file")
             elif member.flag_bits & 0x1:
-                target.skipped[member.filename] = "encrypted"
+                target.skip(member.filename, "encrypted")
             else:
                 try:
                     with opened.open(member) as stream:
                         target.write(member.filename, _Counted(stream, target), _zip_time(member))
                 except NotImplementedError as error:
-                    target.skipped[member.filename] = f"cannot be decompressed: {error}"
+                    target.skip(member.filename, f"cannot be decompressed: {error}")
 
 
 def _zip_time(member: zipfile.ZipInfo) -> float:
