@@ -1,0 +1,20 @@
+"""One thread, so that tests neither disturb each other nor depend on the number of cores."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from genwright.workspace import Settings
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a workspace that is thrown away."""
+    return Settings(workspace=tmp_path, threads=1, device="cpu")
