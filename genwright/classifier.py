@@ -12,21 +12,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genwright.dataset import Dataset
-from genwright.shapes import Label, Shape, Signal
+from genwright.shapes import Label, Signal
 
 MOST = 10_000  # training items; the cost of an SVM grows with their square
 LARGEST = 32 * 32 * 3
+FEWEST = 5  # items of a class; one for each fold of the calibration
 
 
-def applies(content: Shape, condition: Shape | None) -> str | None:
+def applies(dataset: Dataset) -> str | None:
     """None, or why there can be no such judge."""
+    content, condition = dataset.contents.content, dataset.train.condition
     if not isinstance(content, Signal) or content.size > LARGEST:
         return f"judges arrays of up to {LARGEST} values"
-    return None if isinstance(condition, Label) and condition.classes > 1 else "needs labelled data"
+    if condition is None or not isinstance(condition.shape, Label):
+        return "needs labelled data"
+    counts = np.bincount(condition.array[condition.array >= 0], minlength=condition.shape.classes)
+    enough = int((counts >= FEWEST).sum())
+    return None if enough > 1 else f"needs {FEWEST} training items of two classes or more; {enough} have as many"
 
 
 class Judge:
-    """Probabilities of the classes of a data set; classes with fewer than five labelled items are left out."""
+    """Probabilities of the classes of a data set; classes with fewer than FEWEST labelled items are left out."""
 
     def __init__(self, dataset: Dataset) -> None:
         from sklearn.calibration import CalibratedClassifierCV
@@ -36,8 +42,8 @@ class Judge:
         assert batch.condition is not None
         x, y = batch.content.flatten(1).numpy(), batch.condition.numpy()
         classes, counts = np.unique(y[y >= 0], return_counts=True)
-        known = np.isin(y, classes[counts >= 5])
-        self._model: Any = CalibratedClassifierCV(SVC(kernel="rbf", gamma="scale", C=10.0), cv=5, ensemble=False)
+        known = np.isin(y, classes[counts >= FEWEST])
+        self._model: Any = CalibratedClassifierCV(SVC(kernel="rbf", gamma="scale", C=10.0), cv=FEWEST, ensemble=False)
         self._model.fit(x[known], y[known])
 
     def probabilities(self, content: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -43,6 +43,11 @@ def _part_of(registry: Registry[Any]) -> BeforeValidator:
     return BeforeValidator(validate)
 
 
+ContentPart = Annotated[Part, _part_of(modalities)]
+SourcePart = Annotated[Part, _part_of(sources)]
+FilterPart = Annotated[Part, _part_of(filters)]
+
+
 class Budget(Record):
     """Work, either as minutes (turned into steps once, by a short measurement, and stored in the plan) or as steps
     (the same on every machine). Exactly one of the two."""
@@ -124,10 +129,10 @@ class Recipe(Record):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
     description: str = ""
-    content: Annotated[Part, _part_of(modalities)]
-    condition: Annotated[Part, _part_of(modalities)] | None = None
-    sources: list[Annotated[Part, _part_of(sources)]] = Field(min_length=1)
-    cleaning: list[Annotated[Part, _part_of(filters)]] = Field(default_factory=list)
+    content: ContentPart
+    condition: ContentPart | None = None
+    sources: list[SourcePart] = Field(min_length=1)
+    cleaning: list[FilterPart] = Field(default_factory=list)
     split: Splitting = Splitting()
     select: Selecting = Selecting()
     train: Training = Training()

@@ -132,7 +132,7 @@ class Race:
         racers = []
         for candidate in candidates:
             steps = budget.steps or int(self._share(len(candidates)) / seconds[candidate.title])
-            if steps < FEWEST_STEPS and len(candidates) > 1:
+            if budget.steps is None and steps < FEWEST_STEPS and len(candidates) > 1:
                 need = f"only {steps} steps of {seconds[candidate.title]:.2g} s fit into its share of the race"
                 self._reject(candidate.family, candidate.dial, need, candidate)
                 continue

@@ -22,7 +22,9 @@ def dataset(folder: Path, content: Part, condition: Part | None = None, counts: 
     modality = build(content)
     files = type(modality).fixture(sum(counts.values()))
     given = build(condition) if condition else None
-    conditions = type(given).fixture(len(files)) if given else []
+    kinds = 4 if condition and condition.kind == "label" else len(files)  # a few classes, many times each
+    distinct = type(given).fixture(kinds) if given else []
+    conditions = [distinct[i % kinds] for i in range(len(files))] if given else []
     folder.mkdir(parents=True)
     _fit(modality, files[: counts["train"]], folder / "content")
     if given:

@@ -21,7 +21,7 @@ class Evenness(Metric):
 
     @classmethod
     def applies(cls, evaluand: Evaluand) -> str | None:
-        return classifier.applies(evaluand.model.content, evaluand.dataset.contents.condition)
+        return classifier.applies(evaluand.dataset)
 
     def measure(self, evaluand: Evaluand) -> Measured:
         classes = len(evaluand.dataset.contents.labels or [])

@@ -28,7 +28,7 @@ class Recognised(Metric):
 
     @classmethod
     def applies(cls, evaluand: Evaluand) -> str | None:
-        return classifier.applies(evaluand.model.content, evaluand.dataset.contents.condition)
+        return classifier.applies(evaluand.dataset)
 
     def measure(self, evaluand: Evaluand) -> Measured:
         judge = classifier.Judge(evaluand.dataset)
