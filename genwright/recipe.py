@@ -221,19 +221,19 @@ def parse(given: dict[str, Any], where: str = "recipe") -> Recipe:
 
 
 def _override(given: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
+    """Put the value of `a.b=value` (a YAML value) into place; a number is a place in a list."""
+    key, equals, text = override.partition("=")
     if not equals or not key:
         raise RecipeError("An override is KEY=VALUE.", got=override, allowed="e.g. train.budget.steps=500")
     *path, last = key.split(".")
     place: Any = given
-    for step in path:
-        place = place[int(step)] if isinstance(place, list) and step.isdigit() else place.setdefault(step, {})
-        if not isinstance(place, dict | list):
-            raise RecipeError("An override cannot go below a plain value.", got=override)
-    if isinstance(place, list):
-        place[int(last)] = yaml.safe_load(value)
-    else:
-        place[last] = yaml.safe_load(value)
+    try:
+        value = yaml.safe_load(text)
+        for step in path:
+            place = place[int(step)] if isinstance(place, list) else place.setdefault(step, {})
+        place[int(last) if isinstance(place, list) else last] = value
+    except (yaml.YAMLError, ValueError, IndexError, TypeError, AttributeError) as error:
+        raise RecipeError("An override does not fit the recipe.", got=override, do=f"mend it: {error}") from error
 
 
 def schema() -> dict[str, Any]:
