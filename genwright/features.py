@@ -40,12 +40,12 @@ def applies(content: Shape) -> str | None:
 
 def learn(train: Split, content: Signal) -> Features:
     """Components that hold 99 % of the variance of the training items, at most COMPONENTS."""
-    total, square, n = 0.0, 0.0, 0
+    total, square, n = torch.zeros(()), torch.zeros(()), 0
     for piece in pieces(train, MOST):
         x = _reduced(piece, content.dims).double()
         total, square, n = total + x.sum(dim=0), square + x.T @ x, n + len(x)
-    mean = torch.as_tensor(total) / n
-    values, vectors = torch.linalg.eigh(torch.as_tensor(square) / n - torch.outer(mean, mean))
+    mean = total / n
+    values, vectors = torch.linalg.eigh(square / n - torch.outer(mean, mean))
     values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
     d = min(COMPONENTS, int((values.cumsum(0) < 0.99 * values.sum()).sum()) + 1)
     basis = vectors[:, :d] / values[:d].clamp(min=1e-8).sqrt()
