@@ -124,7 +124,7 @@ class Files:
         return self._exclude.match_file(path.relative_to(self.root).as_posix() + ("/" if folder else ""))
 
     def _wanted(self, path: Path) -> bool:
-        if self._excluded(path) or (self.options.captions and path.name.endswith(self.options.captions)):
+        if self._excluded(path) or (self.options.captions and path.name.lower().endswith(self.options.captions.lower())):
             return False
         if self._include is not None:
             return self._include.match_file(path.relative_to(self.root).as_posix())
