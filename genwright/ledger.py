@@ -1,0 +1,117 @@
+"""Who changed which model's champion, when and why: JSON lines that are only ever appended to."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from genwright.durable import sync
+from genwright.errors import GenwrightError
+from genwright.records import Decision, GateVerdict, Record
+
+
+class Entry(Record):
+    """One line. `noticed` means that the champion was found to be another than the ledger knew: moved by other means, or by
+    a process that died before it could write."""
+
+    at: str = Field(description="ISO 8601 in UTC")
+    who: str = Field(description="user@host")
+    what: Literal["promoted", "rolled back", "refused", "noticed"]
+    name: str
+    before: int | None = Field(description="champion at that time")
+    after: int | None = Field(description="the version asked for")
+    why: str
+    verdicts: list[GateVerdict] = Field(default_factory=list)
+
+
+def person() -> str:
+    """The user and machine that act."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+class Ledger:
+    """The ledger of one model name, under `folder`."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.path, self.name = folder / f"{name}.jsonl", name
+
+    def append(
+        self,
+        what: Literal["promoted", "rolled back", "refused", "noticed"],
+        *,
+        before: int | None,
+        after: int | None,
+        why: str,
+        decision: Decision | None = None,
+        who: str | None = None,
+    ) -> Entry:
+        """Write one line and flush it to disk. A line that a crash cut short stays behind as it is."""
+        entry = Entry(
+            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            who=who or person(),
+            what=what,
+            name=self.name,
+            before=before,
+            after=after,
+            why=why,
+            verdicts=decision.verdicts if decision else [],
+        )
+        line = json.dumps(entry.model_dump(mode="json"), ensure_ascii=False) + "\n"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            size = os.fstat(handle).st_size
+            cut = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+            os.write(handle, ("\n" if cut else "").encode() + line.encode())
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        sync(self.path.parent)
+        return entry
+
+    def entries(self) -> list[Entry]:
+        """All entries, oldest first. Raises GenwrightError for a line that is whole JSON but no entry; what a crash cut
+        short is no JSON and does not count."""
+        if not self.path.is_file():
+            return []
+        found = []
+        for number, line in enumerate(self.path.read_bytes().splitlines(), start=1):
+            if not line.strip() or not _whole(line):
+                continue
+            try:
+                found.append(Entry.model_validate_json(line))
+            except ValidationError as error:
+                raise GenwrightError(
+                    f"Line {number} of the ledger of {self.name} is no entry.", got=error, do=f"look at {self.path}"
+                ) from error
+        return found
+
+    def champions(self) -> list[int]:
+        """The champions that lead to the present one, which is last: a promotion adds one, a rollback takes those behind
+        its target away."""
+        line: list[int] = []
+        for entry in self.entries():
+            if entry.what == "refused":
+                continue
+            if entry.what == "rolled back" and entry.after in line:
+                line = line[: line.index(entry.after) + 1]
+            elif entry.after is None:
+                line = []
+            elif not line or line[-1] != entry.after:
+                line.append(entry.after)
+        return line
+
+
+def _whole(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
