@@ -134,4 +134,4 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=120, check=True
     )
-    assert int(done.stdout) * 1024 < 200 * 2**20
+    assert int(done.stdout) * 1024 < 150 * 2**20

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import ssl
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,3 +155,22 @@ def test_a_host_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(module, "PAUSE", 0.01)
     with pytest.raises(DataError, match=r"127\.0\.0\.1:1/x cannot be fetched"):
         download(Wanted("http://127.0.0.1:1/x", 10, 5, LOCAL), tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not on this machine")
+def test_a_certificate_is_checked_against_the_name_asked_for(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout {key} -out {certificate} -subj /CN=localhost"
+    subprocess.run([*command.split(), "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    web.socket = context.wrap_socket(web.socket, server_side=True)
+    hosts = frozenset({"localhost", "127.0.0.1"})
+    by_name = Wanted(f"https://localhost:{web.server_port}/a", 10**6, 20, hosts)
+    with pytest.raises(DataError, match="CERTIFICATE_VERIFY_FAILED"):
+        download(by_name, tmp_path / "untrusted")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert download(by_name, tmp_path / "trusted")[1].read_bytes() == BODY
+    by_address = Wanted(f"https://127.0.0.1:{web.server_port}/a", 10**6, 20, hosts)
+    with pytest.raises(DataError, match="CERTIFICATE_VERIFY_FAILED"):
+        download(by_address, tmp_path / "misnamed")
