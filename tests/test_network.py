@@ -58,7 +58,8 @@ def listener() -> Iterator[tuple[int, list[object]]]:
                 except OSError:
                     return
                 seen.append(peer)
-                connection.close()
+                with connection:
+                    connection.recv(65536)  # closing on unread bytes would reset the connection instead of ending it
 
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
