@@ -10,6 +10,7 @@ import json
 import mimetypes
 from typing import Any
 
+import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 
@@ -26,12 +27,10 @@ class Generator(PythonModel):  # type: ignore[misc]
 
         self.model = Model(Path(context.artifacts["bundle"]))
 
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        import pandas as pd
-
+    def predict(self, context, model_input: pd.DataFrame, params=None):  # type: ignore[no-untyped-def]
         given = {"n": 1, "seed": 0, "options": "{}", **(params or {})}
         answer: list[dict[str, Any]] = []
-        for row, asked in enumerate(pd.DataFrame(model_input).to_dict("records")):
+        for row, asked in enumerate(model_input.to_dict("records")):
             values = self.model.generate(
                 int(given["n"]),
                 seed=int(given["seed"]),

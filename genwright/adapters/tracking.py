@@ -76,6 +76,11 @@ class Tracking:
             self.uri += f"?timeout={LOCKED_SECONDS}"
 
     @property
+    def remote(self) -> bool:
+        """Whether a server is asked, rather than a database opened here."""
+        return urlsplit(self.uri).scheme in ("http", "https")
+
+    @property
     def database(self) -> Path:
         """The embedded database."""
         return self.workspace.state / "mlflow.db"
@@ -83,9 +88,9 @@ class Tracking:
     @cached_property
     def client(self) -> MlflowClient:
         """The client, once MLflow has answered. Raises ServiceError within seconds where it does not."""
-        if urlsplit(self.uri).scheme in ("http", "https"):
+        if self.remote:
             self._probe()
-        with self.service("connecting"), exclusive(self.workspace.lock("mlflow"), busy="", wait=True):
+        with self.service("connecting"), exclusive(self.workspace.lock("mlflow-open"), busy="", wait=True):
             if self.embedded:
                 self.database.parent.mkdir(parents=True, exist_ok=True)
             client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
@@ -116,7 +121,9 @@ class Tracking:
         try:
             yield
         except (MlflowException, OSError) as error:
-            raise ServiceError(f"MLflow failed while {doing}.", got=f"{self.uri}: {error}", do="run `genwright doctor`") from error
+            raise ServiceError(
+                f"MLflow failed while {doing}.", got=f"{self.uri}: {error}", do="run `genwright doctor`"
+            ) from error
 
     def experiment(self, recipe: str) -> str:
         """The id of the recipe's experiment; created on first use, with an absolute artifact location when embedded."""
@@ -126,7 +133,9 @@ class Tracking:
                 place = (self.workspace.state / "mlartifacts" / recipe).as_uri() if self.embedded else None
                 return str(self.client.create_experiment(recipe, artifact_location=place))
         if found.lifecycle_stage != "active":
-            raise ServiceError(f"The MLflow experiment {recipe} is deleted.", do=f"mlflow experiments restore -x {found.experiment_id}")
+            raise ServiceError(
+                f"The MLflow experiment {recipe} is deleted.", do=f"mlflow experiments restore -x {found.experiment_id}"
+            )
         return str(found.experiment_id)
 
     def parent_run(self, recipe: str, fingerprint: str, why: str = "") -> str:
