@@ -5,39 +5,23 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from genwright.durable import sync, write_json
+from genwright import shards
+from genwright.durable import replacing, write_json
 from genwright.errors import DataError, GenwrightError
 from genwright.item import Item
 from genwright.modality import modalities
 from genwright.records import Part, Record
+from genwright.shards import ITEM, Shards
 from genwright.source import Source, sources
 from genwright.workspace import Workspace
 
 if TYPE_CHECKING:
     from genwright.recipe import Recipe
-
-SCHEMA = pa.schema(
-    [
-        pa.field("digest", pa.string(), nullable=False),
-        pa.field("name", pa.string(), nullable=False),
-        pa.field("data", pa.large_binary(), nullable=False),
-        pa.field("condition", pa.large_binary()),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("licence", pa.string(), nullable=False),
-        pa.field("collected_at", pa.string(), nullable=False),
-    ]
-)
-GROUP_BYTES, GROUP_ITEMS, SHARD_BYTES = 32 * 2**20, 8192, 512 * 2**20
-"""Bytes and items held in memory before they are written, and bytes of a shard before the next one begins."""
 
 
 class CollectSpec(Record):
@@ -66,39 +50,25 @@ def collect(spec: CollectSpec, workspace: Workspace, out: Path) -> None:
 
     Items with equal bytes are all written. Raises DataError when a source is empty, or changed since the spec was made.
     """
-    beside = out.with_name(f".{out.name}.tmp")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    try:
+    with replacing(out) as folder:
         report = []
-        with _Shards(beside) as shards:
+        with Shards(folder, "items", ITEM) as written:
             for part, state in zip(spec.sources, spec.states, strict=True):
                 source = _open(part, spec.content, workspace)
-                report.append({"part": part.model_dump(mode="json"), **_gather(part, source, shards)})
+                report.append({"part": part.model_dump(mode="json"), **_gather(part, source, written)})
                 if source.state() != state:
                     raise DataError(f"The source {part.kind!r} changed while it was collected.", do="run the command again")
         totals = {key: sum(row[key] for row in report) for key in ("items", "bytes")}
-        write_json(beside / "collected.json", {**totals, "sources": report})
-        for file in beside.iterdir():
-            sync(file)
-        shutil.rmtree(out, ignore_errors=True)
-        beside.replace(out)
-        sync(out.parent)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        write_json(folder / "collected.json", {**totals, "sources": report})
 
 
 def read_items(folder: Path) -> Iterator[Item]:
     """The collected items in the order they were written, a few at a time. Raises DataError when there are none."""
-    shards = sorted(folder.glob("items-*.parquet"))
-    if not shards:
+    if not shards.count(folder, "items"):
         raise DataError(f"There are no collected items in {folder}.", do="collect them first: `genwright run RECIPE`")
-    for shard in shards:
-        with pq.ParquetFile(shard) as file:
-            for batch in file.iter_batches(batch_size=64):
-                for row in batch.to_pylist():
-                    del row["digest"]
-                    yield Item(**row)
+    for row in shards.read(folder, "items"):
+        del row["digest"]
+        yield Item(**row)
 
 
 def _open(part: Part, content: Part, workspace: Workspace) -> Source:
@@ -111,58 +81,16 @@ def _open(part: Part, content: Part, workspace: Workspace) -> Source:
     )
 
 
-def _gather(part: Part, source: Source, shards: _Shards) -> dict[str, Any]:
+def _gather(part: Part, source: Source, out: Shards) -> dict[str, Any]:
     """Write the items of one source; its counts and what it skipped."""
     items = size = 0
     for item in source.items():
-        shards.add(item)
+        out.add({column: getattr(item, column) for column in ITEM.names})
         items, size = items + 1, size + len(item.data)
     skipped = dict(sorted(source.skipped.items()))
     if not items:
         raise DataError(f"The source {part.kind!r} has no items.", got=part.options, do="correct its options in the recipe")
     return {"items": items, "bytes": size, "skipped": skipped}
-
-
-class _Shards:
-    """Parquet shards written a row group at a time."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._rows: list[Item] = []
-        self._bytes = self._shard_bytes = self._count = 0
-        self._writer: pq.ParquetWriter | None = None
-
-    def __enter__(self) -> _Shards:
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        if failure[0] is None:
-            self._flush()
-        self._close()
-
-    def add(self, item: Item) -> None:
-        self._rows.append(item)
-        self._bytes += len(item.data) + len(item.condition or b"")
-        if self._bytes >= GROUP_BYTES or len(self._rows) >= GROUP_ITEMS:
-            self._flush()
-
-    def _flush(self) -> None:
-        if not self._rows:
-            return
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self._folder / f"items-{self._count:04d}.parquet", SCHEMA, compression="zstd")
-            self._count += 1
-        columns = {name: [getattr(item, name) for item in self._rows] for name in SCHEMA.names}
-        self._writer.write_table(pa.table(columns, schema=SCHEMA))
-        self._shard_bytes += self._bytes
-        self._rows, self._bytes = [], 0
-        if self._shard_bytes >= SHARD_BYTES:
-            self._close()
-
-    def _close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-        self._writer, self._shard_bytes = None, 0
 
 
 def main(arguments: Iterable[str]) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from genwright import collect as module
+from genwright import shards
 from genwright.collect import CollectSpec, collect, read_items, specify
 from genwright.durable import sha256, write_json
 from genwright.errors import DataError
@@ -69,8 +69,8 @@ def test_equal_inputs_give_equal_bytes(workspace: Workspace, recipe: Recipe, tmp
 def test_many_items_go_to_few_shards_and_come_back_in_order(
     workspace: Workspace, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "GROUP_ITEMS", 3)
-    monkeypatch.setattr(module, "SHARD_BYTES", 80)
+    monkeypatch.setattr(shards, "GROUP_ROWS", 3)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 80)
     collect(specify(recipe, workspace), workspace, tmp_path / "raw")
     assert len(list((tmp_path / "raw").glob("items-*.parquet"))) == 2
     assert [item.name for item in read_items(tmp_path / "raw")][:3] == ["cat/1.txt", "cat/2.txt", "dog/1.txt"]

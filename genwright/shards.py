@@ -1,0 +1,81 @@
+"""Rows in a few large parquet files: written and read a piece at a time, so that memory stays flat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ITEM = pa.schema(
+    [
+        pa.field("digest", pa.string(), nullable=False),
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("data", pa.large_binary(), nullable=False),
+        pa.field("condition", pa.large_binary()),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("licence", pa.string(), nullable=False),
+        pa.field("collected_at", pa.string(), nullable=False),
+    ]
+)
+"""The columns of an Item."""
+
+GROUP_BYTES, GROUP_ROWS, SHARD_BYTES = 32 * 2**20, 8192, 512 * 2**20
+"""Bytes and rows held in memory before they are written, and bytes of a shard before the next one begins."""
+
+
+class Shards:
+    """Writes `STEM-0000.parquet`, `STEM-0001.parquet`, ... into a folder; none when no row is added. A context manager."""
+
+    def __init__(self, folder: Path, stem: str, schema: pa.Schema) -> None:
+        self._folder, self._stem, self._schema = folder, stem, schema
+        self._rows: list[dict[str, Any]] = []
+        self._bytes = self._shard_bytes = self._count = 0
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> Shards:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if failure[0] is None:
+            self._flush()
+        self._close()
+
+    def add(self, row: dict[str, Any]) -> None:
+        self._rows.append(row)
+        self._bytes += sum(len(value) for value in row.values() if isinstance(value, bytes))
+        if self._bytes >= GROUP_BYTES or len(self._rows) >= GROUP_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        if self._writer is None:
+            path = self._folder / f"{self._stem}-{self._count:04d}.parquet"
+            self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+            self._count += 1
+        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
+        self._shard_bytes += self._bytes
+        self._rows, self._bytes = [], 0
+        if self._shard_bytes >= SHARD_BYTES:
+            self._close()
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._writer, self._shard_bytes = None, 0
+
+
+def read(folder: Path, stem: str, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of `STEM-*.parquet` in the order they were written, a few at a time."""
+    for shard in sorted(folder.glob(f"{stem}-*.parquet")):
+        with pq.ParquetFile(shard) as file:
+            for batch in file.iter_batches(batch_size=64, columns=columns):
+                yield from batch.to_pylist()
+
+
+def count(folder: Path, stem: str) -> int:
+    """How many rows there are."""
+    return sum(pq.read_metadata(shard).num_rows for shard in folder.glob(f"{stem}-*.parquet"))
