@@ -236,4 +236,36 @@ class Decision(Record):
     reason: str
 
 
+class Promoted(Record):
+    """What became of a registered version: the champion there is now, and why."""
+
+    promoted: bool
+    champion: int | None = Field(description="version of the champion afterwards; None when there is none")
+    reason: str
+
+
+class Outcome(Record):
+    """The end of a run, for the person who started it."""
+
+    name: str
+    data: str
+    version: int
+    promoted: bool
+    champion: int | None
+    verdict: str = Field(description="one plain sentence")
+    evaluation: Evaluation | None = Field(description="of the champion where this run's model is it, else of this run's model")
+    samples: str | None = Field(None, description="path of the sample sheet")
+    report: str | None = Field(None, description="path of the report page")
+    steps_trained: int = Field(description="training steps done by this run; 0 when everything was there already")
+
+    @property
+    def stands(self) -> bool:
+        """Whether this run's model is the champion."""
+        return self.champion == self.version
+
+    @property
+    def champion_title(self) -> str:
+        return "none" if self.champion is None else f"{self.name} version {self.champion}"
+
+
 DatasetVersion.model_rebuild()

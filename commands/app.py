@@ -1,0 +1,65 @@
+"""The command line. A command is a module of this room: `command` is a function, or `group` a typer app of several."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+import traceback
+from datetime import UTC, datetime
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+import commands
+from genwright.errors import GenwrightError
+from genwright.workspace import Workspace
+
+ERROR, CRASH, REFUSED, INTERRUPTED = 1, 2, 3, 130
+"""Exit codes: an error a person can act on, a fault of ours, a model the gate refused, Ctrl-C."""
+
+
+def build() -> typer.Typer:
+    """The application with every command found."""
+    app = typer.Typer(
+        name="genwright",
+        help="Prepares generative models and keeps them current: a recipe goes in, a promoted model comes out.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    for module in pkgutil.iter_modules(commands.__path__):
+        found = importlib.import_module(f"commands.{module.name}")
+        if hasattr(found, "group"):
+            app.add_typer(found.group, name=module.name)
+        elif hasattr(found, "command"):
+            app.command(name=module.name)(found.command)
+    return app
+
+
+def main() -> None:
+    """Entry point: errors become messages, and the traceback of a fault goes to a log file."""
+    console = Console(stderr=True)
+    try:
+        build()()
+    except GenwrightError as error:
+        console.print(Text("error: ", style="bold red") + Text(str(error)))
+        sys.exit(ERROR)
+    except KeyboardInterrupt:
+        console.print("\nStopped. Nothing is lost: the same command continues where this one stopped.")
+        # Prefect's threads may still be waiting for answers; what matters is on disk.
+        sys.stdout.flush()
+        os._exit(INTERRUPTED)
+    except Exception as error:
+        log = Workspace().state / "logs" / f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(traceback.format_exc())
+        console.print(Text("fault: ", style="bold red") + Text(f"{type(error).__name__}: {error}"))
+        console.print(f"  This is a fault of Genwright. The traceback is in {log}; the same command may be tried again.")
+        sys.exit(CRASH)
+
+
+if __name__ == "__main__":
+    main()

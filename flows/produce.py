@@ -1,0 +1,76 @@
+"""The main flow: a recipe goes in, a promoted model comes out.
+
+collect -> clean -> select -> (train -> evaluate -> diagnose)* -> register -> gate -> promote -> report
+"""
+
+from __future__ import annotations
+
+from prefect import flow
+from tasks.clean import clean
+from tasks.collect import collect
+from tasks.gate import gate
+from tasks.promote import promote
+from tasks.register import register
+from tasks.report import report
+
+from genwright.metric import metrics
+from genwright.plan import first_plan, measure_of
+from genwright.recipe import Recipe
+from genwright.records import Outcome, Plan, Round
+from genwright.run import Run
+from genwright.workspace import Settings, Workspace
+from tasks.diagnose import diagnose
+from tasks.evaluate import evaluate
+from tasks.select import select
+from tasks.track import end, open_run, record_round
+from tasks.train import train
+
+
+@flow(name="genwright", flow_run_name="{recipe.name}", validate_parameters=False)
+def produce(recipe: Recipe, workspace: Workspace, settings: Settings, data: str | None = None) -> Outcome:
+    """Run the whole recipe; `data` names an old data version to train on instead of collecting anew."""
+    if data is None:
+        collect(recipe, workspace)
+    version = clean(recipe, workspace, data)
+    run = Run(recipe, version, workspace, settings)
+    parent = open_run(run)
+    selection = select(run)
+    rounds: list[Round] = []
+    plan: Plan | None = first_plan(recipe, selection, run.dataset, settings)
+    while plan is not None:
+        trained = train(run, plan)
+        evaluation = evaluate(run, trained)
+        diagnosis = diagnose(run, trained, evaluation)
+        rounds.append(record_round(run, parent, trained, evaluation, diagnosis))
+        plan = diagnosis.next_plan
+    best = best_round(rounds, recipe)
+    registered = register(run, best)
+    decision = gate(run, best, registered)
+    promotion = promote(run, registered, decision)
+    outcome = report(run, selection, rounds, best, registered, decision, promotion)
+    end(run, parent, outcome)
+    return outcome
+
+
+def best_round(rounds: list[Round], recipe: Recipe) -> Round:
+    """The round that passed its gates, else the best by the measure that compares families; the later of equals.
+
+    Raises TrainingError when no round gave a model that could be measured.
+    """
+    from genwright.errors import TrainingError
+
+    name = measure_of(recipe)
+    sign = -1.0 if metrics.get(name).better == "lower" else 1.0
+    measured = [r for r in rounds if r.evaluation is not None and name in r.evaluation.measures]
+    if not measured:
+        findings = "; ".join(f"round {i}: {r.diagnosis.finding} ({r.diagnosis.evidence})" for i, r in enumerate(rounds, 1))
+        raise TrainingError(
+            "No round gave a model that can be measured.", got=findings, do="lower `train.learning_rate` or `select.dials`"
+        )
+
+    def rank(place: int) -> tuple[bool, float, int]:
+        evaluation = measured[place].evaluation
+        assert evaluation is not None
+        return measured[place].diagnosis.finding == "good", sign * evaluation.measures[name].value, place
+
+    return measured[max(range(len(measured)), key=rank)]

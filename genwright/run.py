@@ -1,0 +1,57 @@
+"""One run of a recipe on one data version: where its records lie, and which of them still count.
+
+A run is identified by what bears on its result, so the same command finds the same folder, and a stage whose record is
+there and whose bytes verify is not done again. That, not the orchestrator's cache, makes a rerun cheap and a resume
+correct.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from genwright import __version__
+from genwright.dataset import Dataset
+from genwright.durable import write_text
+from genwright.recipe import Recipe
+from genwright.records import DatasetVersion, Plan, Record, fingerprint
+from genwright.workspace import Settings, Workspace
+
+R = TypeVar("R", bound=Record)
+
+
+class Run:
+    """`identity` is the fingerprint of recipe (its description aside), data and release of Genwright."""
+
+    def __init__(self, recipe: Recipe, version: DatasetVersion, workspace: Workspace, settings: Settings) -> None:
+        self.recipe, self.version, self.workspace, self.settings = recipe, version, workspace, settings
+        self.identity = fingerprint(recipe.model_dump(mode="json", exclude={"description"}), version.digest, __version__)
+        self.steps_trained = 0  # by this process; 0 at the end means that everything was there already
+
+    @property
+    def folder(self) -> Path:
+        return self.workspace.run(self.identity)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        return Dataset(self.workspace.root / self.version.path)
+
+    def round(self, plan: Plan) -> Path:
+        """Folder of a round: its checkpoints while it trains, its bundle afterwards."""
+        return self.folder / f"round-{plan.round}"
+
+    def recall(self, name: str, kind: type[R]) -> R | None:
+        """The record stored under a name, None when there is none or it is of another release."""
+        file = self.folder / f"{name}.json"
+        try:
+            return kind.model_validate_json(file.read_text()) if file.is_file() else None
+        except ValidationError:
+            return None
+
+    def keep(self, name: str, record: R) -> R:
+        """Store a record under a name, and hand it back."""
+        write_text(self.folder / f"{name}.json", record.model_dump_json(indent=2) + "\n")
+        return record

@@ -1,0 +1,27 @@
+"""Stage: measure a trained model on the test split."""
+
+from __future__ import annotations
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from genwright import evaluate as library
+from genwright.records import Evaluation, TrainedModel
+from genwright.run import Run
+from tasks.display import say
+
+
+@task(name="evaluate", cache_policy=NO_CACHE)
+def evaluate(run: Run, trained: TrainedModel) -> Evaluation | None:
+    """The evaluation of a round: remembered for these weights, or taken now. None for a round that failed."""
+    if trained.stopped in ("diverged", "out of memory") and trained.best_score is None:
+        return None
+    name = f"round-{trained.plan.round}-evaluation"
+    known = run.recall(name, Evaluation)
+    if known is not None and known.model == trained.weights:
+        return known
+    folder = run.round(trained.plan) / "bundle"
+    evaluation = library.evaluate(folder, run.dataset, run.recipe, run.settings)
+    values = ", ".join(f"{key} {m.value:.4g}" for key, m in evaluation.measures.items())
+    say("evaluate", f"on {len(run.dataset.test)} held-out items: {values}")
+    return run.keep(name, evaluation)

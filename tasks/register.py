@@ -1,0 +1,30 @@
+"""Stage: make the best round a model version."""
+
+from __future__ import annotations
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from genwright.adapters.mlflow import Registry
+from genwright.records import ModelVersion, Round
+from genwright.run import Run
+from tasks.display import say
+
+
+@task(name="register", cache_policy=NO_CACHE)
+def register(run: Run, best: Round) -> ModelVersion:
+    """The version of these weights, this data and this recipe: the one there is, or a new one."""
+    assert best.model is not None
+    assert best.evaluation is not None
+    assert best.mlflow_run is not None
+    version = Registry(run.workspace).register(
+        run.recipe.name,
+        run.round(best.model.plan) / "bundle",
+        run=best.mlflow_run,
+        trained=best.model,
+        evaluation=best.evaluation,
+        recipe=run.recipe,
+        pipeline=run.identity,
+    )
+    say("register", f"{version.name} version {version.version}, weights {version.weights[:12]}, data {version.data[:12]}")
+    return version

@@ -1,0 +1,37 @@
+"""Stage: one round of training."""
+
+from __future__ import annotations
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from genwright.fit import Fit
+from genwright.records import Plan, TrainedModel
+from genwright.run import Run
+from tasks.display import Bar, bars, say
+from tasks.stopping import interruptible
+
+
+@task(name="train", cache_policy=NO_CACHE)
+def train(run: Run, plan: Plan) -> TrainedModel:
+    """The trained model of a round: there already, or trained from its last checkpoint on."""
+    fit = Fit(run.dataset, plan, run.round(plan), run.settings, data=run.version.digest)
+    if fit.finished:
+        say("train", f"round {plan.round} ({plan.why}) was trained before; its weights verify")
+        return fit.result
+    epochs = plan.batch_size / run.dataset.train.units
+    say(
+        "train",
+        f"round {plan.round}: {plan.candidate.title}, {plan.steps} steps, {plan.steps * epochs:.1f} epochs ({plan.why})",
+    )
+    with bars() as progress:
+        bar = Bar(progress, "train", f"round {plan.round} {plan.candidate.title}", plan.steps, epochs)
+        for point in interruptible(fit):
+            bar.advance(point, plan.measure)
+            run.steps_trained += 1
+    for note in fit.notes:
+        say("train", note)
+    trained = fit.result
+    score = "" if trained.best_score is None else f"; best {plan.measure} {trained.best_score:.4g} at step {trained.best_step}"
+    say("train", f"round {plan.round} ended ({trained.stopped}) after {trained.steps_done} steps{score}")
+    return trained
