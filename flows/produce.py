@@ -6,12 +6,6 @@ collect -> clean -> select -> (train -> evaluate -> diagnose)* -> register -> ga
 from __future__ import annotations
 
 from prefect import flow
-from tasks.clean import clean
-from tasks.collect import collect
-from tasks.gate import gate
-from tasks.promote import promote
-from tasks.register import register
-from tasks.report import report
 
 from genwright.metric import metrics
 from genwright.plan import first_plan, measure_of
@@ -19,8 +13,14 @@ from genwright.recipe import Recipe
 from genwright.records import Outcome, Plan, Round
 from genwright.run import Run
 from genwright.workspace import Settings, Workspace
+from tasks.clean import clean
+from tasks.collect import collect
 from tasks.diagnose import diagnose
 from tasks.evaluate import evaluate
+from tasks.gate import gate
+from tasks.promote import promote
+from tasks.register import register
+from tasks.report import report
 from tasks.select import select
 from tasks.track import end, open_run, record_round
 from tasks.train import train
