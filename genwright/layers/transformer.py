@@ -125,6 +125,9 @@ class Block(nn.Module):
 class Stack(nn.Module):
     """Blocks and a last norm over (n, m, width); `width` is a multiple of HEAD, positions go up to `room`."""
 
+    cosine: Tensor
+    sine: Tensor
+
     def __init__(self, width: int, depth: int, room: int, dropout: float, *, cross: bool = False) -> None:
         super().__init__()
         self.room = room
@@ -137,8 +140,7 @@ class Stack(nn.Module):
         """`mask` (n, 1, 1, m) of what may be looked at; without one the stack is causal. `source` is what cross-attention
         looks at, with its mask. With a `cache`, x is what follows the tokens read so far (one token after the first call)."""
         at = cache.seen if cache is not None else 0
-        if torch.is_autocast_enabled(x.device.type):
-            x = x.to(torch.get_autocast_dtype(x.device.type))  # once here, or every layer converts its input
+        x = _working(x)
         turns = self.cosine[at : at + x.shape[1]].to(x.dtype), self.sine[at : at + x.shape[1]].to(x.dtype)
         for layer, block in enumerate(self.blocks):
             x = block(x, turns, mask, source, cache, layer)
@@ -154,6 +156,14 @@ def turned(x: Tensor, turns: _Pair) -> Tensor:
     return torch.cat([a * cosine - b * sine, b * cosine + a * sine], dim=-1)
 
 
+def _working(x: Tensor) -> Tensor:
+    """x in the precision autocast asks for: once for a whole stack, where otherwise every layer converts its input."""
+    kind = x.device.type
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+        return x.to(torch.get_autocast_dtype(kind))
+    return x
+
+
 def embedding(vocab: int, width: int) -> nn.Embedding:
     """Token embeddings that also serve as the output matrix: small, so that first predictions are nearly even."""
     table = nn.Embedding(vocab, width)
@@ -162,7 +172,8 @@ def embedding(vocab: int, width: int) -> nn.Embedding:
 
 
 def _heads(x: Tensor) -> Tensor:
-    return x.unflatten(-1, (-1, HEAD)).transpose(1, 2)
+    n, m, width = x.shape
+    return x.view(n, m, width // HEAD, HEAD).transpose(1, 2)
 
 
 def _joined(x: Tensor) -> Tensor:
