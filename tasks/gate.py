@@ -1,35 +1,43 @@
-"""Stage: may the version become champion?"""
+"""Stage: is the new version good enough, and better than the champion, both measured now?"""
 
 from __future__ import annotations
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from genwright import evaluate
 from genwright import gate as library
 from genwright.adapters.mlflow import Registry
-from genwright.evaluate import evaluate
-from genwright.records import Decision, Evaluation, ModelVersion, Round
+from genwright.records import Decision, Evaluation, ModelVersion
 from genwright.run import Run
 from tasks.display import say
 
+GATE = "genwright.gate"  # tag of a version: `passed`, or why not
+
 
 @task(name="gate", cache_policy=NO_CACHE)
-def gate(run: Run, best: Round, challenger: ModelVersion) -> Decision:
-    """The decision, against the champion scored now on the same evaluation set by the same code.
-
-    Raises ServiceError or ModelError when there is a champion that cannot be read: then nothing is promoted.
-    """
-    assert best.evaluation is not None
+def gate(run: Run, version: ModelVersion, evaluation: Evaluation) -> Decision:
+    """The decision. A champion that cannot be read or measured is an error, never a reason to promote."""
     registry = Registry(run.workspace)
-    champion = registry.champion(run.recipe.name)
-    scored: Evaluation | None = None
-    if champion is not None and champion.version == challenger.version:
-        scored = best.evaluation
-    elif champion is not None:
-        say("gate", f"scoring the champion, version {champion.version}, on the same held-out items")
-        scored = evaluate(registry.download(champion), run.dataset, run.recipe, run.settings)
-    number = None if champion is None else champion.version
-    decision = library.judge(best.evaluation, scored, run.recipe, champion_version=number)
+    champion = registry.champion(version.name)
+    if champion is None:
+        decision = library.judge(evaluation, None, run.recipe)
+    else:
+        known = champion.weights == version.weights
+        score = evaluation if known else _score(run, registry, champion)
+        decision = library.judge(evaluation, score, run.recipe, champion_version=champion.version)
+    failed = [verdict.reason for verdict in decision.verdicts if not verdict.passed]
+    registry.tag(version, GATE, "; ".join(failed) if failed else "passed")
     for verdict in decision.verdicts:
         say("gate", f"{'passed' if verdict.passed else 'failed'}: {verdict.reason}")
     return decision
+
+
+def _score(run: Run, registry: Registry, champion: ModelVersion) -> Evaluation:
+    """The champion on the test split of this run, by this code; remembered for a repeated run."""
+    name = f"champion-{champion.version}-evaluation"
+    known = run.recall(name, Evaluation)
+    if known is not None and known.model == champion.weights:
+        return known
+    folder = registry.download(champion)
+    return run.keep(name, evaluate.evaluate(folder, run.dataset, run.recipe, run.settings))

@@ -1,31 +1,48 @@
-"""Stage: move the champion, by the recipe's policy."""
+"""Stage: the alias moves, or stays, and the ledger says why."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from genwright.adapters.mlflow import Registry
-from genwright.records import Decision, ModelVersion, Promoted
+from genwright.records import Decision, ModelVersion, Record
 from genwright.run import Run
 from tasks.display import say
 
 
+class Promotion(Record):
+    """What became of a version. `champion` is the version that serves now; None while there is none."""
+
+    what: Literal["promoted", "champion already", "refused", "waits"]
+    version: int
+    champion: int | None
+    reason: str
+
+
 @task(name="promote", cache_policy=NO_CACHE)
-def promote(run: Run, version: ModelVersion, decision: Decision) -> Promoted:
-    """What became of the version. Raises ServiceError when another promotion came between decision and move."""
-    registry, name = Registry(run.workspace), version.name
-    if decision.champion == version.version:
-        return Promoted(promoted=False, champion=version.version, reason=f"Version {version.version} is champion already.")
+def promote(run: Run, version: ModelVersion, decision: Decision) -> Promotion:
+    """Promote, refuse, or wait for a person, as decision and policy say."""
+    registry = Registry(run.workspace)
+    outcome = _outcome(run, registry, version, decision)
+    say("promote", f"{version.name} version {version.version} {outcome.what}: {outcome.reason}")
+    return outcome
+
+
+def _outcome(run: Run, registry: Registry, version: ModelVersion, decision: Decision) -> Promotion:
+    name, number = version.name, version.version
+    champion = registry.champion(name)
+    held = champion.version if champion else None
+    if champion is not None and champion.weights == version.weights:
+        registry.settle(name)
+        return Promotion(what="champion already", version=number, champion=held, reason=f"version {held} has these weights")
     if not decision.promote:
-        if not any(e.what == "refused" and e.after == version.version for e in registry.ledger(name).entries()):
-            registry.refuse(name, version.version, decision.reason, decision)
-        say("promote", decision.reason)
-        return Promoted(promoted=False, champion=decision.champion, reason=decision.reason)
+        registry.refuse(version, decision.reason, decision)
+        return Promotion(what="refused", version=number, champion=held, reason=decision.reason)
     if run.recipe.promotion.policy == "manual":
-        reason = f"It may be promoted: `genwright promote {name} {version.version}`."
-        say("promote", reason)
-        return Promoted(promoted=False, champion=decision.champion, reason=reason)
-    registry.move_alias(version, expected=decision.champion, why=decision.reason, decision=decision)
-    say("promote", f"{name} version {version.version} is champion now")
-    return Promoted(promoted=True, champion=version.version, reason=decision.reason)
+        reason = f"the recipe leaves promotion to a person; `genwright promote {name} {number}` promotes it"
+        return Promotion(what="waits", version=number, champion=held, reason=reason)
+    registry.promote(version, expected=decision.champion, why=decision.reason, decision=decision)
+    return Promotion(what="promoted", version=number, champion=number, reason=decision.reason)

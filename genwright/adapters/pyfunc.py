@@ -10,12 +10,12 @@ import json
 import mimetypes
 from typing import Any
 
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 
 
-class Generator(PythonModel):  # type: ignore[misc]
+class Generator(PythonModel):
     """Samples on request. A row of the input asks for `n` samples; its columns `condition` (a label or a text) and
     `prompt` (the beginning of a text) may be empty. A row of the answer is one sample: `row` it was asked by,
     `media_type`, and `content`, text as it is and anything else in base64."""

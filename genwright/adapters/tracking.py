@@ -29,7 +29,7 @@ PROBE_SECONDS = 3  # to connect, and again to be answered
 LOCKED_SECONDS = 60  # an embedded database may be locked by another process that long
 
 
-class DvcSource(DatasetSource):  # type: ignore[misc]
+class DvcSource(DatasetSource):
     """Where a data version lies: a recipe and the DVC hash of its cleaned folder."""
 
     def __init__(self, recipe: str, digest: str) -> None:
@@ -59,7 +59,7 @@ class DvcSource(DatasetSource):  # type: ignore[misc]
         return cls(source_dict["recipe"], source_dict["digest"])
 
 
-register_dataset_source(DvcSource)
+register_dataset_source(DvcSource)  # type: ignore[arg-type]
 
 
 class Tracking:
@@ -104,7 +104,8 @@ class Tracking:
             port = address.port or (443 if address.scheme == "https" else 80)
             socket.create_connection((address.hostname or "", port), PROBE_SECONDS).close()
             endpoint = "/api/2.0/mlflow/experiments/search?max_results=1"
-            answer = http_request(get_default_host_creds(self.uri), endpoint, "GET", max_retries=0, timeout=PROBE_SECONDS)
+            credentials = get_default_host_creds(self.uri)  # type: ignore[no-untyped-call]
+            answer = http_request(credentials, endpoint, "GET", max_retries=0, timeout=PROBE_SECONDS)  # type: ignore[no-untyped-call]
             problem = None if answer.status_code == 200 and "experiments" in answer.json() else f"HTTP {answer.status_code}"
         except (OSError, ValueError, MlflowException) as error:
             problem = error
@@ -208,7 +209,8 @@ class Tracking:
 
     def log_dataset(self, run: str, version: DatasetVersion) -> None:
         """Link a run to the data version it learned from."""
-        dataset = MetaDataset(DvcSource._resolve(version), name=version.recipe, digest=version.digest)
+        source = DvcSource._resolve(version)
+        dataset = MetaDataset(source, name=version.recipe, digest=version.digest)  # type: ignore[abstract]
         with self.service("linking the data version"):
             entry = DatasetInput(dataset._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")])
             self.client.log_inputs(run, [entry])
