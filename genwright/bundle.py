@@ -22,7 +22,7 @@ from genwright import __version__
 from genwright.architecture import Architecture
 from genwright.architecture import build as build_architecture
 from genwright.dataset import Dataset
-from genwright.durable import sha256, sync, write_json
+from genwright.durable import replacing, sha256, sync, write_json
 from genwright.errors import ModelError
 from genwright.modality import Modality
 from genwright.modality import build as build_modality
@@ -61,29 +61,24 @@ class Bundle:
 def save(folder: Path, model: Architecture, dataset: Dataset, *, plan: Plan, data: str) -> str:
     """Write a bundle, whole or not at all, over one that may be there; returns the SHA-256 of the weights."""
     contents = dataset.contents
-    beside = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(tensors, beside / WEIGHTS)
-    info = BundleInfo(
-        family=model.name,
-        config=model.config.model_dump(mode="json"),
-        content=model.content,
-        condition=model.condition,
-        content_part=contents.content_part,
-        condition_part=contents.condition_part,
-        data=data,
-        plan=plan,
-    )
-    write_json(beside / INFO, info.model_dump(mode="json"))
-    shutil.copytree(dataset.folder / "content", beside / "content")
-    if contents.condition_part is not None:
-        shutil.copytree(dataset.folder / "condition", beside / "condition")
-    seal(beside)
-    shutil.rmtree(folder, ignore_errors=True)
-    beside.rename(folder)
-    sync(folder.parent)
+    with replacing(folder) as beside:
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+        save_file(tensors, beside / WEIGHTS)
+        info = BundleInfo(
+            family=model.name,
+            config=model.config.model_dump(mode="json"),
+            content=model.content,
+            condition=model.condition,
+            content_part=contents.content_part,
+            condition_part=contents.condition_part,
+            data=data,
+            plan=plan,
+        )
+        write_json(beside / INFO, info.model_dump(mode="json"))
+        shutil.copytree(dataset.folder / "content", beside / "content")
+        if contents.condition_part is not None:
+            shutil.copytree(dataset.folder / "condition", beside / "condition")
+        seal(beside)
     return sha256(folder / WEIGHTS)
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from genwright import cost
 from genwright.dataset import Dataset
 from genwright.durable import write_json
 from genwright.modality import Modality, build
-from genwright.records import Candidate, Cost, DatasetContents, Part, Plan
+from genwright.records import Candidate, DatasetContents, Part, Plan
 from genwright.shapes import Tokens
 
 SIDES = ("train", "validation", "test")
@@ -76,16 +77,16 @@ def pictures(folder: Path, **counts: int) -> Dataset:
     return dataset(folder, image, Part(kind="label"), {**COUNTS, **counts})
 
 
-def plan(data: Dataset, family: str, *, steps: int = 12, **fields: object) -> Plan:
+def plan(data: Dataset, family: str, *, steps: int = 12, dial: float = 0.125, **fields: object) -> Plan:
     """A plan for the smallest model of a family."""
     from genwright.architecture import architectures
     from genwright.modality import modalities
 
     kind, contents = architectures.get(family), data.contents
-    config = kind.sized(contents.content, contents.condition, 0.125).model_dump(mode="json")
-    cost = Cost(parameters=1, flops_per_item=1.0, memory_bytes=1)
+    config = kind.sized(contents.content, contents.condition, dial).model_dump(mode="json")
+    price = cost.estimate(family, config, contents.content, contents.condition, 16)
     given = {
-        "candidate": Candidate(family=family, dial=0.125, config=config, cost=cost, batch_size=16),
+        "candidate": Candidate(family=family, dial=dial, config=config, cost=price, batch_size=16),
         "steps": steps,
         "batch_size": 16,
         "learning_rate": 1e-3,

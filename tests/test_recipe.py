@@ -75,7 +75,9 @@ def test_overrides_reach_into_mappings_and_lists(tmp_path: Path) -> None:
     assert recipe.condition is None
 
 
-@pytest.mark.parametrize("override", ["train", "=3", "name.x=3", "sources.x=3", "sources.9.dataset=digits", "samples=[unclosed"])
+@pytest.mark.parametrize(
+    "override", ["train", "=3", "name.x=3", "sources.x=3", "sources.9.dataset=digits", "samples=[unclosed"]
+)
 def test_a_wrong_override_is_an_error_not_a_crash(tmp_path: Path, override: str) -> None:
     with pytest.raises(RecipeError):
         load(write(tmp_path, GOOD), [override])
