@@ -7,12 +7,10 @@ from prefect.cache_policies import NO_CACHE
 
 from genwright import evaluate
 from genwright import gate as library
-from genwright.adapters.mlflow import Registry
+from genwright.adapters.mlflow import GATE, Registry
 from genwright.records import Decision, Evaluation, ModelVersion
 from genwright.run import Run
 from tasks.display import say
-
-GATE = "genwright.gate"  # tag of a version: `passed`, or why not
 
 
 @task(name="gate", cache_policy=NO_CACHE)

@@ -12,6 +12,7 @@ from genwright.records import Decision, ModelVersion
 from genwright.rehearse import rehearse
 
 CHAMPION, PREVIOUS = "champion", "previous"
+GATE = "genwright.gate"  # tag of a version: `passed`, or why not
 
 
 class Registry(Versions):
