@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal
+
+import numpy as np
 
 from genwright.item import Item
 from genwright.modality import Modality
@@ -27,6 +30,13 @@ class Entry:
     @cached_property
     def value(self) -> Any:
         return self.modality.read(self.item.data)
+
+    @cached_property
+    def meaning(self) -> bytes:
+        """16 bytes that equal values share, however their files differ (a re-encoded picture, other line ends)."""
+        value = self.value
+        plain = value.tobytes() + repr(value.shape).encode() if isinstance(value, np.ndarray) else self.modality.write(value)
+        return hashlib.blake2b(plain, digest_size=16).digest()
 
 
 class Filter(ABC):

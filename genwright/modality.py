@@ -57,6 +57,11 @@ class Modality(ABC):
     def decode(self, array: NDArray[Any]) -> Any:
         """The value of an array; a model's Signal comes as float32 in [-1, 1], Tokens without special ids."""
 
+    def missing(self) -> NDArray[Any] | None:
+        """The array that stands for «no value» where this is a condition, or None when there is none to tell from a real
+        one; items that lack their condition then go to quarantine."""
+        return None
+
     @abstractmethod
     def write(self, value: Any) -> bytes:
         """The bytes of a file a person can open, ending in `suffix`. `read(write(value))` gives the value back."""

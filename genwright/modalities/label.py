@@ -85,6 +85,9 @@ class Labels(Modality):
             raise DataError("That is no class.", got=place, allowed=f"0 to {len(self._labels) - 1}")
         return self._labels[place]
 
+    def missing(self) -> NDArray[Any]:
+        return np.asarray(NO_LABEL, dtype=np.int64)
+
     def write(self, value: str) -> bytes:
         return value.encode()
 
