@@ -44,8 +44,11 @@ def produce(recipe: Recipe, workspace: Workspace, settings: Settings, data: str 
         rounds.append(record_round(run, parent, trained, evaluation, diagnosis))
         plan = diagnosis.next_plan
     best = best_round(rounds, recipe)
-    registered = register(run, best)
-    decision = gate(run, best, registered)
+    assert best.model is not None
+    assert best.evaluation is not None
+    assert best.mlflow_run is not None
+    registered = register(run, best.model, best.evaluation, best.mlflow_run)
+    decision = gate(run, registered, best.evaluation)
     promotion = promote(run, registered, decision)
     outcome = report(run, selection, rounds, best, registered, decision, promotion)
     end(run, parent, outcome)

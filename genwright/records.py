@@ -237,11 +237,17 @@ class Decision(Record):
 
 
 class Promoted(Record):
-    """What became of a registered version: the champion there is now, and why."""
+    """What became of a version. `champion` is the version that serves now; None while there is none."""
 
-    promoted: bool
-    champion: int | None = Field(description="version of the champion afterwards; None when there is none")
+    what: Literal["promoted", "champion already", "refused", "waits"]
+    version: int
+    champion: int | None
     reason: str
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the alias moved just now."""
+        return self.what == "promoted"
 
 
 class Outcome(Record):

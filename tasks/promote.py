@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from genwright.adapters.mlflow import Registry
-from genwright.records import Decision, ModelVersion, Record
+from genwright.records import Decision, ModelVersion, Promoted
 from genwright.run import Run
 from tasks.display import say
 
 
-class Promotion(Record):
-    """What became of a version. `champion` is the version that serves now; None while there is none."""
-
-    what: Literal["promoted", "champion already", "refused", "waits"]
-    version: int
-    champion: int | None
-    reason: str
-
-
 @task(name="promote", cache_policy=NO_CACHE)
-def promote(run: Run, version: ModelVersion, decision: Decision) -> Promotion:
+def promote(run: Run, version: ModelVersion, decision: Decision) -> Promoted:
     """Promote, refuse, or wait for a person, as decision and policy say."""
     registry = Registry(run.workspace)
     outcome = _outcome(run, registry, version, decision)
@@ -31,18 +20,18 @@ def promote(run: Run, version: ModelVersion, decision: Decision) -> Promotion:
     return outcome
 
 
-def _outcome(run: Run, registry: Registry, version: ModelVersion, decision: Decision) -> Promotion:
+def _outcome(run: Run, registry: Registry, version: ModelVersion, decision: Decision) -> Promoted:
     name, number = version.name, version.version
     champion = registry.champion(name)
     held = champion.version if champion else None
     if champion is not None and champion.weights == version.weights:
         registry.settle(name)
-        return Promotion(what="champion already", version=number, champion=held, reason=f"version {held} has these weights")
+        return Promoted(what="champion already", version=number, champion=held, reason=f"version {held} has these weights")
     if not decision.promote:
         registry.refuse(version, decision.reason, decision)
-        return Promotion(what="refused", version=number, champion=held, reason=decision.reason)
+        return Promoted(what="refused", version=number, champion=held, reason=decision.reason)
     if run.recipe.promotion.policy == "manual":
         reason = f"the recipe leaves promotion to a person; `genwright promote {name} {number}` promotes it"
-        return Promotion(what="waits", version=number, champion=held, reason=reason)
+        return Promoted(what="waits", version=number, champion=held, reason=reason)
     registry.promote(version, expected=decision.champion, why=decision.reason, decision=decision)
-    return Promotion(what="promoted", version=number, champion=number, reason=decision.reason)
+    return Promoted(what="promoted", version=number, champion=number, reason=decision.reason)
