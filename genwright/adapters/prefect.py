@@ -132,7 +132,7 @@ def _start(workspace: Workspace) -> Server:
 def _flush() -> None:
     """Let Prefect send what it still holds before its server goes away."""
     from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogHandler
+    from prefect.logging.handlers import APILogWorker
 
-    APILogHandler.flush()
-    EventsWorker.drain_all()
+    for worker in (APILogWorker, EventsWorker):
+        worker.drain_all(timeout=10)
