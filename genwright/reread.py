@@ -1,0 +1,61 @@
+"""A data set as an older model reads it: the same items, encoded with the modalities the model was trained with."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from genwright import bundle
+from genwright.dataset import Dataset
+from genwright.durable import sha256, write_json
+from genwright.encode import Writer
+from genwright.errors import ModelError
+from genwright.modality import build
+from genwright.shapes import Signal
+
+
+class Incomparable(ModelError):
+    """A model and a data set whose measures say nothing about another model's on the same items."""
+
+
+@contextmanager
+def reread(model: Path, dataset: Dataset, place: Path) -> Iterator[Dataset]:
+    """The data set, or where its tokenizer, class names and the like are not those of the bundle `model`, a passing copy
+    under `place` encoded with the bundle's.
+
+    Raises Incomparable when the two are of different kinds, or are arrays of different sizes.
+    """
+    if _same(model, dataset.folder):
+        yield dataset
+        return
+    info, contents = bundle.load(model).info, dataset.contents
+    kinds = [[part and part.kind for part in (x.content_part, x.condition_part)] for x in (info, contents)]
+    if kinds[0] != kinds[1] or (isinstance(info.content, Signal) and info.content != contents.content):
+        raise Incomparable("it makes content of another kind or size", got=info.content, allowed=contents.content)
+    with TemporaryDirectory(dir=place, prefix=".reread-") as folder:
+        out = Path(folder)
+        for shard in dataset.folder.glob("items-*.parquet"):
+            (out / shard.name).symlink_to(shard)
+        for role in ("content", "condition"):
+            if (model / role).is_dir():
+                shutil.copytree(model / role, out / role)
+        condition = None if info.condition_part is None else build(info.condition_part, out / "condition")
+        Writer(out, build(info.content_part, out / "content"), condition).write()
+        changes = {name: getattr(info, name) for name in ("content", "condition", "content_part", "condition_part")}
+        labels = getattr(condition, "labels", None)
+        new = contents.model_copy(update={**changes, "labels": labels, "label_counts": None, "tokens": None})
+        write_json(out / "dataset.json", new.model_dump(mode="json"))
+        yield Dataset(out)
+
+
+def _same(model: Path, data: Path) -> bool:
+    """Whether both learned the same: equal files under `content/` and `condition/`."""
+    return _learned(model) == _learned(data)
+
+
+def _learned(folder: Path) -> dict[str, str]:
+    files = [file for role in ("content", "condition") for file in (folder / role).glob("**/*") if file.is_file()]
+    return {file.relative_to(folder).as_posix(): sha256(file) for file in files}
