@@ -72,8 +72,12 @@ class Automaton:
     def longest(self, body: Iterable[Sequence[int]]) -> list[Passage]:
         """For each sequence the longest passage it shares with one item of the body."""
         reached, where = self._pass(body)
-        # A state not reached itself shares what the longest of its suffixes shares: shorter states come first.
-        for state in sorted(range(1, len(self._next)), key=self._length.__getitem__):
+        by_length = sorted(range(1, len(self._next)), key=self._length.__getitem__)
+        for state in reversed(by_length):  # where a substring stands, its suffixes stand
+            link = self._link[state]
+            if reached[state]:
+                reached[link], where[link] = self._length[link], where[state]
+        for state in by_length:  # what is not shared itself shares its longest shared suffix
             if not reached[state]:
                 reached[state], where[state] = reached[self._link[state]], where[self._link[state]]
         found = []
