@@ -1,0 +1,97 @@
+"""Stage: the page about the run, its samples, and the outcome in one sentence."""
+
+from __future__ import annotations
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from genwright import exhibit
+from genwright import report as library
+from genwright.adapters.mlflow import Registry
+from genwright.device import choose
+from genwright.records import Decision, ModelVersion, Outcome, Promoted, Record, Round, Selection, fingerprint
+from genwright.report import RunReport
+from genwright.run import Run
+from tasks.display import say
+
+PAGE, SHEET, RECORD = "report.html", "samples", "report"
+
+
+class Written(Record):
+    """That the page was written and logged, of what, and the name of the sheet of samples beside it."""
+
+    inputs: str
+    samples: str
+
+
+@task(name="report", cache_policy=NO_CACHE)
+def report(
+    run: Run,
+    selection: Selection,
+    rounds: list[Round],
+    best: Round,
+    version: ModelVersion,
+    decision: Decision,
+    promotion: Promoted,
+) -> Outcome:
+    """The outcome; writes page and samples into the run's folder and logs them, unless they are there already."""
+    assert best.model is not None
+    page = RunReport(
+        recipe=run.recipe,
+        data=run.version,
+        selection=selection,
+        rounds=rounds,
+        best=best.model.plan.round,
+        version=version,
+        decision=decision,
+        promotion=promotion,
+        identity=run.identity,
+    )
+    written = _write(run, page)
+    _summarise(page, run)
+    return Outcome(
+        name=version.name,
+        data=run.version.digest,
+        version=promotion.champion if promotion.what == "champion already" and promotion.champion else version.version,
+        promoted=promotion.promoted,
+        champion=promotion.champion,
+        verdict=page.verdict,
+        evaluation=page.evaluation,
+        samples=str(run.folder / written.samples),
+        report=str(run.folder / PAGE),
+        steps_trained=run.steps_trained,
+    )
+
+
+def _write(run: Run, page: RunReport) -> Written:
+    # Not the promotion: a page that tells how a version became champion is not replaced by one that says it is one.
+    told = page.model_dump(mode="json", exclude={"decision", "promotion"})
+    inputs = fingerprint(told, page.promotion.champion)
+    known = run.recall(RECORD, Written)
+    if known is not None and known.inputs == inputs and all((run.folder / n).is_file() for n in (PAGE, known.samples)):
+        return known
+    exhibits = exhibit.gather(
+        run.folder / f"round-{page.best}" / "bundle",
+        run.dataset,
+        run.recipe,
+        str(choose(run.settings)),
+        page.evaluation.measures,
+    )
+    file = library.write(run.folder / PAGE, page, exhibits)
+    sheet = exhibits.preview(run.folder / SHEET)
+    registry = Registry(run.workspace)
+    parent = registry.parent_run(run.recipe.name, run.identity, run.recipe.description)
+    for made in (file, sheet):
+        registry.log_artifact(parent, made, "report")
+    say("report", f"{file}")
+    return run.keep(RECORD, Written(inputs=inputs, samples=sheet.name))
+
+
+def _summarise(page: RunReport, run: Run) -> None:
+    """The verdict and the measures as an artifact of the flow run."""
+    rows = [f"| {name} | {m.value:.4g} | {m.low:.4g} to {m.high:.4g} |" for name, m in page.evaluation.measures.items()]
+    table = "\n".join(["| measure | value | 95 % interval |", "|---|---|---|", *rows])
+    key = "genwright-" + "".join(c if c.isalnum() else "-" for c in page.recipe.name)
+    text = f"# {page.version.name}\n\n{page.verdict}\n\n{page.selection.why}\n\n{table}\n\nReport: `{run.folder / PAGE}`\n"
+    create_markdown_artifact(text, key=key, description=page.verdict)
