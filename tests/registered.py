@@ -1,0 +1,87 @@
+"""Workspaces with tiny models in their registry, cheap enough for every test to have its own."""
+
+from __future__ import annotations
+
+import shutil
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+from genwright.adapters.mlflow import Registry
+from genwright.fit import Fit
+from genwright.recipe import Recipe, parse
+from genwright.records import Diagnosis, Evaluation, Measured, ModelVersion, TrainedModel
+from genwright.workspace import Settings, Workspace
+from tests import made
+
+DATA = "3f2a9c00000000000000000000000000.dir"
+
+
+@cache
+def _shared() -> Path:
+    return Path(mkdtemp(prefix="genwright-registered-"))
+
+
+@cache
+def migrated() -> Path:
+    """A SQLite file with MLflow's tables; creating them takes seconds, copying it does not."""
+    workspace = Workspace(_shared() / "migrated")
+    assert Registry(workspace).client is not None
+    return workspace.state / "mlflow.db"
+
+
+@cache
+def trained(seed: int) -> TrainedModel:
+    """A tiny VAE of labelled pictures; its path is absolute."""
+    data = made.pictures(_shared() / f"data-{seed}")
+    settings = Settings(workspace=_shared(), threads=1, device="cpu")
+    fit = Fit(data, made.plan(data, "vae", steps=4, seed=seed), _shared() / f"fit-{seed}", settings, data=DATA)
+    for _ in fit:
+        pass
+    return fit.result
+
+
+def bundle(seed: int) -> Path:
+    return _shared() / trained(seed).path
+
+
+def workspace(folder: Path) -> Workspace:
+    """A workspace under `folder` with an empty, migrated registry."""
+    there = Workspace(folder)
+    there.state.mkdir(parents=True)
+    shutil.copy(migrated(), there.state / "mlflow.db")
+    return there
+
+
+def recipe(**fields: object) -> Recipe:
+    given = {
+        "name": "digits",
+        "content": {"kind": "image", "size": [8, 8], "channels": 1},
+        "condition": "label",
+        "sources": [{"kind": "sklearn", "dataset": "digits"}],
+        "samples": 32,
+    }
+    return parse({**given, **fields})
+
+
+def evaluation(seed: int, mmd: float = 1.0) -> Evaluation:
+    measures = {"mmd": Measured(value=mmd, low=mmd - 0.1, high=mmd + 0.1, n=32)}
+    return Evaluation(model=trained(seed).weights, evaluation_set="e", code="c", measures=measures)
+
+
+def register(workspace: Workspace, seed: int = 0) -> ModelVersion:
+    """Run, round and version of the model of that seed, as a pipeline run makes them."""
+    registry, model, scores = Registry(workspace), trained(seed), evaluation(seed)
+    parent = registry.parent_run("digits", f"{seed:064d}")
+    run = registry.round_run("digits", parent, model.plan)
+    registry.end_round(run, model, scores, Diagnosis(finding="good", evidence="every gate passes"))
+    return registry.register("digits", bundle(seed), run=run, trained=model, evaluation=scores, recipe=recipe())
+
+
+def promote(workspace: Workspace, seed: int = 0) -> ModelVersion:
+    """Register that model and make it champion."""
+    version = register(workspace, seed)
+    registry = Registry(workspace)
+    champion = registry.champion("digits")
+    registry.promote(version, expected=champion.version if champion else None, why="it is better")
+    return version
