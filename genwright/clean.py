@@ -15,18 +15,18 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from genwright import __version__, shards
+from genwright import __version__, shards, stage
 from genwright.collect import read_items
 from genwright.durable import replacing, write_json
 from genwright.encode import SIDES, Writer, learn, readable
-from genwright.errors import DataError, GenwrightError, RecipeError, Unreadable
+from genwright.errors import DataError, RecipeError, Unreadable
 from genwright.filter import Entry, Filter, Side, filters
 from genwright.modality import Modality
 from genwright.modality import build as build_modality
@@ -224,21 +224,10 @@ def _by_side(counts: Mapping[Side, int]) -> dict[Side, int]:
     return {side: counts[side] for side in SIDES[::-1]}
 
 
-def main(arguments: Iterable[str]) -> int:
-    """Run the stage for the recipe named; 1 and the message on stderr when it fails."""
-    (recipe,) = arguments
-    workspace = Workspace()
-    try:
-        written = workspace.data / recipe / "clean.json"
-        if not written.is_file():
-            raise DataError(f"There is no {written}.", do=f"`genwright run {recipe}` writes it and runs this stage")
-        spec = CleanSpec.model_validate_json(written.read_text())
-        clean(spec, workspace.raw(recipe), workspace.clean(recipe))
-    except GenwrightError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+def _stage(recipe: str, workspace: Workspace) -> None:
+    spec = stage.spec_of(CleanSpec, workspace.data / recipe / "clean.json", recipe)
+    clean(spec, workspace.raw(recipe), workspace.clean(recipe))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(stage.run(sys.argv[1:], _stage))

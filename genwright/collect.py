@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genwright import shards
+from genwright import shards, stage
 from genwright.durable import replacing, write_json
-from genwright.errors import DataError, GenwrightError
+from genwright.errors import DataError
 from genwright.item import Item
 from genwright.modality import modalities
 from genwright.records import Part, Record
@@ -93,21 +93,10 @@ def _gather(part: Part, source: Source, out: Shards) -> dict[str, Any]:
     return {"items": items, "bytes": size, "skipped": skipped}
 
 
-def main(arguments: Iterable[str]) -> int:
-    """Run the stage for the recipe named; 1 and the message on stderr when it fails."""
-    (recipe,) = arguments
-    workspace = Workspace()
-    try:
-        written = workspace.data / recipe / "collect.json"
-        if not written.is_file():
-            raise DataError(f"There is no {written}.", do=f"`genwright run {recipe}` writes it and runs this stage")
-        spec = CollectSpec.model_validate_json(written.read_text())
-        collect(spec, workspace, workspace.raw(recipe))
-    except GenwrightError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+def _stage(recipe: str, workspace: Workspace) -> None:
+    spec = stage.spec_of(CollectSpec, workspace.data / recipe / "collect.json", recipe)
+    collect(spec, workspace, workspace.raw(recipe))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(stage.run(sys.argv[1:], _stage))
