@@ -30,7 +30,8 @@ class Generator(PythonModel):
     def predict(self, context, model_input: pd.DataFrame, params=None):  # type: ignore[no-untyped-def]
         given = {"n": 1, "seed": 0, "options": "{}", **(params or {})}
         answer: list[dict[str, Any]] = []
-        for row, asked in enumerate(model_input.to_dict("records")):
+        rows = model_input.astype(object).where(model_input.notna(), None).to_dict("records")
+        for row, asked in enumerate(rows):
             values = self.model.generate(
                 int(given["n"]),
                 seed=int(given["seed"]),

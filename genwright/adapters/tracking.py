@@ -18,6 +18,7 @@ from mlflow.entities import DatasetInput, InputTag, Metric, Param, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
+from sqlalchemy.exc import SQLAlchemyError
 
 from genwright import __version__
 from genwright.durable import exclusive
@@ -121,7 +122,7 @@ class Tracking:
         """Turn MLflow's exceptions into a ServiceError that says what was being done."""
         try:
             yield
-        except (MlflowException, OSError) as error:
+        except (MlflowException, SQLAlchemyError, OSError) as error:
             raise ServiceError(
                 f"MLflow failed while {doing}.", got=f"{self.uri}: {error}", do="run `genwright doctor`"
             ) from error

@@ -111,7 +111,9 @@ class Versions(Tracking):
             )
             shutil.rmtree(files / "__pycache__", ignore_errors=True)
             self.client.log_model_artifacts(model.model_id, str(files))
-        self.client.log_outputs(run, [LoggedModelOutput(model.model_id, 0)])
+        outputs = self.client.get_run(run).outputs
+        if outputs is None or model.model_id not in [output.model_id for output in outputs.model_outputs]:
+            self.client.log_outputs(run, [LoggedModelOutput(model.model_id, 0)])
         return self.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
 
     def _found(self, name: str, tags: dict[str, str]) -> list[Any]:
