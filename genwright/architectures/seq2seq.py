@@ -10,8 +10,10 @@ from torch.nn import functional as F
 from genwright import decoding
 from genwright.architecture import Architecture, ArchitectureConfig, SampleOptions, architectures
 from genwright.dataset import Batch
-from genwright.layers.transformer import HEAD, Cache, Stack, embedding
+from genwright.layers.transformer import HEAD, Cache, Stack, embedding, hidden
 from genwright.shapes import BOS, EOS, PAD, Shape, Tokens
+
+PIECE = 16  # rows of like length computed together
 
 
 class Seq2seqConfig(ArchitectureConfig):
@@ -73,10 +75,10 @@ class Seq2seq(Architecture):
         return Seq2seqConfig(width=HEAD * max(1, round(4 * side)), depth=max(1, round(3 * side)))
 
     def _encode(self, n: int, condition: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The read condition (n, s, width) and where it may be looked at (n, 1, 1, s)."""
+        """The read condition (n, s, width) and what hides its padding (n, 1, 1, s)."""
         if condition is None:
             condition = torch.full((n, 1), EOS, dtype=torch.int64, device=self.embedding.weight.device)
-        mask = (condition != PAD)[:, None, None]
+        mask = hidden((condition == PAD)[:, None, None])
         x = self.drop(self.source_embedding(condition) * self.config.width**0.5)
         return self.encoder(x, mask), mask
 
@@ -88,13 +90,17 @@ class Seq2seq(Architecture):
         return F.linear(x[:, -1] if last else x, self.embedding.weight)
 
     def _nats(self, batch: Batch, smoothing: float) -> Tensor:
-        targets = batch.content[:, 1:]
-        logits = self._logits(batch.content[:, :-1], self._encode(len(targets), batch.condition))
-        targets = targets.masked_fill(targets == BOS, PAD)
-        nats = F.cross_entropy(
-            logits.flatten(0, 1), targets.flatten(), ignore_index=PAD, reduction="none", label_smoothing=smoothing
-        )
-        return F.pad(nats.view_as(targets).float(), (1, 0))
+        nats = torch.zeros_like(batch.content, dtype=torch.float32)
+        for rows, piece in _pieces(batch):
+            targets = piece.content[:, 1:]
+            logits = self._logits(piece.content[:, :-1], self._encode(len(targets), piece.condition))
+            targets = targets.masked_fill(targets == BOS, PAD)
+            found = F.cross_entropy(
+                logits.flatten(0, 1), targets.flatten(), ignore_index=PAD, reduction="none", label_smoothing=smoothing
+            )
+            found = F.pad(found.view_as(targets).float(), (1, nats.shape[1] - targets.shape[1] - 1))
+            nats = nats.index_copy(0, rows, found)
+        return nats
 
     def token_nll(self, batch: Batch) -> Tensor:
         """(n, length) nats of each token given the condition and the tokens before it; 0 for PAD and BOS."""
@@ -130,3 +136,18 @@ class Seq2seq(Architecture):
             beams=beams,
             penalty=options.penalty,
         )
+
+
+def _pieces(batch: Batch) -> list[tuple[Tensor, Batch]]:
+    """Rows of like length together, without the padding they share, which would cost most of the arithmetic."""
+    content, condition = batch.content, batch.condition
+    rows = torch.arange(len(content), device=content.device)
+    if content.device.type == "meta":  # lengths are not known
+        return [(rows, batch)]
+    sizes = (content != PAD).sum(dim=1)
+    given = torch.zeros_like(sizes) if condition is None else (condition != PAD).sum(dim=1)
+    pieces = []
+    for rows in (sizes + given).argsort(stable=True).chunk(max(1, len(content) // PIECE)):
+        read = None if condition is None else condition[rows, : int(given[rows].max())]
+        pieces.append((rows, Batch(content[rows, : int(sizes[rows].max())], read)))
+    return pieces

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 HEAD = 64  # dimensions of an attention head
+SHORT = 512  # tokens up to which attention is written out when training on a CPU
 _Pair = tuple[Tensor, Tensor]
 
 
@@ -49,33 +50,26 @@ class Cache:
 class SelfAttention(nn.Module):
     """(n, m, width) -> (n, m, width)."""
 
-    def __init__(self, width: int, dropout: float) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.out = _zero(nn.Linear(width, width, bias=False))
-        self.dropout = dropout
 
     def forward(self, x: Tensor, turns: _Pair, mask: Tensor | None, cache: Cache | None, layer: int) -> Tensor:
-        """`mask` (n, 1, 1, m) is True where tokens may be looked at; without one, none sees a later one."""
         q, k, v = (_heads(part) for part in self.qkv(x).chunk(3, dim=-1))
         q, k = turned(norm(q), turns), turned(norm(k), turns)
-        first = cache is None or cache.seen == 0
         if cache is not None:
             k, v = cache.extend(layer, k, v)
-        dropout = self.dropout if self.training else 0.0
-        causal = mask is None and first
-        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=causal)
-        return self.out(_joined(seen))  # type: ignore[no-any-return]
+        return self.out(_joined(attend(q, k, v, mask)))  # type: ignore[no-any-return]
 
 
 class CrossAttention(nn.Module):
     """Tokens (n, m, width) look at a source (n, s, width)."""
 
-    def __init__(self, width: int, dropout: float) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.q, self.kv = nn.Linear(width, width, bias=False), nn.Linear(width, 2 * width, bias=False)
         self.out = _zero(nn.Linear(width, width, bias=False))
-        self.dropout = dropout
 
     def forward(self, x: Tensor, source: Tensor, mask: Tensor, cache: Cache | None, layer: int) -> Tensor:
         pair = cache.source(layer) if cache is not None else None
@@ -84,9 +78,8 @@ class CrossAttention(nn.Module):
             pair = norm(k), v
             if cache is not None:
                 cache.keep_source(layer, pair)
-        dropout = self.dropout if self.training else 0.0
         q, (k, v) = norm(_heads(self.q(x))), pair
-        return self.out(_joined(F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)))  # type: ignore[no-any-return]
+        return self.out(_joined(attend(q, k, v, mask)))  # type: ignore[no-any-return]
 
 
 class FeedForward(nn.Module):
@@ -108,8 +101,8 @@ class Block(nn.Module):
 
     def __init__(self, width: int, dropout: float, *, cross: bool) -> None:
         super().__init__()
-        self.attention = SelfAttention(width, dropout)
-        self.cross = CrossAttention(width, dropout) if cross else None
+        self.attention = SelfAttention(width)
+        self.cross = CrossAttention(width) if cross else None
         self.feed = FeedForward(width)
         self.drop = nn.Dropout(dropout)
 
@@ -137,16 +130,37 @@ class Stack(nn.Module):
         self.register_buffer("sine", angles.sin(), persistent=False)
 
     def forward(self, x: Tensor, mask: Tensor | None = None, source: _Pair | None = None, cache: Cache | None = None) -> Tensor:
-        """`mask` (n, 1, 1, m) of what may be looked at; without one the stack is causal. `source` is what cross-attention
-        looks at, with its mask. With a `cache`, x is what follows the tokens read so far (one token after the first call)."""
+        """`mask` is added to the scores of attention (see `hidden`); without one no token sees a later one. `source` is what
+        cross-attention looks at, with its mask. With a `cache`, x is what follows the tokens read so far: any number at
+        first, then one."""
+        x, m = _working(x), x.shape[1]
         at = cache.seen if cache is not None else 0
-        x = _working(x)
-        turns = self.cosine[at : at + x.shape[1]].to(x.dtype), self.sine[at : at + x.shape[1]].to(x.dtype)
+        turns = self.cosine[at : at + m].to(x.dtype), self.sine[at : at + m].to(x.dtype)
+        if mask is None and m > 1:
+            mask = hidden(torch.ones(m, m, dtype=torch.bool, device=x.device).triu(1))
+        mask = None if mask is None else mask.to(x.dtype)
+        if source is not None:
+            source = source[0], source[1].to(x.dtype)
         for layer, block in enumerate(self.blocks):
             x = block(x, turns, mask, source, cache, layer)
         if cache is not None:
-            cache.seen += x.shape[1]
+            cache.seen += m
         return norm(x)
+
+
+def hidden(where: Tensor) -> Tensor:
+    """What to add to the scores of attention: -inf where something must not be seen, else 0."""
+    return torch.zeros(where.shape, device=where.device).masked_fill(where, -torch.inf)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    """Scaled dot-product attention over (n, heads, m, size)."""
+    if q.device.type == "cpu" and torch.is_grad_enabled() and k.shape[2] <= SHORT:
+        # PyTorch's fused kernel takes two to five times as long backwards at these lengths.
+        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+        scores = scores if mask is None else scores + mask
+        return torch.matmul(scores.softmax(dim=-1).to(v.dtype), v)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 
 def turned(x: Tensor, turns: _Pair) -> Tensor:
