@@ -59,4 +59,9 @@ class Filter(ABC):
         """None to keep the entry, or why it goes to quarantine, in words for a person. May raise Unreadable."""
 
 
+def example(modality: Modality) -> Any:
+    """A made value of this kind of content: of the type a rule will meet."""
+    return modality.read(type(modality).fixture(1)[0])
+
+
 filters: Registry[Filter] = Registry("filters")

@@ -17,9 +17,7 @@ ENDINGS = (
     "sh bash sql html css scss"
 )
 LONGEST_LINE, LONGEST_MEAN = 2_000, 200  # characters; hand-written code stays far below both
-GENERATED = re.compile(
-    r"@generated|do not edit|(auto-?|automatically )generated|generated (by|from|with) ['\"\w]", re.IGNORECASE
-)
+GENERATED = re.compile(r"@generated|\bdo not edit\b|\bauto(matically |-)?generated\b|\bgenerated from ['\"]", re.IGNORECASE)
 HEAD = 1_000  # characters in which a generated file says so
 
 
