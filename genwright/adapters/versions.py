@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version as installed
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow.artifacts
@@ -71,35 +72,50 @@ class Versions(Tracking):
             found = self._found(name, identity)
             if found:
                 version = min(found, key=lambda v: int(v.version))
+                if not self._fetchable(record(version)):
+                    self._fill(self._logged(name, run, tags), folder, tags)
             else:
-                model = self._uploaded(name, folder, run, tags)
-                if self.model(name) is None:
-                    self.client.create_registered_model(name, description=recipe.description)
-                # A server resolves the model itself; a database opened here cannot without MLflow's process-wide address.
-                source = f"models:/{model.model_id}" if self.remote else model.artifact_location
-                version = self.client.create_model_version(name, source, run_id=run, tags=tags, model_id=model.model_id)
+                version = self._create(name, self._filled(name, folder, run, tags), run, tags, recipe.description)
             for measure, measured in evaluation.measures.items():
                 self.client.set_model_version_tag(name, str(version.version), f"test.{measure}", f"{measured.value:.6g}")
         return record(version)
 
-    def _uploaded(self, name: str, folder: Path, run: str, tags: dict[str, str]) -> LoggedModel:
-        """The logged model with those tags, finished; one that a crash left unfinished is filled again."""
+    def _create(self, name: str, model: LoggedModel, run: str, tags: dict[str, str], description: str) -> Any:
+        if self.model(name) is None:
+            self.client.create_registered_model(name, description=description)
+        # A server resolves the model itself; a database opened here cannot without MLflow's process-wide address.
+        source = f"models:/{model.model_id}" if self.remote else model.artifact_location
+        return self.client.create_model_version(name, source, run_id=run, tags=tags, model_id=model.model_id)
+
+    def _filled(self, name: str, folder: Path, run: str, tags: dict[str, str]) -> LoggedModel:
+        """The logged model, linked to its run and complete; one that a crash left unfinished is filled again."""
+        model = self._logged(name, run, tags)
+        outputs = self.client.get_run(run).outputs
+        if outputs is None or model.model_id not in [output.model_id for output in outputs.model_outputs]:
+            self.client.log_outputs(run, [LoggedModelOutput(model.model_id, 0)])
+        return model if model.status == LoggedModelStatus.READY else self._fill(model, folder, tags)
+
+    def _logged(self, name: str, run: str, tags: dict[str, str]) -> LoggedModel:
+        """The logged model with those tags, created where there is none."""
         experiment = self.client.get_run(run).info.experiment_id
-        wanted = " and ".join(f"tags.`{key}` = '{tags[key]}'" for key in ("genwright.weights", "genwright.manifest"))
-        there = list(self.client.search_logged_models([experiment], wanted))
-        ready = [model for model in there if model.status == LoggedModelStatus.READY]
-        if ready:
-            return ready[0]
-        model = there[0] if there else self.client.create_logged_model(experiment, name, run, tags, model_type="generator")
-        with TemporaryDirectory(dir=_made(self.workspace.state)) as place:
-            shutil.copytree(folder, Path(place) / BUNDLE)
-            files = Path(place) / "model"
+        keys = ("genwright.weights", "genwright.manifest", "genwright.recipe")
+        wanted = " and ".join(f"tags.`{key}` = '{tags[key]}'" for key in keys)
+        there = self.client.search_logged_models([experiment], wanted)
+        return there[0] if there else self.client.create_logged_model(experiment, name, run, tags, model_type="generator")
+
+    def _fill(self, model: LoggedModel, folder: Path, tags: dict[str, str]) -> LoggedModel:
+        """Write the files of a logged model: code, environment, signature and the bundle."""
+        with _emptied(self.workspace.state / "staging" / model.name) as place:
+            shutil.copytree(folder, place / BUNDLE)
             mlflow.pyfunc.save_model(
-                path=files,
+                path=place / "model",
                 python_model=pyfunc.__file__,
-                artifacts={BUNDLE: str(Path(place) / BUNDLE)},
+                artifacts={BUNDLE: str(place / BUNDLE)},
                 mlflow_model=LoggedFiles(
-                    artifact_path=model.artifact_location, model_uuid=model.model_id, run_id=run, model_id=model.model_id
+                    artifact_path=model.artifact_location,
+                    model_uuid=model.model_id,
+                    run_id=model.source_run_id,
+                    model_id=model.model_id,
                 ),
                 signature=SIGNATURE,
                 input_example=EXAMPLE,
@@ -109,12 +125,16 @@ class Versions(Tracking):
                 ],
                 metadata=tags,
             )
-            shutil.rmtree(files / "__pycache__", ignore_errors=True)
-            self.client.log_model_artifacts(model.model_id, str(files))
-        outputs = self.client.get_run(run).outputs
-        if outputs is None or model.model_id not in [output.model_id for output in outputs.model_outputs]:
-            self.client.log_outputs(run, [LoggedModelOutput(model.model_id, 0)])
+            shutil.rmtree(place / "model" / "__pycache__", ignore_errors=True)
+            self.client.log_model_artifacts(model.model_id, str(place / "model"))
         return self.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+
+    def _fetchable(self, version: ModelVersion) -> bool:
+        try:
+            self.download(version, fresh=True)
+        except ModelError:
+            return False
+        return True
 
     def _found(self, name: str, tags: dict[str, str]) -> list[Any]:
         wanted = "".join(f" and tags.`{key}` = '{value}'" for key, value in tags.items())
@@ -135,7 +155,7 @@ class Versions(Tracking):
         if self.empty:
             return []
         with self.service("listing models"):
-            return sorted(model.name for model in self.client.search_registered_models())
+            return sorted(model.name for model in self.client.search_registered_models(max_results=1000))
 
     def versions(self, name: str) -> list[ModelVersion]:
         """Every version of a model, oldest first."""
@@ -185,18 +205,18 @@ class Versions(Tracking):
         with exclusive(self.workspace.lock(f"model-{version.name}-{version.version}"), busy="", wait=True):
             if not fresh and folder.is_dir() and _intact(folder, version, manifest):
                 return folder
-            with TemporaryDirectory(dir=_made(folder.parent), prefix=".") as place:
+            with _emptied(folder.with_name(f".{folder.name}")) as place:
                 fetched = self._fetch(version, place)
                 _check(fetched, version, manifest)
                 shutil.rmtree(folder, ignore_errors=True)
                 fetched.rename(folder)
         return folder
 
-    def _fetch(self, version: ModelVersion, place: str) -> Path:
+    def _fetch(self, version: ModelVersion, place: Path) -> Path:
         try:
             location = self.client.get_model_version_download_uri(version.name, str(version.version))
             got = mlflow.artifacts.download_artifacts(
-                f"{location}/artifacts/{BUNDLE}", dst_path=place, tracking_uri=self.uri, registry_uri=self.uri
+                f"{location}/artifacts/{BUNDLE}", dst_path=str(place), tracking_uri=self.uri, registry_uri=self.uri
             )
         except Exception as error:  # artifact stores of every kind raise their own
             raise ModelError(
@@ -245,6 +265,12 @@ def _intact(folder: Path, version: ModelVersion, manifest: str) -> bool:
     return True
 
 
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+@contextmanager
+def _emptied(place: Path) -> Iterator[Path]:
+    """An empty folder that is gone afterwards; what a killed process left in it goes too."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)

@@ -144,6 +144,14 @@ def test_altered_files_are_not_downloaded(harm: Harm, registry: Registry, worksp
     assert not (workspace.state / "models" / "digits" / "1").exists()
 
 
+@pytest.mark.parametrize("harm", [swapped, flipped, reconfigured, gone])
+def test_running_again_mends_what_was_harmed(harm: Harm, registry: Registry, workspace: Workspace) -> None:
+    version = registered.register(workspace)
+    harm(files_of(workspace, version))
+    assert registered.register(workspace) == version
+    assert registry.promote(version, expected=None, why="first").after == 1
+
+
 @HARMS
 def test_a_rollback_to_harmed_files_is_refused_and_the_champion_stays(
     harm: Harm, registry: Registry, workspace: Workspace
