@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
@@ -18,7 +18,7 @@ COLOURS = 4
 Points = Sequence[tuple[float, float]]
 
 
-def lines(series: dict[str, Points], mark: float | None = None) -> Markup:
+def lines(series: Mapping[str, Points], mark: float | None = None) -> Markup:
     """A chart of series over steps with its legend; `mark` is a step to point out. Values that are not finite are left
     out; empty where nothing is left."""
     drawn = {name: [(x, y) for x, y in points if math.isfinite(y)] for name, points in series.items()}
@@ -37,8 +37,8 @@ def lines(series: dict[str, Points], mark: float | None = None) -> Markup:
     for place, points in enumerate(drawn.values()):
         path = " ".join(f"{_n(across(x))},{_n(rise(math.log10(y) if logarithmic else y))}" for x, y in points)
         if len(points) == 1:
-            x, _, y = path.partition(",")
-            body += Markup('<circle class="c{}" cx="{}" cy="{}" r="3"/>').format(place % COLOURS, x, y)
+            centre = path.split(",")
+            body += Markup('<circle class="c{}" cx="{}" cy="{}" r="3"/>').format(place % COLOURS, *centre)
         else:
             body += Markup('<polyline class="c{}" points="{}"/>').format(place % COLOURS, path)
     keys = Markup().join(

@@ -4,16 +4,36 @@ from __future__ import annotations
 
 import os
 import platform
+from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from genwright import __version__
+from genwright import __version__, shards
+from genwright.advice import next_steps
+from genwright.chart import interval, lines
+from genwright.dataset import Dataset
 from genwright.durable import write_text
 from genwright.exhibit import Exhibits
+from genwright.metric import metrics
 from genwright.recipe import Recipe
-from genwright.records import DatasetVersion, Decision, Evaluation, ModelVersion, Promoted, Record, Round, Selection
+from genwright.records import (
+    DatasetVersion,
+    Decision,
+    Evaluation,
+    ModelVersion,
+    Promoted,
+    Record,
+    Round,
+    Selection,
+    TrainedModel,
+)
+
+EXAMPLES, LOOKED_AT = 3, 10_000  # dropped items shown of a rule, and rows of the quarantine looked through
 
 
 class RunReport(Record):
@@ -54,27 +74,114 @@ class RunReport(Record):
         }[promotion.what]
 
 
-def write(path: Path, page: RunReport, exhibits: Exhibits) -> Path:
+@dataclass(frozen=True)
+class Dropped:
+    """An item in quarantine, for an example."""
+
+    name: str
+    rule: str
+    reason: str
+
+
+def write(path: Path, page: RunReport, dataset: Dataset, exhibits: Exhibits) -> Path:
     """Write the page; it needs nothing beside it and asks nothing of the network. Returns `path`."""
     # Everything on the page that came from data is text to jinja2 and is escaped; only the charts are markup.
     environment = Environment(
         loader=PackageLoader("genwright"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    template = environment.get_template("report.html.j2")
-    write_text(path, template.render(page=page, exhibits=exhibits, made=_provenance()))
+    environment.filters.update(number=_number, whole=_whole, size=_size, share=_share)
+    contents = page.data.contents
+    kept = sum(contents.splits.values())
+    dropped = sum(contents.dropped.values())
+    text = environment.get_template("report.html.j2").render(
+        page=page,
+        contents=contents,
+        kept=kept,
+        dropped=dropped,
+        examples=_examples(dataset.folder),
+        shown=exhibits,
+        curves=[_curves(r.model) if r.model else [] for r in page.rounds],
+        explain={name: metrics.get(name) for name in page.evaluation.measures},
+        interval=interval,
+        steps=next_steps(
+            page.recipe, page.chosen, page.version, page.decision, page.promotion, dropped / max(1, kept + dropped)
+        ),
+        provenance=_provenance(page),
+    )
+    write_text(path, text)
     return path
 
 
-def _provenance() -> dict[str, str]:
+def _curves(model: TrainedModel) -> list[tuple[str, Markup]]:
+    """The titled charts of a round: losses by player, held-out loss, and the measure that chose the weights."""
+    curve, measure = model.curve, model.plan.measure
+    losses: dict[str, list[tuple[float, float]]] = {}
+    for point in curve:
+        for player, loss in point.losses.items():
+            losses.setdefault(f"loss of the {player}", []).append((point.step, loss))
+    held_out = {
+        "training items": [(p.step, p.train_loss) for p in curve if p.train_loss is not None],
+        "held-out items": [(p.step, p.validation_loss) for p in curve if p.validation_loss is not None],
+    }
+    score = [(p.step, p.score) for p in curve if p.score is not None]
+    better = metrics.get(measure).better
+    charts = [
+        ("Loss at every step", lines(losses)),
+        ("Loss of the averaged model", lines(held_out)),
+        (
+            f"{measure} on held-out items ({better} is better; the upright line marks the kept step)",
+            lines({measure: score}, mark=model.best_step),
+        ),
+    ]
+    return [(title, chart) for title, chart in charts if chart]
+
+
+def _examples(folder: Path) -> list[Dropped]:
+    """A few items of the quarantine, some of every rule that dropped any."""
+    seen: Counter[str] = Counter()
+    found = []
+    for row in islice(shards.read(folder, "quarantine", ["name", "rule", "reason"]), LOOKED_AT):
+        seen[row["rule"]] += 1
+        if seen[row["rule"]] <= EXAMPLES:
+            found.append(Dropped(**row))
+    return found
+
+
+def _provenance(page: RunReport) -> dict[str, str]:
     import torch
 
     return {
+        "data (DVC hash)": page.data.digest,
+        "recipe (fingerprint)": page.version.recipe,
+        "weights (SHA-256)": page.version.weights,
+        "identity of the run": page.identity,
+        "MLflow run of the round": page.version.run,
         "Genwright": __version__,
         "Python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     }
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _whole(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def _size(value: float) -> str:
+    for unit in ("bytes", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.3g} {unit}"
+        value /= 1024
+    return f"{value:.3g} GiB"
 
 
 def _inside(sentence: str) -> str:

@@ -78,7 +78,7 @@ def _write(run: Run, page: RunReport) -> Written:
         str(choose(run.settings)),
         page.evaluation.measures,
     )
-    file = library.write(run.folder / PAGE, page, exhibits)
+    file = library.write(run.folder / PAGE, page, run.dataset, exhibits)
     sheet = exhibits.preview(run.folder / SHEET)
     registry = Registry(run.workspace)
     parent = registry.parent_run(run.recipe.name, run.identity, run.recipe.description)
