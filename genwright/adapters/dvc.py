@@ -134,6 +134,12 @@ class Data:
         lines = path.read_text().splitlines() if path.is_file() else []
         return [DataVersion.model_validate_json(line) for line in lines]
 
+    def current(self, recipe: str) -> str | None:
+        """DVC hash of the cleaned data in the workspace; None where there is none."""
+        lock = _parsed(self.workspace.root / "dvc.lock") or {}
+        known = f"clean@{recipe}" in lock.get("stages", {})
+        return self._digest(recipe, "clean") if known else None
+
     @contextmanager
     def _lock(self) -> Iterator[None]:
         with exclusive(self.workspace.lock("dvc"), busy="", wait=True):
