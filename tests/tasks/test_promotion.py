@@ -1,0 +1,109 @@
+"""Register, gate and promote as the flow calls them, on a run with real measures."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from genwright import __version__
+from genwright.adapters.mlflow import GATE, Registry
+from genwright.evaluate import evaluate, evaluation_set
+from genwright.records import DatasetVersion, Decision, Diagnosis, ModelVersion, Promoted, Round
+from genwright.run import Run
+from genwright.workspace import Settings, Workspace
+from tasks.gate import gate
+from tasks.promote import promote
+from tasks.register import register
+from tests import made, registered
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return registered.workspace(tmp_path / "workspace")
+
+
+def run_of(workspace: Workspace, **recipe: object) -> Run:
+    """A run of that recipe on made pictures."""
+    folder = workspace.root / "data" / "digits" / "clean"
+    data = made.pictures(folder) if not folder.exists() else made.Dataset(folder)
+    version = DatasetVersion(recipe="digits", digest=registered.DATA, path="data/digits/clean", contents=data.contents)
+    settings = Settings(workspace=workspace.root, threads=1, device="cpu")
+    return Run(registered.recipe(**recipe), version, workspace, settings)
+
+
+def stages(run: Run, seed: int = 0) -> tuple[ModelVersion, Decision, Promoted]:
+    """The last three stages with the model of that seed as the best round."""
+    model, registry = registered.trained(seed), Registry(run.workspace)
+    folder = run.round(model.plan) / "bundle"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(registered.bundle(seed), folder)
+    scores = evaluate(folder, run.dataset, run.recipe, run.settings)
+    parent = registry.parent_run("digits", run.identity)
+    nested = registry.round_run("digits", parent, model.plan)
+    best = Round(model=model, evaluation=scores, diagnosis=Diagnosis(finding="good", evidence="e"), mlflow_run=nested)
+    version = register.fn(run, best)
+    decision = gate.fn(run, best, version)
+    return version, decision, promote.fn(run, version, decision)
+
+
+def test_the_first_that_passes_is_champion_and_a_repeat_changes_nothing(workspace: Workspace) -> None:
+    run = run_of(workspace)
+    version, decision, outcome = stages(run)
+    assert (outcome.what, outcome.champion) == ("promoted", version.version)
+    again, decision, outcome = stages(run)
+    assert again == version
+    assert "same weights" in decision.reason
+    assert outcome.what == "champion already"
+    assert len(Registry(workspace).ledger("digits").entries()) == 1
+
+
+def test_a_challenger_is_held_against_the_champion_on_the_same_items(workspace: Workspace) -> None:
+    stages(run_of(workspace))
+    version, decision, outcome = stages(run_of(workspace, train={"seed": 1}), seed=1)
+    assert decision.champion == 1
+    assert decision.champion_evaluation is not None
+    assert decision.champion_evaluation.model == registered.trained(0).weights
+    assert decision.promote is (outcome.what == "promoted") is (outcome.champion == version.version)
+    mine, theirs = decision.verdicts[-1].value, decision.verdicts[-1].bound
+    assert mine is not None
+    assert theirs is not None
+    assert decision.promote is (mine < theirs)
+
+
+def test_what_fails_its_gate_is_refused_once_in_the_ledger(workspace: Workspace) -> None:
+    run = run_of(workspace, accept={"mmd": {"at_most": 0.0001}})
+    for _ in range(2):
+        version, decision, outcome = stages(run)
+        assert outcome.what == "refused"
+        assert outcome.champion is None
+    registry = Registry(workspace)
+    assert registry.champion("digits") is None
+    assert "at most 0.0001" in registry.tags(version)[GATE]
+    [entry] = registry.ledger("digits").entries()
+    assert (entry.what, entry.after) == ("refused", 1)
+    assert entry.verdicts == decision.verdicts
+
+
+def test_a_manual_policy_waits_and_names_the_command(workspace: Workspace) -> None:
+    _, decision, outcome = stages(run_of(workspace, promotion={"policy": "manual"}))
+    assert decision.promote
+    assert outcome.what == "waits"
+    assert "genwright promote digits 1" in outcome.reason
+    registry = Registry(workspace)
+    assert registry.champion("digits") is None
+    assert registry.tags(registry.version("digits", 1))[GATE] == "passed"
+
+
+def test_a_champion_of_another_size_is_left_to_a_person(workspace: Workspace) -> None:
+    registered.promote(workspace)
+    folder = workspace.root / "data" / "digits" / "clean"
+    made.dataset(folder, made.Part(kind="image", options={"size": [6, 6], "channels": 1}), made.Part(kind="label"))
+    run = run_of(workspace)
+    scores = registered.evaluation(1, mmd=0.1)
+    scores = scores.model_copy(update={"evaluation_set": evaluation_set(run.dataset, run.recipe), "code": __version__})
+    best = Round(model=registered.trained(1), evaluation=scores, diagnosis=Diagnosis(finding="good", evidence="e"))
+    decision = gate.fn(run, best, registered.register(workspace, seed=1))
+    assert not decision.promote
+    assert "another kind or size" in decision.reason
