@@ -58,6 +58,7 @@ def interval(measured: Measured, bound: Bound | None = None) -> Markup:
     if not known:
         return Markup()
     low, high = min(0.0, *known), max(0.0, *known)
+    high = high if high > low else low + 1.0
     place = _Scale(low, high, 8.0, WIDTH - 8.0)
     body = Markup('<line class="rule" x1="8" x2="{}" y1="14" y2="14"/>').format(WIDTH - 8)
     for limit in bounds:

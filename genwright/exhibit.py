@@ -109,7 +109,7 @@ def _nearest(subject: Evaluand, values: list[Any]) -> list[Pair]:
     pairs = []
     for place in distances[:, 0].argsort()[:SHOWN_PAIRS].tolist():
         row, distance = int(rows[place, 0]), float(distances[place, 0])
-        note = f"distance {distance:.3g}, sample {place + 1}, training item {train.digests[row].decode()[:8]}"
+        note = f"distance {distance:.3g} (sample {place + 1}, item {train.digests[row].decode()[:8]})"
         real = _stored(subject.content, train.content, row)
         pairs.append(Pair(item(subject.content, values[place]), item(subject.content, real), note))
     return pairs

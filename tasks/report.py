@@ -10,19 +10,13 @@ from genwright import exhibit
 from genwright import report as library
 from genwright.adapters.mlflow import Registry
 from genwright.device import choose
-from genwright.records import Decision, ModelVersion, Outcome, Promoted, Record, Round, Selection, fingerprint
+from genwright.records import Decision, ModelVersion, Outcome, Promoted, Round, Selection, fingerprint
 from genwright.report import RunReport
 from genwright.run import Run
+from genwright.written import PAGE, RECORD, Written
 from tasks.display import say
 
-PAGE, SHEET, RECORD = "report.html", "samples", "report"
-
-
-class Written(Record):
-    """That the page was written and logged, of what, and the name of the sheet of samples beside it."""
-
-    inputs: str
-    samples: str
+SHEET = "samples"
 
 
 @task(name="report", cache_policy=NO_CACHE)
@@ -48,7 +42,7 @@ def report(
         promotion=promotion,
         identity=run.identity,
     )
-    written = _write(run, page)
+    written = publish(run, page)
     _summarise(page, run)
     return Outcome(
         name=version.name,
@@ -64,13 +58,14 @@ def report(
     )
 
 
-def _write(run: Run, page: RunReport) -> Written:
+def publish(run: Run, page: RunReport) -> Written:
+    """Write page and samples and log them, unless the same were written before."""
     # Not the promotion: a page that tells how a version became champion is not replaced by one that says it is one.
     told = page.model_dump(mode="json", exclude={"decision", "promotion"})
     inputs = fingerprint(told, page.promotion.champion)
     known = run.recall(RECORD, Written)
     if known is not None and known.inputs == inputs and all((run.folder / n).is_file() for n in (PAGE, known.samples)):
-        return known
+        return run.keep(RECORD, known)  # so that it is the newest again
     exhibits = exhibit.gather(
         run.folder / f"round-{page.best}" / "bundle",
         run.dataset,
@@ -85,7 +80,7 @@ def _write(run: Run, page: RunReport) -> Written:
     for made in (file, sheet):
         registry.log_artifact(parent, made, "report")
     say("report", f"{file}")
-    return run.keep(RECORD, Written(inputs=inputs, samples=sheet.name))
+    return run.keep(RECORD, Written(recipe=run.recipe.name, inputs=inputs, samples=sheet.name))
 
 
 def _summarise(page: RunReport, run: Run) -> None:

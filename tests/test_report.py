@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html.parser import HTMLParser
@@ -30,7 +31,7 @@ from genwright.records import (
 )
 from genwright.report import RunReport
 from genwright.shards import Shards
-from genwright.workspace import Settings
+from genwright.workspace import Settings, Workspace
 from tests import made
 
 SECTIONS = ("verdict", "samples", "next", "data", "race", "rounds", "nearest", "measures", "gates", "champion", "provenance")
@@ -206,9 +207,9 @@ def test_samples_are_those_that_were_measured(pictures: Made) -> None:
     shown = pictures.exhibits
     assert len(shown.values) == 32
     pairs = pictures.evaluation.measures["copies"].detail["pairs"]
-    closest = float(shown.nearest[0].note.split()[1].rstrip(","))
+    closest = float(shown.nearest[0].note.split()[1])
     assert closest == pytest.approx(pairs[0][2], rel=0.01)
-    distances = [float(pair.note.split()[1].rstrip(",")) for pair in shown.nearest]
+    distances = [float(pair.note.split()[1]) for pair in shown.nearest]
     assert distances == sorted(distances)
 
 
@@ -217,7 +218,7 @@ def test_a_refusal_names_the_bound_the_gap_and_the_key(pictures: Made) -> None:
     page = pictures.page(recipe, "refused", champion=None)
     assert page.verdict.startswith("tiny version 1 was refused because novelty is ")
     words = pictures.write(page).words
-    assert "accept.novelty.at_least` asks for 99" in words
+    assert "accept.novelty.at_least asks for 99" in words
     assert "genwright promote tiny 1 --why 'REASON'" in words
     assert "genwright rollback" not in words
 
@@ -256,3 +257,27 @@ def test_every_ending_is_one_plain_sentence(pictures: Made, what: str) -> None:
     assert verdict.startswith("tiny version 1 ")
     assert verdict.count(". ") == 0
     assert verdict.endswith(".")
+
+
+def test_the_page_is_written_once_and_anew_when_the_champion_changed(pictures: Made, tmp_path: Path) -> None:
+    from genwright.adapters.mlflow import Registry
+    from genwright.run import Run
+    from tasks.report import publish
+
+    workspace, page = Workspace(tmp_path), pictures.page()
+    run = Run(page.recipe, page.data.model_copy(update={"path": str(pictures.data.folder)}), workspace, Settings())
+    shutil.copytree(pictures.folder, run.folder / "round-1")
+    made = publish(run, page)
+    report_file = run.folder / "report.html"
+    first = report_file.stat().st_mtime_ns
+    assert (run.folder / made.samples).read_bytes()[:4] == b"\x89PNG"
+    registry = Registry(workspace)
+    parent = registry.parent_run("tiny", run.identity)
+    logged = {file.path for file in registry.client.list_artifacts(parent, "report")}
+    assert logged == {"report/report.html", f"report/{made.samples}"}
+
+    assert publish(run, pictures.page(what="champion already")) == made
+    assert report_file.stat().st_mtime_ns == first
+    assert "is the champion now" in report_file.read_text()  # how it became champion is still told
+    publish(run, pictures.page(what="refused", champion=7))
+    assert "version 7 stays the champion" in report_file.read_text()
