@@ -71,7 +71,9 @@ def test_a_run_is_linked_to_the_hash_of_its_data(registry: Registry, tmp_path: P
     run = registry.parent_run("digits", "a" * 64)
     registry.log_dataset(run, version)
     registry.log_dataset(run, version)
-    [given] = registry.client.get_run(run).inputs.dataset_inputs
+    inputs = registry.client.get_run(run).inputs
+    assert inputs is not None
+    [given] = inputs.dataset_inputs
     assert (given.dataset.name, given.dataset.digest, given.dataset.source_type) == ("digits", registered.DATA, "dvc")
     assert json.loads(given.dataset.source) == {"recipe": "digits", "digest": registered.DATA}
 

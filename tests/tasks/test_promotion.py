@@ -9,8 +9,9 @@ import pytest
 
 from genwright import __version__
 from genwright.adapters.mlflow import GATE, Registry
+from genwright.dataset import Dataset
 from genwright.evaluate import evaluate, evaluation_set
-from genwright.records import DatasetVersion, Decision, Diagnosis, ModelVersion, Promoted, Round
+from genwright.records import DatasetVersion, Decision, Diagnosis, ModelVersion, Part, Promoted, Round
 from genwright.run import Run
 from genwright.workspace import Settings, Workspace
 from tasks.gate import gate
@@ -27,7 +28,7 @@ def workspace(tmp_path: Path) -> Workspace:
 def run_of(workspace: Workspace, **recipe: object) -> Run:
     """A run of that recipe on made pictures."""
     folder = workspace.root / "data" / "digits" / "clean"
-    data = made.pictures(folder) if not folder.exists() else made.Dataset(folder)
+    data = made.pictures(folder) if not folder.exists() else Dataset(folder)
     version = DatasetVersion(recipe="digits", digest=registered.DATA, path="data/digits/clean", contents=data.contents)
     settings = Settings(workspace=workspace.root, threads=1, device="cpu")
     return Run(registered.recipe(**recipe), version, workspace, settings)
@@ -99,7 +100,7 @@ def test_a_manual_policy_waits_and_names_the_command(workspace: Workspace) -> No
 def test_a_champion_of_another_size_is_left_to_a_person(workspace: Workspace) -> None:
     registered.promote(workspace)
     folder = workspace.root / "data" / "digits" / "clean"
-    made.dataset(folder, made.Part(kind="image", options={"size": [6, 6], "channels": 1}), made.Part(kind="label"))
+    made.dataset(folder, Part(kind="image", options={"size": [6, 6], "channels": 1}), Part(kind="label"))
     run = run_of(workspace)
     scores = registered.evaluation(1, mmd=0.1)
     scores = scores.model_copy(update={"evaluation_set": evaluation_set(run.dataset, run.recipe), "code": __version__})
