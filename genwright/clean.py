@@ -17,6 +17,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -30,11 +31,14 @@ from genwright.errors import DataError, RecipeError, Unreadable
 from genwright.filter import Entry, Filter, Side, filters
 from genwright.modality import Modality
 from genwright.modality import build as build_modality
-from genwright.recipe import Recipe, Splitting
 from genwright.records import DatasetContents, Part, Record
 from genwright.shapes import Label, Tokens
 from genwright.shards import ITEM, Shards
+from genwright.split import Splitting
 from genwright.workspace import Workspace
+
+if TYPE_CHECKING:
+    from genwright.recipe import Recipe
 
 KEPT = ITEM.append(pa.field("side", pa.string(), nullable=False))
 DROPPED = KEPT.append(pa.field("rule", pa.string(), nullable=False)).append(pa.field("reason", pa.string(), nullable=False))
@@ -82,14 +86,6 @@ def clean(spec: CleanSpec, raw: Path, out: Path) -> DatasetContents:
         contents = _contents(spec, sieve, written)
         write_json(folder / "dataset.json", contents.model_dump(mode="json"))
     return contents
-
-
-def side_of(digest: str, split: Splitting) -> Side:
-    """Where the content hash (hex) puts an item: a function of the item alone."""
-    place = int(digest[:16], 16) / 2**64
-    if place < split.test:
-        return "test"
-    return "validation" if place < split.test + split.validation else "train"
 
 
 class Sieve:
@@ -178,7 +174,7 @@ def _entries(sieve: Sieve, raw: Path) -> Iterator[Entry]:
     """Entries of one side after the other; the items are read once a side rather than held in memory."""
     for side in SIDES:
         for item in read_items(raw):
-            if side_of(item.digest, sieve.spec.split) == side:
+            if sieve.spec.split.side(item.digest) == side:
                 yield Entry(item, side, sieve.content)
 
 

@@ -16,6 +16,7 @@ from genwright.modality import modalities
 from genwright.records import Part, Record
 from genwright.registry import Registry
 from genwright.source import sources
+from genwright.split import Splitting
 
 
 def _part_of(registry: Registry[Any]) -> BeforeValidator:
@@ -60,13 +61,6 @@ class Budget(Record):
         if (self.minutes is None) == (self.steps is None):
             raise ValueError("give either `minutes` or `steps`")
         return self
-
-
-class Splitting(Record):
-    """Shares of the items held out, by content hash: an item never moves when data grows."""
-
-    validation: float = Field(0.1, gt=0, lt=0.5)
-    test: float = Field(0.1, gt=0, lt=0.5)
 
 
 class Selecting(Record):

@@ -11,17 +11,18 @@ import pytest
 from PIL import Image as Pictures
 
 from genwright import shards
-from genwright.clean import CleanSpec, clean, side_of, specify
+from genwright.clean import CleanSpec, clean, specify
 from genwright.dataset import Dataset
 from genwright.errors import DataError, RecipeError
 from genwright.filter import filters
 from genwright.item import Item
 from genwright.modality import modalities
 from genwright.quarantine import examples, quarantined
-from genwright.recipe import Splitting, parse
+from genwright.recipe import parse
 from genwright.records import DatasetContents, Part
 from genwright.shapes import NO_LABEL
 from genwright.shards import ITEM, Shards
+from genwright.split import Splitting
 from genwright.tree import tree
 
 SPLIT = Splitting(validation=0.2, test=0.2)
@@ -99,7 +100,7 @@ def test_the_data_set_opens_and_holds_what_was_collected(tmp_path: Path) -> None
         assert len(split) == contents.splits[side]  # type: ignore[index]
         for place, digest in enumerate(split.digests):
             one = by_digest[digest.decode()]
-            assert side_of(one.digest, SPLIT) == side
+            assert SPLIT.side(one.digest) == side
             assert split.bytes[place] == len(one.data)
     assert data.train.batch(4, 0, 0).content.shape == (4, 1, 8, 8)
     assert contents.bytes["test"] == int(data.test.bytes.sum())
@@ -129,8 +130,8 @@ def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
 
 def test_only_training_items_teach_the_tokenizer(tmp_path: Path) -> None:
     items = fixtures("text", 120)
-    train = [one for one in items if side_of(one.digest, SPLIT) == "train"]
-    other = [one for one in fixtures("text", 600, seed=5)[120:] if side_of(one.digest, SPLIT) != "train"]
+    train = [one for one in items if SPLIT.side(one.digest) == "train"]
+    other = [one for one in fixtures("text", 600, seed=5)[120:] if SPLIT.side(one.digest) != "train"]
     learned = []
     for name, more in (("a", items), ("b", train + other)):
         _, out = cleaned(tmp_path, more, name, content=TEXT)
@@ -153,7 +154,7 @@ def test_the_same_content_is_never_on_two_sides(tmp_path: Path, rules: list[str]
     """Re-encoded files have other hashes, so the split alone would put many of them on another side."""
     originals = fixtures()
     copies = [item(reencoded(one.data), f"copy-{one.name}") for one in originals]
-    assert any(side_of(a.digest, SPLIT) != side_of(b.digest, SPLIT) for a, b in zip(originals, copies, strict=True))
+    assert any(SPLIT.side(a.digest) != SPLIT.side(b.digest) for a, b in zip(originals, copies, strict=True))
     contents, out = cleaned(tmp_path, originals + copies, cleaning=rules)
     data = Dataset(out)
     pictures = [{row.tobytes() for row in data.side(side).content.array} for side in ("train", "validation", "test")]
@@ -176,14 +177,14 @@ def test_near_duplicates_stay_on_one_side_and_the_training_item_goes(tmp_path: P
         pair = [items[place], items[place + 60]]
         (survivor,) = [one for one in pair if one.name in kept]
         (gone,) = [one for one in pair if one.name not in kept]
-        assert rank[side_of(survivor.digest, SPLIT)] <= rank[side_of(gone.digest, SPLIT)]
+        assert rank[SPLIT.side(survivor.digest)] <= rank[SPLIT.side(gone.digest)]
 
 
 def test_labels_missing_unreadable_or_unknown_are_no_label(tmp_path: Path) -> None:
     plain = fixtures()
     labels: list[bytes | None] = [b"cat", b"dog", None, b"\xff\xfe"]
     items = [item(one.data, one.name, labels[place % 4]) for place, one in enumerate(plain)]
-    rare = next(place for place, one in enumerate(plain) if side_of(one.digest, SPLIT) == "test")
+    rare = next(place for place, one in enumerate(plain) if SPLIT.side(one.digest) == "test")
     items[rare] = item(plain[rare].data, plain[rare].name, b"only in test")
     contents, out = cleaned(tmp_path, items, condition=Part(kind="label"))
     assert contents.labels == ["cat", "dog"]
