@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from genwright import __version__, shards
+from genwright import __version__, quarantine
 from genwright.advice import next_steps
 from genwright.chart import interval, lines
 from genwright.dataset import Dataset
@@ -32,8 +29,6 @@ from genwright.records import (
     Selection,
     TrainedModel,
 )
-
-EXAMPLES, LOOKED_AT = 3, 10_000  # dropped items shown of a rule, and rows of the quarantine looked through
 
 
 class RunReport(Record):
@@ -65,22 +60,14 @@ class RunReport(Record):
         """What became of the model, in one plain sentence."""
         name, promotion = self.version.name, self.promotion
         failed = "; ".join(v.reason for v in self.decision.verdicts if not v.passed) or promotion.reason
+        won = "it passes its gates and is the first" if self.decision.champion is None else _inside(promotion.reason)
         stays = "there is no champion" if promotion.champion is None else f"version {promotion.champion} stays the champion"
         return {
-            "promoted": f"{name} version {promotion.version} is the champion now: {_inside(promotion.reason)}.",
+            "promoted": f"{name} version {promotion.version} is the champion now: {won}.",
             "champion already": f"{name} version {promotion.champion} is the champion already, with the same weights.",
             "refused": f"{name} version {promotion.version} was refused because {_inside(failed)}; {stays}.",
             "waits": f"{name} version {promotion.version} passed and waits for a person to promote it; {stays}.",
         }[promotion.what]
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """An item in quarantine, for an example."""
-
-    name: str
-    rule: str
-    reason: str
 
 
 def write(path: Path, page: RunReport, dataset: Dataset, exhibits: Exhibits) -> Path:
@@ -98,7 +85,7 @@ def write(path: Path, page: RunReport, dataset: Dataset, exhibits: Exhibits) -> 
         contents=contents,
         kept=kept,
         dropped=dropped,
-        examples=_examples(dataset.folder),
+        examples=[item for items in quarantine.examples(dataset.folder).values() for item in items],
         shown=exhibits,
         curves=[_curves(r.model) if r.model else [] for r in page.rounds],
         explain={name: metrics.get(name) for name in page.evaluation.measures},
@@ -134,17 +121,6 @@ def _curves(model: TrainedModel) -> list[tuple[str, Markup]]:
         ),
     ]
     return [(title, chart) for title, chart in charts if chart]
-
-
-def _examples(folder: Path) -> list[Dropped]:
-    """A few items of the quarantine, some of every rule that dropped any."""
-    seen: Counter[str] = Counter()
-    found = []
-    for row in islice(shards.read(folder, "quarantine", ["name", "rule", "reason"]), LOOKED_AT):
-        seen[row["rule"]] += 1
-        if seen[row["rule"]] <= EXAMPLES:
-            found.append(Dropped(**row))
-    return found
 
 
 def _provenance(page: RunReport) -> dict[str, str]:

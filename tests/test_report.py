@@ -17,6 +17,7 @@ from genwright.diagnose import diagnose
 from genwright.evaluate import evaluate
 from genwright.exhibit import Exhibits, Item
 from genwright.fit import Fit
+from genwright.modality import build
 from genwright.recipe import Recipe, parse
 from genwright.records import (
     DatasetVersion,
@@ -239,6 +240,19 @@ def test_texts_are_shown_as_text(texts: Made) -> None:
     assert page.addresses == []
     assert set(SECTIONS) - {"nearest"} <= page.ids
     assert "held-out items" in page.words  # both losses of a family with one player
+
+
+def test_answers_stand_beside_what_was_asked(tmp_path: Path) -> None:
+    options = {"vocab": 300, "length": 32}
+    text = Part(kind="text", options=options)
+    data = made.dataset(tmp_path / "clean", text, text)
+    done = run(tmp_path, data, "seq2seq", {"content": {"kind": "text", **options}, "condition": {"kind": "text", **options}})
+    first = done.exhibits.answers[0]
+    assert first.given is not None
+    assert data.test.condition is not None
+    assert first.given.before == build(text, data.folder / "condition").decode(data.test.condition.tokens(0))
+    assert first.real.before == done.exhibits.content.decode(data.test.content.tokens(0))
+    assert " ".join(first.given.before.split()) in done.write(done.page()).words
 
 
 def test_the_copied_passage_is_marked(texts: Made) -> None:
