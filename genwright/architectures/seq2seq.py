@@ -148,6 +148,11 @@ def _pieces(batch: Batch) -> list[tuple[Tensor, Batch]]:
     given = torch.zeros_like(sizes) if condition is None else (condition != PAD).sum(dim=1)
     pieces = []
     for rows in (sizes + given).argsort(stable=True).chunk(max(1, len(content) // PIECE)):
-        read = None if condition is None else condition[rows, : int(given[rows].max())]
-        pieces.append((rows, Batch(content[rows, : int(sizes[rows].max())], read)))
+        read = None if condition is None else condition[rows, : _round(given[rows])]
+        pieces.append((rows, Batch(content[rows, : _round(sizes[rows])], read)))
     return pieces
+
+
+def _round(sizes: Tensor) -> int:
+    """The largest size, up to the next multiple of 8: few different shapes, so that few kernels are compiled and kept."""
+    return -int(sizes.max()) // 8 * -8
