@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import typer
 from rich.console import Console
 from rich.text import Text
+from typer.exceptions import TyperException
 
 import commands
 from genwright.errors import GenwrightError
@@ -43,11 +44,14 @@ def main() -> None:
     """Entry point: errors become messages, and the traceback of a fault goes to a log file."""
     console = Console(stderr=True)
     try:
-        build()()
+        sys.exit(build()(standalone_mode=False))
+    except TyperException as error:
+        error.show()  # type: ignore[attr-defined]
+        sys.exit(error.exit_code)
     except GenwrightError as error:
         console.print(Text("error: ", style="bold red") + Text(str(error)))
         sys.exit(ERROR)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         console.print("\nStopped. Nothing is lost: the same command continues where this one stopped.")
         # Prefect's threads may still be waiting for answers; what matters is on disk.
         sys.stdout.flush()

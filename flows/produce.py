@@ -13,7 +13,7 @@ from genwright.recipe import Recipe
 from genwright.records import Outcome, Plan, Round
 from genwright.run import Run
 from genwright.workspace import Settings, Workspace
-from tasks.clean import clean
+from tasks.clean import clean, restore
 from tasks.collect import collect
 from tasks.diagnose import diagnose
 from tasks.evaluate import evaluate
@@ -31,7 +31,9 @@ def produce(recipe: Recipe, workspace: Workspace, settings: Settings, data: str 
     """Run the whole recipe; `data` names an old data version to train on instead of collecting anew."""
     if data is None:
         collect(recipe, workspace)
-    version = clean(recipe, workspace, data)
+        version = clean(recipe, workspace)
+    else:
+        version = restore(recipe, workspace, data)
     run = Run(recipe, version, workspace, settings)
     parent = open_run(run)
     selection = select(run)

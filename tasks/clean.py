@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prefect import task
+from prefect.cache_policies import NO_CACHE
 
 from genwright import clean as library
 from genwright.adapters.dvc import Data
@@ -12,7 +13,7 @@ from genwright.records import DatasetContents, DatasetVersion
 from genwright.workspace import Workspace
 
 
-@task(name="clean", persist_result=False)
+@task(name="clean", cache_policy=NO_CACHE)
 def clean(recipe: Recipe, workspace: Workspace) -> DatasetVersion:
     """Have DVC run the stage where the raw items or the rules changed. The bytes are verified before they are handed on,
     and pushed where a remote is set."""
@@ -21,6 +22,17 @@ def clean(recipe: Recipe, workspace: Workspace) -> DatasetVersion:
     digest = data.reproduce(recipe.name, "clean")
     data.verify(recipe.name, digest)
     data.push(recipe.name)
+    return described(recipe, workspace, digest)
+
+
+@task(name="restore", cache_policy=NO_CACHE)
+def restore(recipe: Recipe, workspace: Workspace, digest: str) -> DatasetVersion:
+    """Bring an old data version back instead of collecting and cleaning anew; `digest` may be the beginning of its hash."""
+    return described(recipe, workspace, Data(workspace).restore(recipe.name, digest).digest)
+
+
+def described(recipe: Recipe, workspace: Workspace, digest: str) -> DatasetVersion:
+    """The record of the data version that lies in the workspace now."""
     folder = workspace.clean(recipe.name)
     return DatasetVersion(
         recipe=recipe.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prefect import task
+from prefect.cache_policies import NO_CACHE
 
 from genwright import collect as library
 from genwright.adapters.dvc import Data
@@ -11,7 +12,7 @@ from genwright.recipe import Recipe
 from genwright.workspace import Workspace
 
 
-@task(name="collect", retries=1, retry_delay_seconds=1, persist_result=False)
+@task(name="collect", cache_policy=NO_CACHE)
 def collect(recipe: Recipe, workspace: Workspace) -> None:
     """Ask the sources what they hold; where that changed, have DVC run the stage. The raw bytes are verified."""
     spec = library.specify(recipe, workspace)

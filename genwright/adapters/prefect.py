@@ -34,7 +34,7 @@ def environment(workspace: Workspace) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         # Runs keep their logs in Prefect's database; the terminal belongs to our own progress.
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     }
 
 
@@ -69,8 +69,8 @@ def server(workspace: Workspace) -> Iterator[Server]:
     os.environ["PREFECT_API_URL"] = running.url
     try:
         yield running
-        _flush()
     finally:
+        _flush()  # also after an error: what is left would wait at exit for a server that is gone
         running.stop()
         del os.environ["PREFECT_API_URL"]
 
