@@ -97,7 +97,7 @@ def test_the_data_set_opens_and_holds_what_was_collected(tmp_path: Path) -> None
     by_digest = {one.digest: one for one in items}
     for side in ("train", "validation", "test"):
         split = data.side(side)
-        assert len(split) == contents.splits[side]  # type: ignore[index]
+        assert len(split) == contents.splits[side]
         for place, digest in enumerate(split.digests):
             one = by_digest[digest.decode()]
             assert SPLIT.side(one.digest) == side

@@ -10,7 +10,7 @@ import pytest
 from genwright.errors import DataError, Unreadable
 from genwright.modality import build
 from genwright.records import Part
-from genwright.shapes import NO_LABEL
+from genwright.shapes import NO_LABEL, Label
 
 
 def label(**options: Any) -> Any:
@@ -23,7 +23,7 @@ def test_classes_are_the_training_names_in_order(tmp_path: Path) -> None:
     assert modality.labels == ["ant", "cat", "dog"]
     modality.save(tmp_path)
     again = build(Part(kind="label"), tmp_path)
-    assert again.shape.classes == 3
+    assert again.shape == Label(classes=3)
     assert [again.decode(again.encode(name)) for name in ("dog", "ant")] == ["dog", "ant"]
 
 

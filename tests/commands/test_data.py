@@ -1,0 +1,79 @@
+"""`genwright data`: versions, what was dropped and why, and an old version brought back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from commands.data import group
+from genwright.errors import DataError
+from genwright.modality import modalities
+from genwright.recipe import parse
+from genwright.tree import tree
+from genwright.workspace import Workspace
+from tasks.clean import clean
+from tasks.collect import collect
+
+RECIPE = {
+    "name": "tiny",
+    "content": {"kind": "text", "vocab": 300, "length": 32},
+    "sources": [{"kind": "folder", "path": "texts"}],
+    "cleaning": ["corrupt", "exact_duplicates"],
+    "split": {"validation": 0.2, "test": 0.2},
+}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    monkeypatch.setenv("GENWRIGHT_WORKSPACE", str(tmp_path))
+    (tmp_path / "texts").mkdir()
+    for place, data in enumerate(modalities.get("text").fixture(60)):
+        (tmp_path / "texts" / f"{place}.txt").write_bytes(data)
+    (tmp_path / "texts" / "bad\x1b[31m.txt").write_bytes(b"\xff\xfe")
+    return Workspace(tmp_path)
+
+
+def produce(workspace: Workspace) -> str:
+    recipe = parse(RECIPE)
+    collect.fn(recipe, workspace)
+    return clean.fn(recipe, workspace).digest
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(group, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def answer(*arguments: str) -> Any:
+    return json.loads(run(*arguments, "--json"))
+
+
+def test_versions_are_listed_shown_and_brought_back(workspace: Workspace) -> None:
+    first = produce(workspace)
+    (workspace.root / "texts" / "0.txt").write_text("changed")
+    second = produce(workspace)
+
+    listed = answer("list", "tiny")
+    assert [(row["digest"], row["current"]) for row in listed] == [(first, False), (second, True)]
+    assert first[:12] in run("list", "tiny")
+
+    shown = answer("show", "tiny")
+    assert shown["contents"]["dropped"] == {"corrupt": 1}
+    assert "UTF-8" in shown["examples"]["corrupt"][0]["reason"]
+    page = run("show", "tiny")
+    assert "61 collected, 1 dropped" in page
+    assert "\x1b[31m" not in page  # a file name does not steer the terminal
+
+    assert answer("restore", "tiny", first[:10])["digest"] == first
+    assert tree(workspace.clean("tiny")).digest == first
+
+
+@pytest.mark.parametrize("arguments", [("list", "tiny"), ("show", "tiny"), ("restore", "tiny", "abc")])
+def test_before_there_is_data_the_answer_says_what_to_do(workspace: Workspace, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(DataError, match="genwright"):
+        CliRunner().invoke(group, list(arguments), catch_exceptions=False)
