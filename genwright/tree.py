@@ -29,3 +29,33 @@ def md5(path: Path) -> str:
 def tree(folder: Path) -> Tree:
     """The tree of a folder's files."""
     return Tree({path.relative_to(folder).as_posix(): md5(path) for path in folder.rglob("*") if path.is_file()})
+
+
+class Objects:
+    """The files of DVC's cache, named by their MD5; a folder's object is its listing in JSON."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, oid: str) -> Path:
+        return self.folder / oid[:2] / oid[2:]
+
+    def sound(self, oid: str) -> bool:
+        """Whether an object is there and its bytes have the hash it is named by."""
+        path = self.path(oid)
+        return path.is_file() and md5(path) == oid.removesuffix(".dir")
+
+    def listing(self, digest: str) -> Tree | None:
+        """The tree under a folder's hash; None when it is not there or altered."""
+        if not self.sound(digest):
+            return None
+        return Tree({row["relpath"]: row["md5"] for row in json.loads(self.path(digest).read_text())})
+
+    def parts(self, digest: str) -> list[str]:
+        """The objects a folder is made of, its listing first."""
+        listing = self.listing(digest)
+        return [digest, *sorted(set(listing.files.values()))] if listing else [digest]
+
+    def whole(self, digest: str) -> bool:
+        """Whether every byte of a folder is there unaltered."""
+        return self.listing(digest) is not None and all(self.sound(oid) for oid in self.parts(digest))

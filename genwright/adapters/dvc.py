@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -26,12 +27,12 @@ from genwright import stage as stage_program
 from genwright.durable import exclusive, write_json, write_text
 from genwright.errors import DataError, ServiceError
 from genwright.records import DatasetContents, Record
-from genwright.tree import Tree, tree
-from genwright.tree import md5 as md5_of
+from genwright.tree import Objects, tree
 from genwright.workspace import Workspace
 
 Stage = Literal["collect", "clean"]
 OUTS: dict[Stage, str] = {"collect": "raw", "clean": "clean"}
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")  # of a recipe; it becomes part of a command
 HEALED = "run the command again: what was altered is set aside in .genwright/damaged and will be made anew"
 CONFIG = """[core]
     no_scm = True
@@ -59,7 +60,7 @@ class Data:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-        self.cache = workspace.state / "cache" / "files" / "md5"
+        self.cache = Objects(workspace.state / "cache" / "files" / "md5")
 
     def reproduce(self, recipe: str, stage: Stage) -> str:
         """Run a stage when something it depends on changed; the DVC hash of what it wrote.
@@ -98,7 +99,7 @@ class Data:
                 config["remote"][name]["verify"] = True
             repo.push(targets=[f"{stage}@{recipe}" for stage in OUTS])
             remote = repo.cloud.get_remote_odb(name)
-            for oid in sorted({oid for stage in OUTS for oid in self._objects(self._digest(recipe, stage))}):
+            for oid in sorted({oid for stage in OUTS for oid in self.cache.parts(self._digest(recipe, stage))}):
                 self._check_remote(remote, oid)
         return True
 
@@ -116,7 +117,9 @@ class Data:
             }
             try:
                 self._enter(recipe, version)
-                if repo.config["core"].get("remote") and not (self._whole(version.raw) and self._whole(version.digest)):
+                if repo.config["core"].get("remote") and not (
+                    self.cache.whole(version.raw) and self.cache.whole(version.digest)
+                ):
                     repo.fetch(targets=targets)
                 repo.checkout(targets=targets, force=True)
                 self._verify(recipe, version.raw, "collect")
@@ -195,7 +198,8 @@ class Data:
         ):
             if not path.exists():
                 write_text(path, text)
-        recipes = sorted(path.parent.name for path in self.workspace.data.glob("*/collect.json"))
+        known = (path.parent.name for path in self.workspace.data.glob("*/collect.json"))
+        recipes = sorted(name for name in known if NAME.fullmatch(name))
         write_text(self.workspace.data / "recipes.yaml", yaml.safe_dump({"recipes": recipes}))
         for path in (root / "dvc.lock", root / ".dvc" / "tmp" / "rwlock"):
             if path.exists() and not isinstance(_parsed(path), dict):
@@ -207,6 +211,8 @@ class Data:
         if not said:
             cause = error.__cause__ or error
             return DataError(f"The data stage {stage!r} of {recipe} could not run.", got=cause, do="see the message above")
+        if said.endswith("KeyboardInterrupt"):
+            raise KeyboardInterrupt from error
         if "Traceback (most recent call last)" in said:
             return DataError(f"The data stage {stage!r} of {recipe} failed.", got=said.splitlines()[-1], do=f"see {log}")
         return DataError(said)
@@ -261,42 +267,19 @@ class Data:
             lock["stages"][f"{stage}@{recipe}"] = version.locks[stage]
         write_text(path, yaml.safe_dump(lock, sort_keys=False))
 
-    def _object(self, oid: str) -> Path:
-        return self.cache / oid[:2] / oid[2:]
-
-    def _listing(self, digest: str) -> Tree | None:
-        """The tree the cache holds under a folder's hash, when it holds one that is what it says."""
-        path = self._object(digest)
-        if not path.is_file() or md5_of(path) != digest.removesuffix(".dir"):
-            return None
-        return Tree({row["relpath"]: row["md5"] for row in json.loads(path.read_text())})
-
-    def _objects(self, digest: str) -> list[str]:
-        """The objects a folder is made of, its listing first."""
-        listing = self._listing(digest)
-        return [digest, *sorted(set(listing.files.values()))] if listing else [digest]
-
-    def _sound(self, oid: str) -> bool:
-        path = self._object(oid)
-        return path.is_file() and md5_of(path) == oid.removesuffix(".dir")
-
-    def _whole(self, digest: str) -> bool:
-        """Whether the cache holds every byte of a folder unaltered."""
-        return self._listing(digest) is not None and all(self._sound(oid) for oid in self._objects(digest))
-
     def _verify(self, recipe: str, digest: str, stage: Stage) -> None:
         folder = self.workspace.data / recipe / OUTS[stage]
         found = tree(folder)
         if found.digest == digest:
             return
-        listing = self._listing(digest)
+        listing = self.cache.listing(digest)
         expected = listing.files if listing else {}
         altered = sorted(path for path in found.files | expected if found.files.get(path) != expected.get(path))
         aside = self.workspace.state / "damaged"
         aside.mkdir(parents=True, exist_ok=True)
-        for oid in self._objects(digest):
-            if self._object(oid).is_file() and not self._sound(oid):
-                self._object(oid).replace(aside / oid)
+        for oid in self.cache.parts(digest):
+            if self.cache.path(oid).is_file() and not self.cache.sound(oid):
+                self.cache.path(oid).replace(aside / oid)
         shutil.rmtree(aside / f"{recipe}-{OUTS[stage]}", ignore_errors=True)
         if folder.is_dir():
             folder.replace(aside / f"{recipe}-{OUTS[stage]}")
