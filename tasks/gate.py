@@ -9,24 +9,23 @@ from genwright import __version__, evaluate
 from genwright import gate as library
 from genwright.adapters.mlflow import GATE, Registry
 from genwright.plan import measure_of
-from genwright.records import Decision, Evaluation, ModelVersion, Round
+from genwright.records import Decision, Evaluation, ModelVersion
 from genwright.reread import Incomparable, reread
 from genwright.run import Run
 from tasks.display import say
 
 
 @task(name="gate", cache_policy=NO_CACHE)
-def gate(run: Run, best: Round, version: ModelVersion) -> Decision:
+def gate(run: Run, version: ModelVersion, evaluation: Evaluation) -> Decision:
     """The decision. A champion that cannot be read or measured is an error, never a reason to promote."""
-    assert best.evaluation is not None
     registry = Registry(run.workspace)
     champion = registry.champion(version.name)
     if champion is None:
-        decision = library.judge(best.evaluation, None, run.recipe)
+        decision = library.judge(evaluation, None, run.recipe)
     else:
         same = champion.weights == version.weights
-        score = best.evaluation if same else _score(run, registry, champion)
-        decision = library.judge(best.evaluation, score, run.recipe, champion_version=champion.version)
+        score = evaluation if same else _score(run, registry, champion)
+        decision = library.judge(evaluation, score, run.recipe, champion_version=champion.version)
     failed = [verdict.reason for verdict in decision.verdicts if not verdict.passed]
     registry.tag(version, GATE, "; ".join(failed) if failed else "passed")
     for verdict in decision.verdicts:

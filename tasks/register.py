@@ -6,23 +6,20 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from genwright.adapters.mlflow import Registry
-from genwright.records import ModelVersion, Round
+from genwright.records import Evaluation, ModelVersion, TrainedModel
 from genwright.run import Run
 from tasks.display import say
 
 
 @task(name="register", cache_policy=NO_CACHE)
-def register(run: Run, best: Round) -> ModelVersion:
+def register(run: Run, trained: TrainedModel, evaluation: Evaluation, mlflow_run: str) -> ModelVersion:
     """The version of these weights: there already, or uploaded and registered now under the recipe's name."""
-    assert best.model is not None
-    assert best.evaluation is not None
-    assert best.mlflow_run is not None
     version = Registry(run.workspace).register(
         run.recipe.name,
-        run.round(best.model.plan) / "bundle",
-        run=best.mlflow_run,
-        trained=best.model,
-        evaluation=best.evaluation,
+        run.round(trained.plan) / "bundle",
+        run=mlflow_run,
+        trained=trained,
+        evaluation=evaluation,
         recipe=run.recipe,
         pipeline=run.identity,
     )

@@ -11,7 +11,7 @@ from genwright import __version__
 from genwright.adapters.mlflow import GATE, Registry
 from genwright.dataset import Dataset
 from genwright.evaluate import evaluate, evaluation_set
-from genwright.records import DatasetVersion, Decision, Diagnosis, ModelVersion, Part, Promoted, Round
+from genwright.records import DatasetVersion, Decision, ModelVersion, Part, Promoted
 from genwright.run import Run
 from genwright.workspace import Settings, Workspace
 from tasks.gate import gate
@@ -43,9 +43,8 @@ def stages(run: Run, seed: int = 0) -> tuple[ModelVersion, Decision, Promoted]:
     scores = evaluate(folder, run.dataset, run.recipe, run.settings)
     parent = registry.parent_run("digits", run.identity)
     nested = registry.round_run("digits", parent, model.plan)
-    best = Round(model=model, evaluation=scores, diagnosis=Diagnosis(finding="good", evidence="e"), mlflow_run=nested)
-    version = register.fn(run, best)
-    decision = gate.fn(run, best, version)
+    version = register.fn(run, model, scores, nested)
+    decision = gate.fn(run, version, scores)
     return version, decision, promote.fn(run, version, decision)
 
 
@@ -104,7 +103,6 @@ def test_a_champion_of_another_size_is_left_to_a_person(workspace: Workspace) ->
     run = run_of(workspace)
     scores = registered.evaluation(1, mmd=0.1)
     scores = scores.model_copy(update={"evaluation_set": evaluation_set(run.dataset, run.recipe), "code": __version__})
-    best = Round(model=registered.trained(1), evaluation=scores, diagnosis=Diagnosis(finding="good", evidence="e"))
-    decision = gate.fn(run, best, registered.register(workspace, seed=1))
+    decision = gate.fn(run, registered.register(workspace, seed=1), scores)
     assert not decision.promote
     assert "another kind or size" in decision.reason
