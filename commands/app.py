@@ -44,18 +44,13 @@ def main() -> None:
     """Entry point: errors become messages, and the traceback of a fault goes to a log file."""
     console = Console(stderr=True)
     try:
-        sys.exit(build()(standalone_mode=False))
+        code = build()(standalone_mode=False)  # Ctrl-C comes back as an exit code
     except TyperException as error:
         error.show()  # type: ignore[attr-defined]
         sys.exit(error.exit_code)
     except GenwrightError as error:
         console.print(Text("error: ", style="bold red") + Text(str(error)))
         sys.exit(ERROR)
-    except (KeyboardInterrupt, typer.Abort):
-        console.print("\nStopped. Nothing is lost: the same command continues where this one stopped.")
-        # Prefect's threads may still be waiting for answers; what matters is on disk.
-        sys.stdout.flush()
-        os._exit(INTERRUPTED)
     except Exception as error:
         log = Workspace().state / "logs" / f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -63,6 +58,12 @@ def main() -> None:
         console.print(Text("fault: ", style="bold red") + Text(f"{type(error).__name__}: {error}"))
         console.print(f"  This is a fault of Genwright. The traceback is in {log}; the same command may be tried again.")
         sys.exit(CRASH)
+    if code == INTERRUPTED:
+        console.print("\nStopped. Nothing is lost: the same command continues where this one stopped.")
+        # Prefect's threads may still be waiting for answers; what matters is on disk.
+        sys.stdout.flush()
+        os._exit(INTERRUPTED)
+    sys.exit(code)
 
 
 if __name__ == "__main__":
