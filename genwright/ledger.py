@@ -108,6 +108,12 @@ class Ledger:
                 line.append(entry.after)
         return line
 
+    def withdrawn(self, version: int) -> Entry | None:
+        """The rollback that took a version out of service, unless it was promoted again since."""
+        told = [e for e in self.entries() if version == (e.before if e.what == "rolled back" else e.after)]
+        told = [e for e in told if e.what in ("rolled back", "promoted")]
+        return told[-1] if told and told[-1].what == "rolled back" else None
+
 
 def _whole(line: bytes) -> bool:
     try:

@@ -30,8 +30,10 @@ def _outcome(run: Run, registry: Registry, version: ModelVersion, decision: Deci
     if not decision.promote:
         registry.refuse(version, decision.reason, decision)
         return Promoted(what="refused", version=number, champion=held, reason=decision.reason)
-    if run.recipe.promotion.policy == "manual":
-        reason = f"the recipe leaves promotion to a person; `genwright promote {name} {number}` promotes it"
+    rollback = registry.ledger(name).withdrawn(number)
+    if run.recipe.promotion.policy == "manual" or rollback is not None:
+        reason = f"it was rolled back ({rollback.why})" if rollback else "the recipe leaves promotion to a person"
+        reason += f"; `genwright promote {name} {number}` promotes it"
         return Promoted(what="waits", version=number, champion=held, reason=reason)
     registry.promote(version, expected=decision.champion, why=decision.reason, decision=decision)
     return Promoted(what="promoted", version=number, champion=number, reason=decision.reason)

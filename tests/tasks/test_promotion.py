@@ -96,6 +96,22 @@ def test_a_manual_policy_waits_and_names_the_command(workspace: Workspace) -> No
     assert registry.tags(registry.version("digits", 1))[GATE] == "passed"
 
 
+def test_what_a_person_rolled_back_does_not_come_back_by_itself(workspace: Workspace) -> None:
+    registry = Registry(workspace)
+    first = registered.promote(workspace)
+    second = registered.promote(workspace, seed=1)
+    registry.rollback("digits", "it draws only fours")
+    better = Decision(promote=True, verdicts=[], champion=first.version, reason="better")
+    for _ in range(2):
+        outcome = promote.fn(run_of(workspace), second, better)
+        assert (outcome.what, outcome.champion) == ("waits", first.version)
+        assert "it draws only fours" in outcome.reason
+    registry.promote(second, expected=first.version, why="it was the viewer")
+    registry.rollback("digits", "no, it was not")
+    registry.promote(second, expected=first.version, why="it was")
+    assert registry.ledger("digits").withdrawn(second.version) is None
+
+
 def test_a_champion_of_another_size_is_left_to_a_person(workspace: Workspace) -> None:
     registered.promote(workspace)
     folder = workspace.root / "data" / "digits" / "clean"
