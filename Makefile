@@ -1,0 +1,46 @@
+# Everything sets itself up: a virtual environment in .venv, pinned by constraints.txt.
+
+PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.13 3,$(shell command -v python$(v) 2>/dev/null)))
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install -c constraints.txt
+# A browser of pip's own cache may warn about links it ignores; errors still show.
+export PIP_NO_INPUT := 1
+
+.PHONY: demo test test-long check clean
+
+demo: .venv/installed  ## the main job on handwritten digits
+	@$(BIN)/genwright run digits
+
+test: .venv/installed-dev  ## the everyday tests
+	@$(BIN)/python -m pytest
+
+test-long: .venv/installed-dev  ## the tests that take minutes
+	@$(BIN)/python -m pytest -m long
+
+check: .venv/installed-dev  ## lint, types, tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(MAKE) --no-print-directory test
+
+clean:  ## removes the environment, not the data or the models
+	rm -rf .venv *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+.venv/made:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found on the PATH."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Name another: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) has no venv module; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/installed: .venv/made pyproject.toml constraints.txt
+	@echo "Installing Genwright and what it needs into .venv; this takes about two minutes."
+	@$(PIP) -e . 2>&1 | { grep -v "is ignored: it is neither" || true; }
+	@$(BIN)/python -c 'import genwright, torch, prefect.flows' || { echo "The installation is not complete; see above."; exit 1; }
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	@echo "Installing the tools for the tests."
+	@$(PIP) -e '.[dev]' 2>&1 | { grep -v "is ignored: it is neither" || true; }
+	@$(BIN)/python -c 'import pytest, hypothesis, mypy' || { echo "The installation is not complete; see above."; exit 1; }
+	@touch $@
