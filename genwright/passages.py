@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from genwright.dataset import Split
@@ -110,5 +110,12 @@ class Automaton:
 
 
 def excerpts(split: Split, lengths: Sequence[int]) -> list[list[int]]:
-    """The beginnings of a split's items in stored order, going round, with these numbers of tokens (or all there are)."""
-    return [split.content.tokens(i % len(split))[:length].tolist() for i, length in enumerate(lengths)]
+    """Pieces of a split's items with up to these numbers of tokens, none twice: the items' beginnings in stored order, then
+    what follows those. Fewer than asked for where the items are used up."""
+    return [piece[:length] for piece, length in zip(_pieces(split, max([1, *lengths])), lengths, strict=False)]
+
+
+def _pieces(split: Split, size: int) -> Iterator[list[int]]:
+    items = [split.content.tokens(i) for i in range(len(split))]
+    for start in range(0, max(map(len, items), default=0), size):
+        yield from (tokens[start : start + size].tolist() for tokens in items if len(tokens) > start)

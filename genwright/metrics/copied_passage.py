@@ -20,7 +20,7 @@ SHARE = 95  # percentile
 class CopiedPassage(Metric):
     """The longest passage of a sample that stands in one training item, in characters: exceeded by one sample in twenty.
 
-    `floor` is the same of held-out items, each cut to a sample's length. Compared token by token, after encoding the
+    `floor` is the same of pieces of held-out items, cut to the samples' lengths. Compared token by token, after encoding the
     samples' text anew. `detail` names the longest passage of all: its text, length, sample and training item (row and
     SHA-256).
     """

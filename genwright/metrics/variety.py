@@ -18,8 +18,9 @@ MOST = 2000
 
 @metrics.register
 class Variety(Metric):
-    """Distinct token pairs among all pairs (distinct-2: Li et al. 2016) of the samples, over the same of as many held-out
-    items cut to the same lengths. About 1 for text as varied as the data; near 0 for a model that repeats itself."""
+    """Distinct token pairs among all pairs (distinct-2: Li et al. 2016) of the samples, over the same of as many pieces
+    of held-out items, cut to the same lengths. About 1 for text as varied as the data, near 0 for a model that repeats
+    itself."""
 
     name = "variety"
     better = "higher"
@@ -32,8 +33,9 @@ class Variety(Metric):
     def measure(self, evaluand: Evaluand) -> Measured:
         rows = evaluand.samples[:MOST].tolist()
         samples = [[token for token in row if token not in (PAD, BOS, EOS)] for row in rows]
-        own, pairs = _distinct(samples)
-        real, real_pairs = _distinct(excerpts(evaluand.held_out, [len(s) for s in samples]))
+        held_out = excerpts(evaluand.held_out, [len(s) for s in samples])
+        own, pairs = _distinct(samples[: len(held_out)])
+        real, real_pairs = _distinct(held_out)
         floor = max(float(real.sum()) / max(1.0, float(real_pairs.sum())), 1e-9)
 
         def statistic(rows: np.ndarray) -> float:
