@@ -23,6 +23,13 @@ from genwright.workspace import Settings, Workspace
 R = TypeVar("R", bound=Record)
 
 
+class Begun(Record):
+    """`run.json`: which recipe and data a run folder belongs to."""
+
+    recipe: str
+    data: str
+
+
 class Run:
     """`identity` is the fingerprint of recipe (its description aside), data and release of Genwright."""
 
@@ -55,3 +62,30 @@ class Run:
         """Store a record under a name, and hand it back."""
         write_text(self.folder / f"{name}.json", record.model_dump_json(indent=2) + "\n")
         return record
+
+    def begin(self) -> None:
+        """Leave word of whose folder this is."""
+        self.keep("run", Begun(recipe=self.recipe.name, data=self.version.digest))
+
+
+def reached(folder: Path) -> str:
+    """The last stage a run folder has a record of, in words."""
+    if (folder / "report.json").is_file():
+        return "finished"
+    rounds = sorted(int(p.parent.name.removeprefix("round-")) for p in folder.glob("round-*/trained.json"))
+    if rounds:
+        return f"round {rounds[-1]} trained"
+    training = any(folder.glob("round-*/checkpoints"))
+    if (folder / "selection.json").is_file():
+        return "stopped while training" if training else "selected"
+    return "stopped in the race" if (folder / "race").is_dir() else "data made"
+
+
+def newest(workspace: Workspace, recipe: str) -> tuple[Path, Begun] | None:
+    """The folder of the run of a recipe that was begun or gone on with last; None when there is none."""
+    found = []
+    for file in (workspace.state / "runs").glob("*/run.json"):
+        begun = Begun.model_validate_json(file.read_text())
+        if begun.recipe == recipe:
+            found.append((file.stat().st_mtime_ns, file.parent, begun))
+    return max(found)[1:] if found else None

@@ -13,6 +13,7 @@ from genwright.run import Run
 @task(name="open run", cache_policy=NO_CACHE)
 def open_run(run: Run) -> str:
     """The parent run of this pipeline run, linked to its data version; the same one after a crash."""
+    run.begin()
     registry = Registry(run.workspace)
     parent = registry.parent_run(run.recipe.name, run.identity, run.recipe.description)
     registry.log_dataset(parent, run.version)

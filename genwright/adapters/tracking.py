@@ -30,6 +30,22 @@ PROBE_SECONDS = 3  # to connect, and again to be answered
 LOCKED_SECONDS = 60  # an embedded database may be locked by another process that long
 
 
+def answers(uri: str) -> str | None:
+    """None when an MLflow server answers there (or the address is no server's), else the reason, within seconds."""
+    address = urlsplit(uri)
+    if address.scheme not in ("http", "https"):
+        return None
+    try:
+        port = address.port or (443 if address.scheme == "https" else 80)
+        socket.create_connection((address.hostname or "", port), PROBE_SECONDS).close()
+        endpoint = "/api/2.0/mlflow/experiments/search?max_results=1"
+        credentials = get_default_host_creds(uri)  # type: ignore[no-untyped-call]
+        answer = http_request(credentials, endpoint, "GET", max_retries=0, timeout=PROBE_SECONDS)  # type: ignore[no-untyped-call]
+        return None if answer.status_code == 200 and "experiments" in answer.json() else f"HTTP {answer.status_code}"
+    except (OSError, ValueError, MlflowException) as error:
+        return str(error)
+
+
 class DvcSource(DatasetSource):
     """Where a data version lies: a recipe and the DVC hash of its cleaned folder."""
 
@@ -99,17 +115,7 @@ class Tracking:
         return client
 
     def _probe(self) -> None:
-        address = urlsplit(self.uri)
-        problem: object
-        try:
-            port = address.port or (443 if address.scheme == "https" else 80)
-            socket.create_connection((address.hostname or "", port), PROBE_SECONDS).close()
-            endpoint = "/api/2.0/mlflow/experiments/search?max_results=1"
-            credentials = get_default_host_creds(self.uri)  # type: ignore[no-untyped-call]
-            answer = http_request(credentials, endpoint, "GET", max_retries=0, timeout=PROBE_SECONDS)  # type: ignore[no-untyped-call]
-            problem = None if answer.status_code == 200 and "experiments" in answer.json() else f"HTTP {answer.status_code}"
-        except (OSError, ValueError, MlflowException) as error:
-            problem = error
+        problem = answers(self.uri)
         if problem is not None:
             raise ServiceError(
                 "MLflow does not answer; nothing was registered or promoted.",

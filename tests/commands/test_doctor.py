@@ -1,0 +1,67 @@
+"""The check-up and the overview."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from genwright.checkup import Finding, check
+from genwright.workspace import Settings, Workspace
+
+
+def findings(workspace: Path, settings: Settings, problem: str | None = None) -> dict[str, Finding]:
+    probes: dict[str, Any] = {name: lambda _: problem for name in ("prefect", "mlflow")}
+    found = list(check(Workspace(workspace), settings, probes))
+    return {f.what: f for f in reversed(found)}
+
+
+def test_a_sound_machine_has_no_problem(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(variable, raising=False)
+    found = findings(tmp_path, settings)
+    assert {"python", "torch", "prefect", "mlflow", "disk", "memory", "git"} <= set(found)
+    assert [f for f in found.values() if f.state == "problem"] == []
+    assert "embedded" in found["mlflow"].found
+
+
+def test_a_service_that_does_not_answer_is_a_problem_with_advice(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    found = findings(tmp_path, settings, "connection refused")["mlflow"]
+    assert found.state == "problem"
+    assert "connection refused" in found.found
+    assert "MLFLOW_TRACKING_URI" in found.do
+
+
+def run(workspace: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), **variables}
+    command = [sys.executable, "-m", "commands.app", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_the_doctor_asks_the_configured_addresses(tmp_path: Path) -> None:
+    dead = "http://127.0.0.1:9"
+    done = run(tmp_path, "doctor", "--json", PREFECT_API_URL=dead + "/api", MLFLOW_TRACKING_URI=dead)
+    assert done.returncode == 1, done.stderr
+    states = {f["what"]: f["state"] for f in reversed(json.loads(done.stdout))}
+    assert states["prefect"] == states["mlflow"] == "problem"
+
+
+def test_status_of_a_workspace_in_which_nothing_has_run(tmp_path: Path) -> None:
+    empty = run(tmp_path, "status")
+    assert "genwright new" in empty.stdout
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "digits.yaml").write_text("name: digits\n")
+    rows = json.loads(run(tmp_path, "status", "--json").stdout)
+    assert rows == [{"recipe": "digits", "run": None, "data": None, "champion": None, "measures": {}}]
+    wrong = run(tmp_path, "status", "digts")
+    assert wrong.returncode == 1
+    assert "did you mean 'digits'" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
