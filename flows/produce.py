@@ -5,12 +5,15 @@ collect -> clean -> select -> (train -> evaluate -> diagnose)* -> register -> ga
 
 from __future__ import annotations
 
+from math import inf
+
 from prefect import flow
 
+from genwright.errors import TrainingError
 from genwright.metric import metrics
 from genwright.plan import first_plan, measure_of
 from genwright.recipe import Recipe
-from genwright.records import Outcome, Plan, Round
+from genwright.records import Evaluation, Outcome, Plan, Round
 from genwright.run import Run
 from genwright.workspace import Settings, Workspace
 from tasks.clean import clean, restore
@@ -60,22 +63,18 @@ def produce(recipe: Recipe, workspace: Workspace, settings: Settings, data: str 
 def best_round(rounds: list[Round], recipe: Recipe) -> Round:
     """The round that passed its gates, else the best by the measure that compares families; the later of equals.
 
-    Raises TrainingError when no round gave a model that could be measured.
+    Raises TrainingError when no round gave a model.
     """
-    from genwright.errors import TrainingError
-
     name = measure_of(recipe)
     sign = -1.0 if metrics.get(name).better == "lower" else 1.0
-    measured = [r for r in rounds if r.evaluation is not None and name in r.evaluation.measures]
-    if not measured:
-        findings = "; ".join(f"round {i}: {r.diagnosis.finding} ({r.diagnosis.evidence})" for i, r in enumerate(rounds, 1))
-        raise TrainingError(
-            "No round gave a model that can be measured.", got=findings, do="lower `train.learning_rate` or `select.dials`"
-        )
+    evaluated = [(place, r, r.evaluation) for place, r in enumerate(rounds, 1) if r.evaluation is not None]
+    if not evaluated:
+        findings = "; ".join(f"round {n}: {r.diagnosis.finding} ({r.diagnosis.evidence})" for n, r in enumerate(rounds, 1))
+        raise TrainingError("No round gave a model.", got=findings, do="lower `train.learning_rate` or `select.dials`")
 
-    def rank(place: int) -> tuple[bool, float, int]:
-        evaluation = measured[place].evaluation
-        assert evaluation is not None
-        return measured[place].diagnosis.finding == "good", sign * evaluation.measures[name].value, place
+    def rank(entry: tuple[int, Round, Evaluation]) -> tuple[bool, float, int]:
+        place, judged, evaluation = entry
+        measured = evaluation.measures.get(name)  # missing where there are too few held-out items
+        return judged.diagnosis.finding == "good", -inf if measured is None else sign * measured.value, place
 
-    return measured[max(range(len(measured)), key=rank)]
+    return max(evaluated, key=rank)[1]

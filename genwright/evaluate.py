@@ -17,7 +17,6 @@ from genwright.evaluand import Evaluand
 from genwright.metric import metrics
 from genwright.recipe import Recipe
 from genwright.records import Evaluation, Measured, Plan, fingerprint
-from genwright.reencode import for_model
 from genwright.workspace import Settings
 
 SEED = 20_000  # of the samples an evaluation draws; the same for every model, so that models compare
@@ -76,7 +75,6 @@ def evaluate(folder: Path, dataset: Dataset, recipe: Recipe, settings: Settings)
     device = str(choose(settings))
     loaded = bundle.load(folder, device)
     sampling = recipe.sampling.get(loaded.info.family, {})
-    dataset = for_model(loaded, dataset)
     subject = evaluand(loaded.model, dataset, side="test", count=recipe.samples, sampling=sampling, seed=SEED, device=device)
     measures: dict[str, Measured] = {}
     unmeasured: dict[str, str] = {}
