@@ -1,0 +1,170 @@
+"""The whole pipeline as a user runs it, with the real Prefect, DVC and MLflow, on made data from a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from genwright.modality import modalities
+
+pytestmark = pytest.mark.timeout(600)
+BUDGETS: dict[str, Any] = {
+    "select": {"dials": [0.125], "budget": {"steps": 4}},
+    "train": {"budget": {"steps": 8}, "rounds": 1, "batch_size": 16, "evaluate": 2},
+    "samples": 16,
+}
+PICTURES: dict[str, Any] = {
+    "name": "shapes",
+    "content": {"kind": "image", "size": [8, 8], "channels": 1},
+    "condition": "label",
+    "sources": [{"kind": "folder", "path": "shapes", "labels": "subfolder"}],
+    "cleaning": ["corrupt", "exact_duplicates"],
+    "split": {"validation": 0.2, "test": 0.2},
+    **BUDGETS,
+}
+
+
+def genwright(workspace: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), "GENWRIGHT_THREADS": "1", **variables}
+    command = [sys.executable, "-m", "commands.app", *arguments]
+    return subprocess.run(command, env=environment, cwd=workspace, capture_output=True, text=True, timeout=500)
+
+
+def outcome(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def write(workspace: Path, recipe: dict[str, Any]) -> None:
+    (workspace / "recipes").mkdir(exist_ok=True)
+    (workspace / "recipes" / f"{recipe['name']}.yaml").write_text(yaml.safe_dump(recipe))
+
+
+def fill(folder: Path, kind: str, n: int, *, kinds: int = 1) -> None:
+    """`n` made files of a kind, in `kinds` subfolders."""
+    modality = modalities.get(kind)
+    for place, data in enumerate(modality.fixture(n)):
+        inner = folder / f"kind{place % kinds}" if kinds > 1 else folder
+        inner.mkdir(parents=True, exist_ok=True)
+        (inner / f"{place:03d}{modality.suffix}").write_bytes(data)
+
+
+@pytest.fixture
+def shapes(tmp_path: Path) -> Path:
+    """A workspace with labelled pictures and their recipe."""
+    fill(tmp_path / "shapes", "image", 90, kinds=3)
+    write(tmp_path, PICTURES)
+    return tmp_path
+
+
+def test_a_recipe_goes_in_and_a_promoted_model_comes_out(shapes: Path) -> None:
+    first = outcome(genwright(shapes, "run", "shapes", "--json"))
+    assert first["promoted"]
+    assert first["champion"] == first["version"] == 1
+    assert first["steps_trained"] > 0
+    assert Path(first["report"]).stat().st_size > 1000
+    assert Path(first["samples"]).is_file()
+
+    made = genwright(shapes, "generate", "shapes", "-n", "3", "--label", "kind1", "--out", "out")
+    assert made.returncode == 0, made.stderr
+    assert len(list((shapes / "out").glob("sample-*.png"))) == 3
+
+    again = genwright(shapes, "run", "shapes")
+    assert again.returncode == 0, again.stderr
+    assert "Nothing was trained: same recipe, same data" in again.stdout
+
+    # Another file: another data version, and a run that is linked to it.
+    (shapes / "shapes" / "kind0" / "000.png").unlink()
+    changed = outcome(genwright(shapes, "run", "shapes", "--json"))
+    assert changed["data"] != first["data"]
+    assert changed["steps_trained"] > 0
+    assert changed["version"] == 2
+    versions = json.loads(genwright(shapes, "data", "list", "shapes", "--json").stdout)
+    assert [v["digest"] for v in versions] == [first["data"], changed["data"]]
+
+
+@pytest.mark.long
+def test_what_changed_decides_what_runs_again(shapes: Path) -> None:
+    first = outcome(genwright(shapes, "run", "shapes", "--json"))
+    stages = shapes / "data" / "shapes"
+    before = {stage: (stages / stage).stat().st_ino for stage in ("raw", "clean")}
+    trained = outcome(genwright(shapes, "run", "shapes", "--json", "--set", "train.seed=1"))
+    assert trained["data"] == first["data"]
+    assert trained["steps_trained"] > 0
+    assert before == {stage: (stages / stage).stat().st_ino for stage in ("raw", "clean")}
+    cleaned = outcome(genwright(shapes, "run", "shapes", "--json", "--set", "split.test=0.25"))
+    assert cleaned["data"] != first["data"]
+    assert (stages / "raw").stat().st_ino == before["raw"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["text", "code"])
+def test_sequences_run_through_the_same_flow(tmp_path: Path, kind: str) -> None:
+    fill(tmp_path / "files", kind, 60)
+    content = {"kind": kind, "vocab": 300, "length": 32}
+    sources = [{"kind": "folder", "path": "files"}]
+    write(tmp_path, {**PICTURES, "name": "words", "content": content, "condition": None, "sources": sources})
+    done = outcome(genwright(tmp_path, "run", "words", "--json"))
+    assert done["promoted"]
+    assert "bits_per_byte" in done["evaluation"]["measures"]
+    made = genwright(tmp_path, "generate", "words", "-n", "2", "--out", "out", "--json")
+    assert made.returncode == 0, made.stderr
+
+
+@pytest.mark.long
+def test_pairs_of_texts_run_through_the_same_flow(tmp_path: Path) -> None:
+    fill(tmp_path / "pairs", "text", 60)
+    for place, file in enumerate(sorted((tmp_path / "pairs").glob("*.txt"))):
+        file.with_suffix(".src").write_text(f"sentence number {place}")
+    part = {"kind": "text", "vocab": 300, "length": 32}
+    source = {"kind": "folder", "path": "pairs", "include": ["*.txt"], "captions": ".src"}
+    write(tmp_path, {**PICTURES, "name": "pairs", "content": part, "condition": part, "sources": [source]})
+    done = outcome(genwright(tmp_path, "run", "pairs", "--json"))
+    assert done["promoted"]
+    assert "chrf" in done["evaluation"]["measures"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (["--set", "trian.seed=1"], "did you mean 'train'"),
+        (["--set", "sources.0.path=nowhere"], "nowhere"),
+        (["--set", "sources.0.include=['*.xyz']"], "xyz"),
+    ],
+)
+def test_bad_input_gets_an_answer_and_promotes_nothing(shapes: Path, change: list[str], said: str) -> None:
+    done = genwright(shapes, "run", "shapes", *change)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert genwright(shapes, "generate", "shapes").returncode == 1
+
+
+@pytest.mark.long
+def test_too_little_data_and_a_deaf_mlflow_are_said(shapes: Path) -> None:
+    for file in sorted((shapes / "shapes").rglob("*.png"))[6:]:
+        file.unlink()
+    few = genwright(shapes, "run", "shapes")
+    assert few.returncode == 1
+    assert "Traceback" not in few.stderr
+    fill(shapes / "shapes", "image", 90, kinds=3)
+    deaf = genwright(shapes, "run", "shapes", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert deaf.returncode == 1
+    assert "MLflow does not answer" in deaf.stderr
+    assert "Traceback" not in deaf.stderr
+
+
+@pytest.mark.long
+def test_what_cannot_be_measured_or_is_not_good_enough_is_not_promoted(shapes: Path) -> None:
+    refused = genwright(shapes, "run", "shapes", "--json", "--set", "accept={coverage: {at_least: 1.1}}")
+    assert refused.returncode == 3, refused.stderr
+    assert json.loads(refused.stdout)["champion"] is None
+    assert genwright(shapes, "generate", "shapes").returncode == 1
