@@ -1,0 +1,85 @@
+"""The pages for people say what is true: their recipes parse, their commands and links exist, no part is forgotten."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+
+from commands.app import build
+from genwright.architecture import architectures
+from genwright.filter import filters
+from genwright.metric import metrics
+from genwright.modality import modalities
+from genwright.recipe import Recipe, parse
+from genwright.registry import Registry
+from genwright.source import sources
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+BLOCK = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
+LEAST = {"name": "birds", "content": "image", "sources": [{"kind": "folder", "path": "inbox"}]}
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+@pages
+def test_recipes_parse(page: Path) -> None:
+    for language, text in BLOCK.findall(page.read_text()):
+        if language == "yaml":
+            assert isinstance(parse({**LEAST, **yaml.safe_load(text)}, page.name), Recipe)
+
+
+@pages
+def test_python_compiles(page: Path) -> None:
+    for language, text in BLOCK.findall(page.read_text()):
+        if language == "python":
+            compile(text, page.name, "exec")
+
+
+@pages
+def test_commands_and_their_options_exist(page: Path) -> None:
+    application = typer.main.get_command(build())
+    text = page.read_text()
+    lines = [line for language, block in BLOCK.findall(text) if not language for line in block.splitlines()]
+    lines += re.findall(r"`(genwright [^`]+)`", text)
+    for line in lines:
+        if not line.startswith("genwright "):
+            continue
+        words = shlex.split(line, comments=True)[1:]
+        command = application
+        while words and hasattr(command, "commands"):
+            if words[0].startswith("-"):
+                break
+            assert words[0] in command.commands, line
+            command = command.commands[words.pop(0)]
+        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        assert {word for word in words if word.startswith("-")} <= known, line
+
+
+@pages
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"[^!]\[[^\]]*\]\(([^)#]+)[^)]*\)", page.read_text()):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+@pages
+def test_lines_can_be_read(page: Path) -> None:
+    """Tables aside, no line is longer than the code's."""
+    assert all(len(line) <= 128 for line in page.read_text().splitlines() if not line.startswith("|"))
+
+
+@pytest.mark.parametrize("registry", [sources, filters, modalities, architectures, metrics], ids=lambda r: r.room)
+def test_every_part_is_described(registry: Registry[object]) -> None:  # type: ignore[type-var]
+    said = "\n".join(page.read_text() for page in PAGES if page.name != "ARCHITECTURE.md")
+    for name in registry.all():
+        assert f"`{name}`" in said or f"kind: {name}" in said or f" {name}:" in said, name
+
+
+def test_every_key_of_a_recipe_is_described() -> None:
+    said = (ROOT / "docs" / "recipes.md").read_text()
+    assert all(f"`{key}`" in said for key in Recipe.model_fields)
