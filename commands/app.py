@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import signal
 import sys
 import traceback
 from datetime import UTC, datetime
+from types import FrameType
 
 import typer
 from rich.console import Console
@@ -43,27 +45,50 @@ def build() -> typer.Typer:
 def main() -> None:
     """Entry point: errors become messages, and the traceback of a fault goes to a log file."""
     console = Console(stderr=True)
+    asked = stops()
     try:
         code = build()(standalone_mode=False)  # Ctrl-C comes back as an exit code
-    except TyperException as error:
-        error.show()  # type: ignore[attr-defined]
-        sys.exit(error.exit_code)
-    except GenwrightError as error:
-        console.print(Text("error: ", style="bold red") + Text(str(error)))
-        sys.exit(ERROR)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
     except Exception as error:
-        log = Workspace().state / "logs" / f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(traceback.format_exc())
-        console.print(Text("fault: ", style="bold red") + Text(f"{type(error).__name__}: {error}"))
-        console.print(f"  This is a fault of Genwright. The traceback is in {log}; the same command may be tried again.")
-        sys.exit(CRASH)
+        # A library interrupted halfway may go on and fail in its own way; that is no fault.
+        code = INTERRUPTED if asked else explain(error, console)
     if code == INTERRUPTED:
         console.print("\nStopped. Nothing is lost: the same command continues where this one stopped.")
         # Prefect's threads may still be waiting for answers; what matters is on disk.
         sys.stdout.flush()
         os._exit(INTERRUPTED)
     sys.exit(code)
+
+
+def stops() -> list[int]:
+    """The signals to stop that come from now on; each raises KeyboardInterrupt, SIGTERM as Ctrl-C does."""
+    came: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as a shell asks for its background jobs
+            signal.signal(number, stop)
+    return came
+
+
+def explain(error: Exception, console: Console) -> int:
+    """Say what went wrong; the exit code."""
+    if isinstance(error, TyperException):
+        error.show()  # type: ignore[attr-defined]
+        return int(error.exit_code)
+    if isinstance(error, GenwrightError):
+        console.print(Text("error: ", style="bold red") + Text(str(error)))
+        return ERROR
+    log = Workspace().state / "logs" / f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("".join(traceback.format_exception(error)))
+    console.print(Text("fault: ", style="bold red") + Text(f"{type(error).__name__}: {error}"))
+    console.print(f"  This is a fault of Genwright. The traceback is in {log}; the same command may be tried again.")
+    return CRASH
 
 
 if __name__ == "__main__":

@@ -73,12 +73,16 @@ def replacing(folder: Path) -> Iterator[Path]:
 def exclusive(path: Path, *, busy: str, wait: bool = False) -> Iterator[None]:
     """Hold a kernel lock on `path`. It is released when the process dies, however it dies.
 
-    Raises GenwrightError with the text `busy` at once when another process holds it, unless `wait`.
+    Raises GenwrightError with the text `busy` and the holder's process id at once when another process holds it,
+    unless `wait`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
-            raise GenwrightError(busy) from error
+            raise GenwrightError(busy, got=f"process {path.read_text() or 'unknown'}") from error
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
         yield

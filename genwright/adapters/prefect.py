@@ -130,7 +130,9 @@ def _start(workspace: Workspace) -> Server:
 
 
 def _flush() -> None:
-    """Let Prefect send what it still holds before its server goes away."""
+    """Let Prefect send what it still holds before its server goes away; nothing where no flow was begun."""
+    if "prefect" not in sys.modules:
+        return
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
 
