@@ -180,12 +180,13 @@ def test_too_little_memory_halves_the_micro_batch(
             raise torch.OutOfMemoryError("no memory left")
         return honest(self, batch, player)
 
+    plan = made.plan(data, "vae")
     monkeypatch.setattr(Vae, "loss", loss)
-    fit = run(data, made.plan(data, "vae"), tmp_path / "some", settings)
+    fit = run(data, plan, tmp_path / "some", settings)
     assert fit.progress.accumulate == 4
     assert fit.result.steps_done == 12
     largest[0] = 0
-    assert run(data, made.plan(data, "vae"), tmp_path / "none", settings).result.stopped == "out of memory"
+    assert run(data, plan, tmp_path / "none", settings).result.stopped == "out of memory"
 
 
 def test_early_stopping_keeps_the_best(data: Dataset, tmp_path: Path, settings: Settings) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import yaml
 
-from genwright.clean import side_of
 from genwright.modality import modalities
 from genwright.split import Splitting
 
@@ -29,7 +28,7 @@ PICTURES: dict[str, Any] = {
     "condition": "label",
     "sources": [{"kind": "folder", "path": "shapes", "labels": "subfolder"}],
     "cleaning": ["corrupt", "exact_duplicates"],
-    "split": {"validation": 0.2, "test": 0.2},
+    "split": {"validation": 0.2, "test": 0.3},
     **BUDGETS,
 }
 
@@ -63,7 +62,7 @@ def fill(folder: Path, kind: str, n: int, *, kinds: int = 1) -> None:
 @pytest.fixture
 def shapes(tmp_path: Path) -> Path:
     """A workspace with labelled pictures and their recipe."""
-    fill(tmp_path / "shapes", "image", 90, kinds=3)
+    fill(tmp_path / "shapes", "image", 150, kinds=3)
     write(tmp_path, PICTURES)
     return tmp_path
 
@@ -85,9 +84,9 @@ def test_a_recipe_goes_in_and_a_promoted_model_comes_out(shapes: Path) -> None:
     assert "Nothing was trained: same recipe, same data" in again.stdout
 
     # Another file: another data version, and a run that is linked to it.
-    split = Splitting(validation=0.2, test=0.2)
+    split = Splitting(validation=0.2, test=0.3)
     files = sorted((shapes / "shapes").rglob("*.png"))
-    next(f for f in files if side_of(hashlib.sha256(f.read_bytes()).hexdigest(), split) == "train").unlink()
+    next(f for f in files if split.side(hashlib.sha256(f.read_bytes()).hexdigest()) == "train").unlink()
     changed = outcome(genwright(shapes, "run", "shapes", "--json"))
     assert changed["data"] != first["data"]
     assert changed["steps_trained"] > 0
@@ -105,7 +104,7 @@ def test_what_changed_decides_what_runs_again(shapes: Path) -> None:
     assert trained["data"] == first["data"]
     assert trained["steps_trained"] > 0
     assert before == {stage: (stages / stage).stat().st_ino for stage in ("raw", "clean")}
-    cleaned = outcome(genwright(shapes, "run", "shapes", "--json", "--set", "split.test=0.25"))
+    cleaned = outcome(genwright(shapes, "run", "shapes", "--json", "--set", "split.test=0.35"))
     assert cleaned["data"] != first["data"]
     assert (stages / "raw").stat().st_ino == before["raw"]
 
