@@ -34,11 +34,11 @@ class Gpt(Architecture):
     Config = GptConfig
     Options = GptOptions
     defaults = {
-        "learning_rate": 4e-3,
+        "learning_rate": 3e-3,
         "optimizer": "muon",
-        "batch_size": 16,
+        "batch_size": 8,
         "weight_decay": 0.05,
-        "average": 0.99,
+        "average": 0.95,
         "precision": "bfloat16",
         "decay": 0.6,
     }

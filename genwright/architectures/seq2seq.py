@@ -44,7 +44,7 @@ class Seq2seq(Architecture):
         "optimizer": "muon",
         "batch_size": 64,
         "weight_decay": 0.05,
-        "average": 0.99,
+        "average": 0.95,
         "precision": "bfloat16",
         "decay": 0.6,
     }
