@@ -1,0 +1,75 @@
+"""kill -9 at random moments of the demo's flow: the same command finishes, with the same weights and one version."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from genwright.adapters.mlflow import Registry
+from genwright.workspace import Workspace
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
+ROOT = Path(__file__).parents[1]
+MOMENTS = 10
+SMALL = ["--set", "select.budget.steps=40", "--set", "train.budget.steps=120", "--set", "samples=100", "--set", "accept={}"]
+
+
+def start(workspace: Path) -> subprocess.Popen[str]:
+    (workspace / "recipes").mkdir(parents=True, exist_ok=True)
+    (workspace / "recipes" / "digits.yaml").write_text((ROOT / "recipes" / "digits.yaml").read_text())
+    environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), "GENWRIGHT_THREADS": str(os.cpu_count() or 1)}
+    environment.pop("OMP_NUM_THREADS", None)
+    command = [sys.executable, "-m", "commands.app", "run", "digits", "--json", *SMALL]
+    errors = (workspace / "errors.log").open("a")
+    return subprocess.Popen(command, env=environment, cwd=workspace, stdout=subprocess.PIPE, stderr=errors, text=True)
+
+
+def finish(running: subprocess.Popen[str], workspace: Path) -> dict[str, Any]:
+    out, _ = running.communicate(timeout=600)
+    assert running.returncode == 0, (workspace / "errors.log").read_text()[-3000:]
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def kill(running: subprocess.Popen[str]) -> None:
+    """kill -9, and see that what it had started goes as well."""
+    family = psutil.Process(running.pid).children(recursive=True)
+    os.kill(running.pid, signal.SIGKILL)
+    running.communicate()
+    _, alive = psutil.wait_procs(family, timeout=15)
+    assert not alive, [p.cmdline() for p in alive]
+
+
+def test_killed_at_ten_random_moments_it_ends_the_same(tmp_path: Path) -> None:
+    began = time.monotonic()
+    whole = finish(start(tmp_path / "whole"), tmp_path / "whole")
+    length = time.monotonic() - began
+    chance, killed, workspace = random.Random(7), 0, tmp_path / "killed"
+    while killed < MOMENTS:
+        running = start(workspace)
+        try:
+            running.wait(chance.uniform(1.0, length))
+        except subprocess.TimeoutExpired:
+            kill(running)
+        else:
+            running.communicate()
+        killed += 1
+    ended = finish(start(workspace), workspace)
+    assert ended["data"] == whole["data"]
+    assert ended["champion"] == ended["version"] == whole["version"] == 1
+    mine, theirs = (Registry(Workspace(folder)) for folder in (workspace, tmp_path / "whole"))
+    assert [v.version for v in mine.versions("digits")] == [1]
+    champion = mine.champion("digits")
+    assert champion is not None
+    assert champion.weights == theirs.current("digits").weights
+    assert (mine.download(champion) / "weights.safetensors").is_file()
