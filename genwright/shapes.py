@@ -50,3 +50,10 @@ class Label(_Shape):
 
 
 Shape = Annotated[Tokens | Signal | Label, Field(discriminator="kind")]
+
+
+def labelled_picture(content: Shape, condition: Shape | None) -> str | None:
+    """None for arrays with two axes, labelled or not; else why the pair is something else."""
+    if not isinstance(content, Signal) or len(content.axes) != 2:
+        return "models arrays with two axes (pictures)"
+    return None if condition is None or isinstance(condition, Label) else "takes no condition but a label"

@@ -19,7 +19,7 @@ from genwright.dataset import Batch
 from genwright.errors import ModelError
 from genwright.layers.label import LabelEmbedding
 from genwright.layers.unet import ResidualBlock, depth, norm
-from genwright.shapes import NO_LABEL, Label, Shape, Signal
+from genwright.shapes import NO_LABEL, Label, Shape, Signal, labelled_picture
 
 
 class VaeConfig(ArchitectureConfig):
@@ -65,11 +65,7 @@ class Vae(Architecture):
 
     @classmethod
     def accepts(cls, content: Shape, condition: Shape | None) -> str | None:
-        if not isinstance(content, Signal) or len(content.axes) != 2:
-            return "models arrays with two axes (pictures)"
-        if condition is not None and not isinstance(condition, Label):
-            return "takes no condition but a label"
-        return None
+        return labelled_picture(content, condition)
 
     @classmethod
     def sized(cls, content: Shape, condition: Shape | None, dial: float) -> VaeConfig:
