@@ -22,6 +22,7 @@ from genwright.workspace import Workspace
 
 ERROR, CRASH, REFUSED, INTERRUPTED = 1, 2, 3, 130
 """Exit codes: an error a person can act on, a fault of ours, a model the gate refused, Ctrl-C."""
+INSIST = 5.0  # seconds
 
 
 def build() -> typer.Typer:
@@ -53,6 +54,7 @@ def main() -> None:
     except Exception as error:
         # A library interrupted halfway may go on and fail in its own way; that is no fault.
         code = INTERRUPTED if asked else explain(error, console)
+    signal.setitimer(signal.ITIMER_REAL, 0)
     if code == INTERRUPTED:
         console.print("\nStopped. Nothing is lost: the same command continues where this one stopped.")
         # Prefect's threads may still be waiting for answers; what matters is on disk.
@@ -62,13 +64,16 @@ def main() -> None:
 
 
 def stops() -> list[int]:
-    """The signals to stop that come from now on; each raises KeyboardInterrupt, SIGTERM as Ctrl-C does."""
+    """The signals to stop that come from now on; each raises KeyboardInterrupt, SIGTERM as Ctrl-C does. It is raised
+    again every few seconds until the process ends: Python itself drops what is raised while it forks."""
     came: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         came.append(number)
+        signal.setitimer(signal.ITIMER_REAL, INSIST, INSIST)
         raise KeyboardInterrupt
 
+    signal.signal(signal.SIGALRM, stop)
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) != signal.SIG_IGN:  # as a shell asks for its background jobs
             signal.signal(number, stop)

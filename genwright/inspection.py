@@ -60,6 +60,11 @@ class Inspection:
     def duplicates(self) -> int:
         return len(self.files) - len(self.digests)
 
+    @property
+    def ending(self) -> str:
+        """What most of the files' names end in."""
+        return next(iter(_endings(self.files)))
+
     def takers(self, condition: Shape | None) -> list[str]:
         """The families that model this content under that condition."""
         return [name for name, family in architectures.all().items() if family.accepts(self.shape, condition) is None]

@@ -28,7 +28,7 @@ class Modality(ABC):
     Options: ClassVar[type[Record]]
     suffixes: ClassVar[frozenset[str]] = frozenset()  # lower case with the dot, of files it reads
     measure: ClassVar[str] = ""  # the metric that compares families on this content
-    suffix: ClassVar[str] = ""  # of files it writes
+    suffix: str = ""  # of files it writes
 
     def __init__(self, options: Record) -> None:
         self.options = options

@@ -92,7 +92,8 @@ class Proposal:
             return {}
         steps = [(256 * KILO, 512), (MEGA, 1024), (4 * MEGA, 2048)]
         vocab = next((size for limit, size in steps if found.bytes < limit), 4096)
-        return {"vocab": vocab, "length": 128 if found.bytes / len(found.files) < 500 else 256}
+        ending = {"ending": found.ending.removeprefix(".")} if found.kind == "code" else {}
+        return {"vocab": vocab, "length": 128 if found.bytes / len(found.files) < 500 else 256, **ending}
 
     def _size(self) -> list[int]:
         """Height and width: the longer side as near to the pictures' own as this machine trains in minutes."""

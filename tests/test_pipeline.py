@@ -122,11 +122,12 @@ def test_sequences_run_through_the_same_flow(tmp_path: Path, kind: str) -> None:
     assert "bits_per_byte" in done["evaluation"]["measures"]
     made = genwright(tmp_path, "generate", "words", "-n", "2", "--out", "out", "--json")
     assert made.returncode == 0, made.stderr
+    assert len(list((tmp_path / "out").glob(f"sample-*{modalities.get(kind).suffix}"))) == 2
 
 
 @pytest.mark.long
 def test_pairs_of_texts_run_through_the_same_flow(tmp_path: Path) -> None:
-    fill(tmp_path / "pairs", "text", 60)
+    fill(tmp_path / "pairs", "text", 120)  # a fifth and more held out: enough for chrF to say something
     for place, file in enumerate(sorted((tmp_path / "pairs").glob("*.txt"))):
         file.with_suffix(".src").write_text(f"sentence number {place}")
     part = {"kind": "text", "vocab": 300, "length": 32}

@@ -23,6 +23,7 @@ HEAD = 1_000  # characters in which a generated file says so
 
 class CodeOptions(TextOptions):
     normalise: bool = Field(False, description="line ends become LF and a byte order mark goes; by default all is kept")
+    ending: str = Field("py", pattern=r"^[a-z]+$", description="ending of the files it writes")
 
 
 @modalities.register
@@ -31,7 +32,13 @@ class Code(Text):
 
     name = "code"
     Options: ClassVar[type[Record]] = CodeOptions
+    options: CodeOptions
     suffixes = frozenset(f".{ending}" for ending in ENDINGS.split())
+    suffix = ".py"
+
+    def __init__(self, options: Record) -> None:
+        super().__init__(options)
+        self.suffix = f".{self.options.ending}"
 
     def keep(self, value: str) -> str | None:
         if not value.strip():

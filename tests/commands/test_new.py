@@ -127,11 +127,12 @@ def test_text(workspace: Path) -> None:
 
 
 def test_code_in_folders_has_no_labels(workspace: Path) -> None:
-    long = "def f(x):\n" + "".join(f"    x = x + {i}\n" for i in range(400))
+    long = "function f(x) {\n" + "".join(f"  x = x + {i};\n" for i in range(400)) + "}\n"
     for name in ("api", "core"):
-        fill(workspace / "project" / name, 40, lambda n, name=name: f"# {name} {n}\n{long}".encode(), ".py")
+        fill(workspace / "project" / name, 40, lambda n, name=name: f"// {name} {n}\n{long}".encode(), ".js")
     recipe = made(workspace, workspace / "project")
     assert recipe.content.kind == "code"
+    assert recipe.content.options["ending"] == "js", "what it generates opens as what it was made from"
     assert recipe.condition is None
 
 

@@ -30,6 +30,19 @@ def library(**options):
 app.build = lambda: library
 app.main()
 """
+DROPPED = """
+import os, signal, time
+from commands import app
+
+def library(**options):
+    os.register_at_fork(before=lambda: os.kill(os.getpid(), signal.SIGINT))
+    if os.fork() == 0:
+        os._exit(0)
+    time.sleep(600)
+
+app.build = lambda: library
+app.main()
+"""
 
 
 @pytest.fixture
@@ -57,8 +70,9 @@ def test_stopping_says_how_to_go_on(workspace: Path, asked: signal.Signals) -> N
     assert "the same command continues" in said
 
 
-def test_an_interruption_that_a_library_swallows_is_no_fault(workspace: Path) -> None:
-    running = begin(workspace, [sys.executable, "-c", SWALLOWED])
+@pytest.mark.parametrize("library", [SWALLOWED, DROPPED])
+def test_an_interruption_that_got_lost_is_no_fault(workspace: Path, library: str) -> None:
+    running = begin(workspace, [sys.executable, "-c", library])
     _, said = running.communicate(timeout=60)
     assert running.returncode == 130, said
     assert "the same command continues" in said
