@@ -100,14 +100,14 @@ def test_a_recipe_goes_in_and_a_promoted_model_comes_out(shapes: Path) -> None:
 def test_what_changed_decides_what_runs_again(shapes: Path) -> None:
     first = outcome(genwright(shapes, "run", "shapes", "--json"))
     stages = shapes / "data" / "shapes"
-    before = {stage: (stages / stage).stat().st_ino for stage in ("raw", "clean")}
+    before = {stage: (stages / stage).stat().st_mtime_ns for stage in ("raw", "clean")}
     trained = outcome(genwright(shapes, "run", "shapes", "--json", "--set", "train.seed=1"), judged=True)
     assert trained["data"] == first["data"]
     assert trained["steps_trained"] > 0
-    assert before == {stage: (stages / stage).stat().st_ino for stage in ("raw", "clean")}
+    assert before == {stage: (stages / stage).stat().st_mtime_ns for stage in ("raw", "clean")}
     cleaned = outcome(genwright(shapes, "run", "shapes", "--json", "--set", "split.test=0.35"), judged=True)
     assert cleaned["data"] != first["data"]
-    assert (stages / "raw").stat().st_ino == before["raw"]
+    assert (stages / "raw").stat().st_mtime_ns == before["raw"]
 
 
 @pytest.mark.long

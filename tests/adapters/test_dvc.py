@@ -55,10 +55,14 @@ def produce(workspace: Workspace, given: Recipe | None = None) -> DatasetVersion
     return clean.fn(given or recipe(), workspace)
 
 
-def ran(workspace: Workspace) -> tuple[int, int]:
-    """When each stage last wrote its folder: stages replace their folder whole."""
-    folder = workspace.data / "tiny"
-    return (folder / "raw").stat().st_ino, (folder / "clean").stat().st_ino
+def ran(workspace: Workspace) -> tuple[tuple[int, int], tuple[int, int]]:
+    """When each stage last wrote its folder. Stages replace it whole; a freed inode may be handed out again at once."""
+
+    def written(folder: Path) -> tuple[int, int]:
+        about = folder.stat()
+        return about.st_ino, about.st_mtime_ns
+
+    return written(workspace.data / "tiny" / "raw"), written(workspace.data / "tiny" / "clean")
 
 
 def objects(workspace: Workspace, name: str) -> Path:
