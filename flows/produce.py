@@ -1,6 +1,6 @@
 """The main flow: a recipe goes in, a promoted model comes out.
 
-collect -> clean -> select -> (train -> evaluate -> diagnose)* -> register -> gate -> promote -> report
+collect -> clean -> base -> select -> (train -> evaluate -> diagnose)* -> register -> gate -> approve -> promote -> report
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from genwright.recipe import Recipe
 from genwright.records import Evaluation, Outcome, Plan, Round
 from genwright.run import Run
 from genwright.workspace import Settings, Workspace
+from tasks.approve import approve
+from tasks.base import base, unchanged
 from tasks.clean import clean, restore
 from tasks.collect import collect
 from tasks.diagnose import diagnose
@@ -30,14 +32,21 @@ from tasks.train import train
 
 
 @flow(name="genwright", flow_run_name="{recipe.name}", validate_parameters=False)
-def produce(recipe: Recipe, workspace: Workspace, settings: Settings, data: str | None = None) -> Outcome:
-    """Run the whole recipe; `data` names an old data version to train on instead of collecting anew."""
+def produce(
+    recipe: Recipe, workspace: Workspace, settings: Settings, data: str | None = None, going_on: bool = False
+) -> Outcome:
+    """Run the whole recipe. `data` names an old data version to train on instead of collecting anew; `going_on` lets the
+    champion's weights race against random ones, instead of every family against every other."""
     if data is None:
         collect(recipe, workspace)
         version = clean(recipe, workspace)
     else:
         version = restore(recipe, workspace, data)
-    run = Run(recipe, version, workspace, settings)
+    origin = base(recipe, workspace, version) if going_on else None
+    standing = unchanged(recipe, workspace, version, origin)
+    if standing is not None:
+        return standing
+    run = Run(recipe, version, workspace, settings, origin)
     parent = open_run(run)
     selection = select(run)
     rounds: list[Round] = []
@@ -54,7 +63,8 @@ def produce(recipe: Recipe, workspace: Workspace, settings: Settings, data: str 
     assert best.mlflow_run is not None
     registered = register(run, best.model, best.evaluation, best.mlflow_run)
     decision = gate(run, registered, best.evaluation)
-    promotion = promote(run, registered, decision)
+    answer = approve(run, registered, decision)
+    promotion = promote(run, registered, decision, answer)
     outcome = report(run, selection, rounds, best, registered, decision, promotion)
     end(run, parent, outcome)
     return outcome

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from genwright import __version__
 from genwright.architecture import Architecture
@@ -114,6 +115,23 @@ def verified(folder: Path) -> bool:
     except ModelError:
         return False
     return True
+
+
+def info(folder: Path) -> BundleInfo:
+    """What a model is, without building it. Raises ModelError when a file is altered or of another release."""
+    verify(folder)
+    try:
+        return BundleInfo.model_validate_json((folder / INFO).read_text())
+    except ValidationError as error:
+        raise ModelError("A model does not fit this release of Genwright.", got=f"{folder}: {error}") from error
+
+
+def weights(folder: Path, digest: str) -> dict[str, Tensor]:
+    """The tensors of a bundle. Raises ModelError unless the SHA-256 of its weights is `digest`."""
+    held = verify(folder)[WEIGHTS]
+    if held != digest:
+        raise ModelError("The weights to go on from are not those that were chosen.", got=held, allowed=digest)
+    return dict(load_file(folder / WEIGHTS))
 
 
 def load(folder: Path, device: str = "cpu") -> Bundle:

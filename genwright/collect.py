@@ -45,6 +45,12 @@ def specify(recipe: Recipe, workspace: Workspace) -> CollectSpec:
     )
 
 
+def items(recipe: Recipe, workspace: Workspace) -> Iterator[Item]:
+    """The items of a recipe's sources as they are now, streamed; nothing is written. Raises DataError."""
+    for part in recipe.sources:
+        yield from _open(part, recipe.content, workspace).items()
+
+
 def collect(spec: CollectSpec, workspace: Workspace, out: Path) -> None:
     """Write `items-NNNN.parquet` and `collected.json` into `out`, whole or not at all; memory stays flat.
 

@@ -86,3 +86,16 @@ def exclusive(path: Path, *, busy: str, wait: bool = False) -> Iterator[None]:
         handle.write(str(os.getpid()))
         handle.flush()
         yield
+
+
+def holder(path: Path) -> int | None:
+    """The id of the process that holds a kernel lock on `path`; None when it is free."""
+    if not path.is_file():
+        return None
+    with path.open() as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            said = path.read_text()
+            return int(said) if said.isdigit() else 0
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,11 @@ def held_out_losses(
     return means[0], means[1]
 
 
-def evaluate(folder: Path, dataset: Dataset, recipe: Recipe, settings: Settings) -> Evaluation:
-    """Every measure that suits the model, on the test split, with intervals. A measure that cannot be taken is listed
-    with its reason: too few held-out items, or not of this kind."""
+def evaluate(
+    folder: Path, dataset: Dataset, recipe: Recipe, settings: Settings, *, only: Collection[str] | None = None
+) -> Evaluation:
+    """Every measure that suits the model (or those in `only`), on the test split, with intervals. A measure that cannot
+    be taken is listed with its reason: too few held-out items, or not of this kind."""
     began = time.monotonic()
     device = str(choose(settings))
     loaded = bundle.load(folder, device)
@@ -79,6 +82,8 @@ def evaluate(folder: Path, dataset: Dataset, recipe: Recipe, settings: Settings)
     measures: dict[str, Measured] = {}
     unmeasured: dict[str, str] = {}
     for name, kind in metrics.all().items():
+        if only is not None and name not in only:
+            continue
         metric = kind()
         reason = metric.applies(subject)
         if reason is None and len(dataset.test) < metric.minimum:

@@ -56,14 +56,23 @@ class Progress:
 class Fit:
     """A round of training in its own folder. `data` is the hash of the data set, kept in the bundle.
 
-    `until` pauses at that step (with a held-out measure and a checkpoint), for races in heats. Iterating raises
-    TrainingError when another process trains in the same folder.
+    `until` pauses at that step (with a held-out measure and a checkpoint), for races in heats. `base` is the bundle a
+    candidate with a `start` begins from. Iterating raises TrainingError when another process trains in the same folder.
     """
 
     def __init__(
-        self, dataset: Dataset, plan: Plan, folder: Path, settings: Settings, *, data: str = "", until: int | None = None
+        self,
+        dataset: Dataset,
+        plan: Plan,
+        folder: Path,
+        settings: Settings,
+        *,
+        data: str = "",
+        until: int | None = None,
+        base: Path | None = None,
     ) -> None:
         self.dataset, self.plan, self.folder, self.settings, self.data = dataset, plan, folder, settings, data
+        self.base = base
         self.until = min(until or plan.steps, plan.steps)
         self.notes: list[str] = []  # what a person should hear: damaged checkpoints, memory, roll-backs
         self.progress = Progress(accumulate=plan.accumulate)
@@ -118,11 +127,18 @@ class Fit:
         self.model: Architecture = architecture.build(
             plan.candidate.family, plan.candidate.config, contents.content, contents.condition
         ).to(self.device)
+        if plan.candidate.start is not None:
+            self.model.load_state_dict(self._start(plan.candidate.start))
         self.average = AveragedModel(self.model, multi_avg_fn=_averaging(plan.average))
         self.players: dict[str, nn.Module] = {name: self.model.player(name) for name in self.model.players}
         self.optimizers = {name: optimizer.build(module, plan) for name, module in self.players.items()}
         self.best: dict[str, Tensor] = {}
         self.better = metrics.get(plan.measure).better
+
+    def _start(self, weights: str) -> dict[str, Tensor]:
+        if self.base is None:
+            raise TrainingError("The model to go on from is not there.", got=weights, do="run the recipe afresh")
+        return bundle.weights(self.base, weights)
 
     def _restore(self) -> None:
         step, damaged = checkpoint.newest(self.folder / "checkpoints")

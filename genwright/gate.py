@@ -3,7 +3,8 @@
 Absolute gates are the bounds in the recipe's `accept`, held against the measured value. The comparison uses the measure
 that selects families on this kind of content; the challenger must be better in value, by the recipe's margin where there
 is one. The two are measured on the same items and seed, so a difference within their intervals may still be real; it is
-said, and does not decide.
+said, and does not decide. Where the champion was made on an earlier data version, both are also measured on what was
+held out then: a challenger that has surely become worse there has forgotten, and is refused.
 """
 
 from __future__ import annotations
@@ -16,12 +17,19 @@ from genwright.recipe import Bound, Recipe
 from genwright.records import Decision, Evaluation, GateVerdict, Measured
 
 COMPARISON = "better than the champion"
+MEMORY = "nothing forgotten"
 
 
 def judge(
-    challenger: Evaluation, champion: Evaluation | None, recipe: Recipe, *, champion_version: int | None = None
+    challenger: Evaluation,
+    champion: Evaluation | None,
+    recipe: Recipe,
+    *,
+    champion_version: int | None = None,
+    memory: GateVerdict | None = None,
 ) -> Decision:
-    """Whether to promote. `champion` is None only when there is none: one that cannot be read is an error of the caller."""
+    """Whether to promote. `champion` is None only when there is none: one that cannot be read is an error of the caller.
+    `memory` is the verdict on the earlier evaluation set, where there is another."""
     verdicts = absolute(challenger, recipe)
     failed = [v for v in verdicts if not v.passed]
     if champion is None:
@@ -33,7 +41,7 @@ def judge(
             promote=False, verdicts=verdicts, champion=champion_version, champion_evaluation=champion, reason=reason
         )
     comparison = compare(challenger, champion, recipe)
-    verdicts = [*verdicts, comparison]
+    verdicts = [*verdicts, comparison, *([memory] if memory else [])]
     failed = [v for v in verdicts if not v.passed]
     return Decision(
         promote=not failed,
@@ -96,6 +104,22 @@ def compare(challenger: Evaluation, champion: Evaluation, recipe: Recipe) -> Gat
         reason += f"; a gain of {needed:.4g} is asked" if needed and gain > 0 else "; that is no gain"
     bound = old.value - needed if lower else old.value + needed
     return GateVerdict(name=COMPARISON, passed=better, reason=reason, value=new.value, bound=bound)
+
+
+def remembers(challenger: Evaluation, champion: Evaluation, recipe: Recipe) -> GateVerdict:
+    """Whether the challenger still does on the earlier held-out items what the champion does: it fails where it is worse
+    and the intervals do not overlap."""
+    name = measure_of(recipe)
+    new, old = challenger.measures.get(name), champion.measures.get(name)
+    if new is None or old is None:
+        reason = (challenger if new is None else champion).unmeasured.get(name, "it was not taken")
+        return GateVerdict(
+            name=MEMORY, passed=False, reason=f"{name} on the earlier test items could not be measured: {reason}"
+        )
+    worse = new.low > old.high if metrics.get(name).better == "lower" else new.high < old.low
+    reason = f"on the test items of the champion's own data {name} is {_words(new)}, the champion's is {_words(old)}"
+    reason += "; that is worse beyond chance" if worse else "; that is no worse than chance allows"
+    return GateVerdict(name=MEMORY, passed=not worse, reason=reason, value=new.value, bound=old.high)
 
 
 def _failed(verdicts: list[GateVerdict]) -> str:

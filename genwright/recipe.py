@@ -13,10 +13,12 @@ from genwright.errors import GenwrightError, RecipeError, nearest
 from genwright.filter import filters
 from genwright.metric import metrics
 from genwright.modality import modalities
-from genwright.records import Part, Record
+from genwright.records import Part, Record, fingerprint
 from genwright.registry import Registry
 from genwright.source import sources
 from genwright.split import Splitting
+from genwright.trigger import triggers
+from genwright.upkeep import Canary, Limits, Promotion, Schedule, Span
 
 
 def _part_of(registry: Registry[Any]) -> BeforeValidator:
@@ -47,6 +49,7 @@ def _part_of(registry: Registry[Any]) -> BeforeValidator:
 ContentPart = Annotated[Part, _part_of(modalities)]
 SourcePart = Annotated[Part, _part_of(sources)]
 FilterPart = Annotated[Part, _part_of(filters)]
+TriggerPart = Annotated[Part, _part_of(triggers)]
 
 
 class Budget(Record):
@@ -102,13 +105,6 @@ class Bound(Record):
         return self
 
 
-class Promotion(Record):
-    """When a challenger that passes the gates becomes champion."""
-
-    policy: Literal["automatic", "manual"] = "automatic"
-    margin: float = Field(0.0, ge=0, description="how much better than the champion, as a share of its measure")
-
-
 def _known_metric(bounds: dict[str, Bound]) -> dict[str, Bound]:
     for name in bounds:
         try:
@@ -118,8 +114,19 @@ def _known_metric(bounds: dict[str, Bound]) -> dict[str, Bound]:
     return bounds
 
 
+class Watching(Record):
+    """What is measured between trainings, how often, and what leads to a retraining."""
+
+    every: Span = "15m"
+    triggers: list[TriggerPart] = Field(default_factory=list)
+
+
+UPKEEP = {"description", "schedule", "watch", "promotion", "limits", "canaries"}
+"""Keys of a recipe that do not bear on what a run makes."""
+
+
 class Recipe(Record):
-    """The whole intention. Everything here but `description` bears on the result."""
+    """The whole intention. Everything here but the keys in UPKEEP bears on what a run makes."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
     description: str = ""
@@ -137,7 +144,16 @@ class Recipe(Record):
     sampling: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="sampling options by family, e.g. {diffusion: {guidance: 1.5}}"
     )
+    schedule: Schedule | None = Field(None, description="when to retrain; default: when asked or triggered")
+    watch: Watching = Watching()
     promotion: Promotion = Promotion()
+    limits: Limits = Limits()
+    canaries: list[Canary] = Field(default_factory=list)
+
+    @property
+    def identity(self) -> str:
+        """Fingerprint of what bears on the result."""
+        return fingerprint(self.model_dump(mode="json", exclude=UPKEEP))
 
     @model_validator(mode="after")
     def _families(self) -> Recipe:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from genwright.shapes import Shape
 
@@ -71,17 +71,19 @@ class Cost(Record):
 
 
 class Candidate(Record):
-    """One family at one size, with what it is expected to cost."""
+    """One family at one size, with what it is expected to cost. `start` names the weights it begins from, where they are
+    not random."""
 
     family: str
     dial: float
     config: dict[str, Any]
     cost: Cost
     batch_size: int
+    start: str | None = Field(None, description="SHA-256 of the weights of the champion it goes on from")
 
     @property
     def title(self) -> str:
-        return f"{self.family} x{self.dial:g}"
+        return f"{self.family} x{self.dial:g}" + (" going on" if self.start else "")
 
 
 class RaceEntry(Record):
@@ -89,6 +91,7 @@ class RaceEntry(Record):
 
     family: str
     dial: float
+    goes_on: bool = Field(False, description="from the champion's weights rather than from random ones")
     cost: Cost | None
     verdict: Literal["won", "lost", "rejected"]
     reason: str
@@ -236,6 +239,14 @@ class Decision(Record):
     reason: str
 
 
+class Approval(Record):
+    """What a person said of a version, or that nobody did in time."""
+
+    approved: bool
+    who: str
+    why: str
+
+
 class Promoted(Record):
     """What became of a version. `champion` is the version that serves now; None while there is none."""
 
@@ -256,13 +267,19 @@ class Outcome(Record):
     name: str
     data: str
     version: int
-    promoted: bool
+    what: Literal["promoted", "champion already", "refused", "waits"]
     champion: int | None
     verdict: str = Field(description="one plain sentence")
     evaluation: Evaluation | None = Field(description="of the champion where this run's model is it, else of this run's model")
     samples: str | None = Field(None, description="path of the sample sheet")
     report: str | None = Field(None, description="path of the report page")
     steps_trained: int = Field(description="training steps done by this run; 0 when everything was there already")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def promoted(self) -> bool:
+        """Whether the alias moved just now."""
+        return self.what == "promoted"
 
     @property
     def stands(self) -> bool:

@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 
 from genwright import bundle
 from genwright.dataset import Dataset
-from genwright.durable import sha256, write_json
+from genwright.durable import replacing, sha256, write_json
 from genwright.encode import Writer
 from genwright.errors import ModelError
 from genwright.modality import build
-from genwright.shapes import Signal
+from genwright.shapes import Label, Signal
 
 
 class Incomparable(ModelError):
@@ -31,24 +31,54 @@ def reread(model: Path, dataset: Dataset, place: Path) -> Iterator[Dataset]:
     if _same(model, dataset.folder):
         yield dataset
         return
-    info, contents = bundle.load(model).info, dataset.contents
+    place.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=place, prefix=".reread-") as folder:
+        _encode(model, dataset, Path(folder))
+        yield Dataset(Path(folder))
+
+
+def as_read_by(model: Path, dataset: Dataset, out: Path) -> Dataset:
+    """The same, but a copy stays in `out`, and is taken from there the next time. Raises Incomparable."""
+    if _same(model, dataset.folder):
+        return dataset
+    if not (out.is_dir() and _same(model, out)):
+        with replacing(out) as folder:
+            _encode(model, dataset, folder)
+    return Dataset(out)
+
+
+def incomparable(model: Path, dataset: Dataset) -> str | None:
+    """None, or why a model cannot read the items of a data set, or could not be asked for all its labels."""
+    info, contents = bundle.info(model), dataset.contents
+    kinds = [[part and part.kind for part in (x.content_part, x.condition_part)] for x in (info, contents)]
+    if kinds[0] != kinds[1] or (isinstance(info.content, Signal) and info.content != contents.content):
+        return "it makes content of another kind or size"
+    if isinstance(info.condition, Label):
+        known = getattr(build(info.condition_part, model / "condition"), "labels", []) if info.condition_part else []
+        new = sorted(set(contents.labels or []) - set(known))
+        return f"it does not know the label(s) {', '.join(new)}" if new else None
+    return None
+
+
+def _encode(model: Path, dataset: Dataset, out: Path) -> None:
+    """Write the items of a data set into the empty folder `out` as a model reads them."""
+    info, contents = bundle.info(model), dataset.contents
     kinds = [[part and part.kind for part in (x.content_part, x.condition_part)] for x in (info, contents)]
     if kinds[0] != kinds[1] or (isinstance(info.content, Signal) and info.content != contents.content):
         raise Incomparable("it makes content of another kind or size", got=info.content, allowed=contents.content)
-    with TemporaryDirectory(dir=place, prefix=".reread-") as folder:
-        out = Path(folder)
-        for shard in dataset.folder.glob("items-*.parquet"):
-            (out / shard.name).symlink_to(shard)
-        for role in ("content", "condition"):
-            if (model / role).is_dir():
-                shutil.copytree(model / role, out / role)
-        condition = None if info.condition_part is None else build(info.condition_part, out / "condition")
-        Writer(out, build(info.content_part, out / "content"), condition).write()
-        changes = {name: getattr(info, name) for name in ("content", "condition", "content_part", "condition_part")}
-        labels = getattr(condition, "labels", None)
-        new = contents.model_copy(update={**changes, "labels": labels, "label_counts": None, "tokens": None})
-        write_json(out / "dataset.json", new.model_dump(mode="json"))
-        yield Dataset(out)
+    for shard in dataset.folder.glob("items-*.parquet"):
+        (out / shard.name).symlink_to(shard)
+    for role in ("content", "condition"):
+        if (model / role).is_dir():
+            shutil.copytree(model / role, out / role)
+    condition = None if info.condition_part is None else build(info.condition_part, out / "condition")
+    Writer(out, build(info.content_part, out / "content"), condition).write()
+    for shard in out.glob("items-*.parquet"):
+        shard.unlink()  # it may go on to name other items
+    changes = {name: getattr(info, name) for name in ("content", "condition", "content_part", "condition_part")}
+    labels = getattr(condition, "labels", None)
+    new = contents.model_copy(update={**changes, "labels": labels, "label_counts": None, "tokens": None})
+    write_json(out / "dataset.json", new.model_dump(mode="json"))
 
 
 def _same(model: Path, data: Path) -> bool:

@@ -7,6 +7,7 @@ correct.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +18,8 @@ from genwright import __version__
 from genwright.dataset import Dataset
 from genwright.durable import write_text
 from genwright.recipe import Recipe
-from genwright.records import DatasetVersion, Plan, Record, fingerprint
+from genwright.records import DatasetVersion, ModelVersion, Plan, Record, fingerprint
+from genwright.reread import as_read_by
 from genwright.workspace import Settings, Workspace
 
 R = TypeVar("R", bound=Record)
@@ -30,21 +32,44 @@ class Begun(Record):
     data: str
 
 
-class Run:
-    """`identity` is the fingerprint of recipe (its description aside), data and release of Genwright."""
+@dataclass(frozen=True)
+class Base:
+    """The champion that a retraining may go on from, its bundle verified."""
 
-    def __init__(self, recipe: Recipe, version: DatasetVersion, workspace: Workspace, settings: Settings) -> None:
-        self.recipe, self.version, self.workspace, self.settings = recipe, version, workspace, settings
-        self.identity = fingerprint(recipe.model_dump(mode="json", exclude={"description"}), version.digest, __version__)
+    version: ModelVersion
+    folder: Path
+
+
+class Run:
+    """`identity` is the fingerprint of recipe (as far as it bears on the result), data, release of Genwright and, where
+    there is one, the champion to go on from."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        version: DatasetVersion,
+        workspace: Workspace,
+        settings: Settings,
+        base: Base | None = None,
+    ) -> None:
+        self.recipe, self.version, self.workspace, self.settings, self.base = recipe, version, workspace, settings, base
+        started = [base.version.weights] if base else []
+        self.identity = fingerprint(recipe.identity, version.digest, __version__, *started)
         self.steps_trained = 0  # by this process; 0 at the end means that everything was there already
 
     @property
     def folder(self) -> Path:
         return self.workspace.run(self.identity)
 
+    @property
+    def cleaned(self) -> Dataset:
+        """The data version."""
+        return Dataset(self.workspace.root / self.version.path)
+
     @cached_property
     def dataset(self) -> Dataset:
-        return Dataset(self.workspace.root / self.version.path)
+        """The data as the models of this run read it: with the champion's tokenizer and labels where it may go on."""
+        return self.cleaned if self.base is None else as_read_by(self.base.folder, self.cleaned, self.folder / "dataset")
 
     def round(self, plan: Plan) -> Path:
         """Folder of a round: its checkpoints while it trains, its bundle afterwards."""

@@ -2,6 +2,8 @@
 
 Successive halving (Jamieson and Talwalkar 2016): after every heat the worse half drops out and the rest train on, twice
 as far. A budget in minutes gives every racer the same time; a budget in steps the same number of steps.
+
+Where there is a champion to go on from, two race: its family and size from its weights, and the same from random ones.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from pathlib import Path
 import psutil
 from pydantic import TypeAdapter
 
-from genwright import cost
+from genwright import bundle, cost
 from genwright.architecture import architectures
 from genwright.dataset import Dataset
 from genwright.durable import write_json
@@ -52,10 +54,11 @@ class Racer:
 
 class Race:
     """Iterate it for progress; `.result` is the selection. Racers keep their checkpoints in `folder`, so a race that was
-    killed goes on where it stopped. Raises TrainingError when no family accepts the data or fits the machine."""
+    killed goes on where it stopped. `base` is the bundle of a champion to go on from. Raises TrainingError when no family
+    accepts the data or fits the machine."""
 
-    def __init__(self, dataset: Dataset, recipe: Recipe, folder: Path, settings: Settings) -> None:
-        self.dataset, self.recipe, self.folder, self.settings = dataset, recipe, folder, settings
+    def __init__(self, dataset: Dataset, recipe: Recipe, folder: Path, settings: Settings, base: Path | None = None) -> None:
+        self.dataset, self.recipe, self.folder, self.settings, self.base = dataset, recipe, folder, settings, base
         self.measure = measure_of(recipe)
         self.better = metrics.get(self.measure).better
         self.rejected: list[RaceEntry] = []
@@ -68,7 +71,7 @@ class Race:
         return self._result
 
     def __iter__(self) -> Iterator[Heat]:
-        racers = self._steps(self._candidates())
+        racers = self._steps(self._candidates() if self.base is None else self._heirs(self.base))
         standing, lost = racers, []
         heats = self.recipe.select.heats if len(racers) > 1 else 0
         for heat in range(1, heats + 1):
@@ -114,6 +117,13 @@ class Race:
             )
         return found
 
+    def _heirs(self, base: Path) -> list[Candidate]:
+        """The champion's family at its size, from its weights and from random ones."""
+        info = bundle.info(base)
+        size = min(self.recipe.train.batch_size or info.plan.batch_size, self.dataset.train.units)
+        afresh = info.plan.candidate.model_copy(update={"start": None, "batch_size": size, "config": info.config})
+        return [afresh.model_copy(update={"start": bundle.verify(base)[bundle.WEIGHTS]}), afresh]
+
     def _reject(self, family: str, dial: float, reason: str, candidate: Candidate | None = None) -> None:
         price = candidate.cost if candidate else None
         self.rejected.append(RaceEntry(family=family, dial=dial, cost=price, verdict="rejected", reason=reason))
@@ -139,6 +149,7 @@ class Race:
             entry = RaceEntry(
                 family=candidate.family,
                 dial=candidate.dial,
+                goes_on=candidate.start is not None,
                 cost=candidate.cost,
                 verdict="lost",
                 reason="",
@@ -164,7 +175,7 @@ class Race:
     def _time_step(self, candidate: Candidate, rounds: int = 5) -> float:
         """Median seconds of a training step, after two that warm up."""
         plan = draft(candidate, self.recipe, self.dataset, self.settings, steps=100)
-        trial = Fit(self.dataset, plan, self.folder / "trial", self.settings)
+        trial = Fit(self.dataset, plan, self.folder / "trial", self.settings, base=self.base)
         times = []
         for step in trial.rehearse(rounds + 2):
             began = time.perf_counter()
@@ -177,7 +188,8 @@ class Race:
         plan = draft(racer.candidate, self.recipe, self.dataset, self.settings, steps=racer.steps)
         # A racer may be stopped at any heat, so its rate does not fall towards an end.
         plan = plan.model_copy(update={"decay": 0.0, "evaluate_every": racer.steps + 1, "patience": 0})
-        fit = Fit(self.dataset, plan, self.folder / racer.candidate.title.replace(" ", "-"), self.settings, until=until)
+        folder = self.folder / racer.candidate.title.replace(" ", "-")
+        fit = Fit(self.dataset, plan, folder, self.settings, until=until, base=self.base)
         for point in fit:
             yield Heat(racer.candidate, heat, heats, until, point)
         score = fit.last_score

@@ -7,9 +7,12 @@ from prefect.cache_policies import NO_CACHE
 
 from genwright import __version__, evaluate
 from genwright import gate as library
+from genwright.adapters.dvc import Data
 from genwright.adapters.mlflow import GATE, Registry
+from genwright.dataset import Dataset
+from genwright.errors import DataError
 from genwright.plan import measure_of
-from genwright.records import Decision, Evaluation, ModelVersion
+from genwright.records import Decision, Evaluation, GateVerdict, ModelVersion
 from genwright.reread import Incomparable, reread
 from genwright.run import Run
 from tasks.display import say
@@ -25,7 +28,8 @@ def gate(run: Run, version: ModelVersion, evaluation: Evaluation) -> Decision:
     else:
         same = champion.weights == version.weights
         score = evaluation if same else _score(run, registry, champion)
-        decision = library.judge(evaluation, score, run.recipe, champion_version=champion.version)
+        memory = None if same else _memory(run, registry, version, champion)
+        decision = library.judge(evaluation, score, run.recipe, champion_version=champion.version, memory=memory)
     failed = [verdict.reason for verdict in decision.verdicts if not verdict.passed]
     registry.tag(version, GATE, "; ".join(failed) if failed else "passed")
     for verdict in decision.verdicts:
@@ -41,7 +45,7 @@ def _score(run: Run, registry: Registry, champion: ModelVersion) -> Evaluation:
         return known
     folder = registry.download(champion)
     try:
-        with reread(folder, run.dataset, run.folder) as dataset:
+        with reread(folder, run.cleaned, run.folder) as dataset:
             return run.keep(name, evaluate.evaluate(folder, dataset, run.recipe, run.settings))
     except Incomparable as error:
         reason = f"{error.what}; only a person can decide"
@@ -53,3 +57,26 @@ def _score(run: Run, registry: Registry, champion: ModelVersion) -> Evaluation:
             measures={},
             unmeasured={measure_of(run.recipe): reason},
         )
+
+
+def _memory(run: Run, registry: Registry, version: ModelVersion, champion: ModelVersion) -> GateVerdict | None:
+    """Both on what was held out when the champion was made; None where those are the test items of this run. An earlier
+    data version that is gone fails, so that only a person can decide."""
+    if champion.data == run.version.digest:
+        return None
+    name, measure = f"memory-{version.version}-{champion.version}", measure_of(run.recipe)
+    known = run.recall(name, GateVerdict)
+    if known is not None:
+        return known
+    try:
+        earlier = Dataset(Data(run.workspace).export(run.recipe.name, champion.data))
+        if evaluate.evaluation_set(earlier, run.recipe) == evaluate.evaluation_set(run.cleaned, run.recipe):
+            return None
+        scores = []
+        for model in (version, champion):
+            folder = registry.download(model)
+            with reread(folder, earlier, run.folder) as dataset:
+                scores.append(evaluate.evaluate(folder, dataset, run.recipe, run.settings, only={measure}))
+    except (DataError, Incomparable) as error:
+        return GateVerdict(name=library.MEMORY, passed=False, reason=f"{error.what}; only a person can decide")
+    return run.keep(name, library.remembers(scores[0], scores[1], run.recipe))

@@ -6,21 +6,21 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from genwright.adapters.mlflow import Registry
-from genwright.records import Decision, ModelVersion, Promoted
+from genwright.records import Approval, Decision, ModelVersion, Promoted
 from genwright.run import Run
 from tasks.display import say
 
 
 @task(name="promote", cache_policy=NO_CACHE)
-def promote(run: Run, version: ModelVersion, decision: Decision) -> Promoted:
-    """Promote, refuse, or wait for a person, as decision and policy say."""
+def promote(run: Run, version: ModelVersion, decision: Decision, answer: Approval | None = None) -> Promoted:
+    """Promote, refuse, or wait for a person, as decision, policy and answer say."""
     registry = Registry(run.workspace)
-    outcome = _outcome(run, registry, version, decision)
+    outcome = _outcome(run, registry, version, decision, answer)
     say("promote", f"{version.name} version {version.version} {outcome.what}: {outcome.reason}")
     return outcome
 
 
-def _outcome(run: Run, registry: Registry, version: ModelVersion, decision: Decision) -> Promoted:
+def _outcome(run: Run, registry: Registry, version: ModelVersion, decision: Decision, answer: Approval | None) -> Promoted:
     name, number = version.name, version.version
     champion = registry.champion(name)
     held = champion.version if champion else None
@@ -30,10 +30,15 @@ def _outcome(run: Run, registry: Registry, version: ModelVersion, decision: Deci
     if not decision.promote:
         registry.refuse(version, decision.reason, decision)
         return Promoted(what="refused", version=number, champion=held, reason=decision.reason)
-    rollback = registry.ledger(name).withdrawn(number)
-    if run.recipe.promotion.policy == "manual" or rollback is not None:
+    if answer is not None and not answer.approved:
+        registry.reject(version, answer.why, answer.who)
+        reason = f"{answer.who} did not approve it: {answer.why}"
+        return Promoted(what="refused", version=number, champion=held, reason=reason)
+    rollback, policy = registry.ledger(name).withdrawn(number), run.recipe.promotion.policy
+    if answer is None and (policy != "automatic" or rollback is not None):
         reason = f"it was rolled back ({rollback.why})" if rollback else "the recipe leaves promotion to a person"
-        reason += f"; `genwright promote {name} {number}` promotes it"
-        return Promoted(what="waits", version=number, champion=held, reason=reason)
-    registry.promote(version, expected=decision.champion, why=decision.reason, decision=decision)
-    return Promoted(what="promoted", version=number, champion=number, reason=decision.reason)
+        command = f"genwright approve {name}" if policy == "approval" else f"genwright promote {name} {number}"
+        return Promoted(what="waits", version=number, champion=held, reason=f"{reason}; `{command}` promotes it")
+    why = f"{answer.why} ({decision.reason})" if answer else decision.reason
+    registry.promote(version, expected=decision.champion, why=why, decision=decision, who=answer.who if answer else None)
+    return Promoted(what="promoted", version=number, champion=number, reason=why)

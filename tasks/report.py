@@ -48,7 +48,7 @@ def report(
         name=version.name,
         data=run.version.digest,
         version=promotion.champion if promotion.what == "champion already" and promotion.champion else version.version,
-        promoted=promotion.promoted,
+        what=promotion.what,
         champion=promotion.champion,
         verdict=page.verdict,
         evaluation=page.evaluation,

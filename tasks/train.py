@@ -15,7 +15,8 @@ from tasks.stopping import interruptible
 @task(name="train", cache_policy=NO_CACHE)
 def train(run: Run, plan: Plan) -> TrainedModel:
     """The trained model of a round: there already, or trained from its last checkpoint on."""
-    fit = Fit(run.dataset, plan, run.round(plan), run.settings, data=run.version.digest)
+    base = run.base.folder if run.base else None
+    fit = Fit(run.dataset, plan, run.round(plan), run.settings, data=run.version.digest, base=base)
     if fit.finished:
         say("train", f"round {plan.round} ({plan.why}) was trained before; its weights verify")
         return fit.result

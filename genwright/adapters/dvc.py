@@ -24,7 +24,7 @@ import yaml
 from pydantic import Field
 
 from genwright import stage as stage_program
-from genwright.durable import exclusive, write_json, write_text
+from genwright.durable import exclusive, replacing, write_json, write_text
 from genwright.errors import DataError, ServiceError
 from genwright.records import DatasetContents, Record
 from genwright.tree import Objects, tree
@@ -130,6 +130,39 @@ class Data:
                 repo.checkout(targets=targets, force=True, allow_missing=True)
                 raise
         return version
+
+    def export(self, recipe: str, digest: str) -> Path:
+        """A folder with the cleaned data of a version, its bytes verified, beside the data in use; kept for the next time.
+
+        Raises DataError when there is no such version or its bytes are gone.
+        """
+        version = self._find(recipe, digest)
+        out = self.workspace.state / "datasets" / version.digest.removesuffix(".dir")
+        with self._repo() as repo:
+            if tree(out).digest == version.digest:
+                return out
+            listing = self.cache.listing(version.digest)
+            if listing is None and repo.config["core"].get("remote"):
+                self._fetch(repo, recipe, version)
+                listing = self.cache.listing(version.digest)
+            if listing is None or not self.cache.whole(version.digest):
+                raise DataError(f"The data version {version.digest} of {recipe} is gone.", do="run the recipe again")
+            with replacing(out) as folder:
+                for path, oid in listing.files.items():
+                    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(self.cache.path(oid), folder / path)
+        return out
+
+    def _fetch(self, repo: Any, recipe: str, version: DataVersion) -> None:
+        """Get the objects of a version from the remote, leaving dvc.lock and the specs as they are."""
+        names = (self.workspace.root / "dvc.lock", *(self._spec(recipe, stage) for stage in OUTS))
+        before = {path: path.read_text() for path in names if path.exists()}
+        try:
+            self._enter(recipe, version)
+            repo.fetch(targets=[f"{stage}@{recipe}" for stage in OUTS])
+        finally:
+            for path, text in before.items():
+                write_text(path, text)
 
     def versions(self, recipe: str) -> list[DataVersion]:
         """The versions made so far, oldest first."""

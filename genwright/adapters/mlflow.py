@@ -63,13 +63,35 @@ class Registry(Versions):
         if [(e.what, e.before, e.after, e.why) for e in last] != [("refused", before, version.version, why)]:
             ledger.append("refused", before=before, after=version.version, why=why, decision=decision)
 
-    def promote(self, version: ModelVersion, *, expected: int | None, why: str, decision: Decision | None = None) -> Entry:
+    def ask(self, version: ModelVersion, decision: Decision | None = None) -> None:
+        """Note in the ledger that a version waits for a person's answer."""
+        ledger = self.ledger(version.name)
+        if ledger.asked() != version.version:
+            before = self.alias(version.name, CHAMPION)
+            ledger.append("asked", before=before, after=version.version, why="it passed the gate", decision=decision)
+
+    def reject(self, version: ModelVersion, why: str, who: str) -> Entry:
+        """Note in the ledger that a person does not want a version, once."""
+        ledger = self.ledger(version.name)
+        said = ledger.answered(version.version)
+        before = self.alias(version.name, CHAMPION)
+        return said or ledger.append("rejected", before=before, after=version.version, why=why, who=who)
+
+    def promote(
+        self,
+        version: ModelVersion,
+        *,
+        expected: int | None,
+        why: str,
+        decision: Decision | None = None,
+        who: str | None = None,
+    ) -> Entry:
         """Make a version the champion, after its files have been fetched anew, verified and sampled from.
 
         Raises ModelError for a version that cannot serve, ServiceError when the champion is no longer `expected`.
         """
         self._rehearse(version, "promoted")
-        return self.move_alias(version, expected=expected, why=why, decision=decision)
+        return self.move_alias(version, expected=expected, why=why, decision=decision, who=who)
 
     def rollback(self, name: str, why: str) -> Entry:
         """Make the champion before this one champion again. Raises ModelError, and leaves the champion where it is, when
@@ -95,7 +117,14 @@ class Registry(Versions):
             raise ModelError(f"{why[0].upper()}{why[1:]}.", got=error, do="choose a version whose files are whole") from error
 
     def move_alias(
-        self, version: ModelVersion, *, expected: int | None, why: str, decision: Decision | None = None, back: bool = False
+        self,
+        version: ModelVersion,
+        *,
+        expected: int | None,
+        why: str,
+        decision: Decision | None = None,
+        back: bool = False,
+        who: str | None = None,
     ) -> Entry:
         """Make a version the champion, unseen. `expected` is the champion that was decided upon; when it has changed
         meanwhile the move is refused, the ledger says so, and ServiceError is raised. `back` marks a rollback."""
@@ -113,7 +142,7 @@ class Registry(Versions):
             with self.service("moving the champion"):
                 client.set_registered_model_alias(name, CHAMPION, str(version.version))
             what: Literal["promoted", "rolled back"] = "rolled back" if back else "promoted"
-            entry = ledger.append(what, before=before, after=version.version, why=why, decision=decision)
+            entry = ledger.append(what, before=before, after=version.version, why=why, decision=decision, who=who)
             self._point_back(name)
         return entry
 

@@ -1,30 +1,24 @@
-"""Prefect's server: the one configured, or one of our own that dies with us.
+"""Prefect's server: the one configured, the one of `genwright up`, or one of our own that ends with us.
 
-Prefect's built-in temporary server is left behind when its parent is killed, and takes longer to answer. Ours asks the
-kernel for a signal at its parent's death, so that nothing outlives the command however it ends.
+Prefect's built-in temporary server is left behind when its parent is killed, and takes longer to answer.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
+from genwright import services
+from genwright.adapters.processes import Child, free_port, keeper
 from genwright.errors import ServiceError
 from genwright.workspace import Workspace
 
-START_SECONDS = 120  # a first start migrates the database
 PROBE_SECONDS = 3.0
-PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def environment(workspace: Workspace) -> dict[str, str]:
@@ -38,6 +32,12 @@ def environment(workspace: Workspace) -> dict[str, str]:
     }
 
 
+def address(workspace: Workspace) -> str | None:
+    """The API of the server configured, or of `genwright up`; None where neither is."""
+    up = services.running(workspace)
+    return os.environ.get("PREFECT_API_URL") or (up.prefect_api if up else None)
+
+
 def answers(url: str) -> str | None:
     """None when a Prefect API answers there, else the reason."""
     try:
@@ -47,86 +47,64 @@ def answers(url: str) -> str | None:
     return None if status == 200 else f"HTTP {status}"
 
 
+def command(port: int) -> list[str]:
+    """The program that serves API and pages on the loopback address."""
+    return [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+
+
 @contextmanager
 def server(workspace: Workspace) -> Iterator[Server]:
     """A Prefect API for the length of the block. Enter it first, import and prepare, then `wait`: it starts meanwhile.
 
-    Raises ServiceError when a configured `PREFECT_API_URL` does not answer.
+    Raises ServiceError when the server that is configured or up does not answer.
     """
     os.environ.update(environment(workspace))
-    configured = os.environ.get("PREFECT_API_URL")
-    if configured:
-        problem = answers(configured)
+    with _served(workspace) as serving:
+        before = os.environ.get("PREFECT_API_URL")
+        os.environ["PREFECT_API_URL"] = serving.url
+        try:
+            yield serving
+        finally:
+            _flush()  # also after an error: what is left would wait at exit for a server that is gone
+            if before is None:
+                del os.environ["PREFECT_API_URL"]
+
+
+@contextmanager
+def _served(workspace: Workspace) -> Iterator[Server]:
+    standing = address(workspace)
+    if standing is not None:
+        problem = answers(standing)
         if problem is not None:
             raise ServiceError(
                 "Prefect does not answer; nothing was run.",
-                got=f"{configured}: {problem}",
+                got=f"{standing}: {problem}",
                 do="start it, correct PREFECT_API_URL, or unset it to use the workspace's own server",
             )
-        yield Server(configured, None, Path())
+        yield Server(standing)
         return
-    running = _start(workspace)
-    os.environ["PREFECT_API_URL"] = running.url
-    try:
-        yield running
-    finally:
-        _flush()  # also after an error: what is left would wait at exit for a server that is gone
-        running.stop()
-        del os.environ["PREFECT_API_URL"]
+    log = workspace.state / "logs" / "prefect-server.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", buffering=1) as out, keeper() as kept:
+        port = free_port()
+        # Scheduling and events are the business of `genwright up`, whose database this is as well.
+        child = kept.start("Prefect", [*command(port), "--no-services"], lambda line: print(line, file=out))
+        try:
+            yield Server(f"http://127.0.0.1:{port}/api", child, log)
+        finally:
+            child.stop()
 
 
 class Server:
-    """A Prefect API at `url`, with the process that serves it where it is ours."""
+    """A Prefect API at `url`; `child` is the process that serves it where it is ours."""
 
-    def __init__(self, url: str, process: subprocess.Popen[bytes] | None, log: Path) -> None:
-        self.url, self.process, self.log = url, process, log
+    def __init__(self, url: str, child: Child | None = None, log: Path = Path()) -> None:
+        self.url, self._child, self._log = url, child, log
 
     def wait(self) -> None:
         """Until it answers. Raises ServiceError when it does not start."""
-        end = time.monotonic() + START_SECONDS
-        while self.process is not None and answers(self.url) is not None:
-            if self.process.poll() is not None or time.monotonic() > end:
-                raise ServiceError(
-                    "The embedded Prefect server did not start.", got=self.log.read_text()[-600:], do=f"look at {self.log}"
-                )
-            time.sleep(0.05)
-
-    def stop(self) -> None:
-        if self.process is None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
-def _start(workspace: Workspace) -> Server:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = workspace.state / "logs" / "prefect-server.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    parent = os.getpid()
-
-    def die_with_parent() -> None:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(0)
-
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with log.open("wb") as output:
-        # A session of its own, so that Ctrl-C reaches us first and the run can be recorded as cancelled.
-        process = subprocess.Popen(
-            command,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=die_with_parent if sys.platform == "linux" else None,
-        )
-    return Server(f"http://127.0.0.1:{port}/api", process, log)
+        if self._child is not None:
+            self._child.wait(lambda: answers(self.url), self._log)
 
 
 def _flush() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -44,6 +45,15 @@ def answers(uri: str) -> str | None:
         return None if answer.status_code == 200 and "experiments" in answer.json() else f"HTTP {answer.status_code}"
     except (OSError, ValueError, MlflowException) as error:
         return str(error)
+
+
+def server(workspace: Workspace, port: int) -> tuple[list[str], dict[str, str]]:
+    """The program that serves the workspace's database on the loopback address, and what it needs in its environment."""
+    Tracking(workspace).client  # noqa: B018  (creates or migrates the database)
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{workspace.state / 'mlflow.db'}"]
+    command += ["--default-artifact-root", (workspace.state / "mlartifacts").as_uri()]
+    return command, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 class DvcSource(DatasetSource):

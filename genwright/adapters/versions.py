@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from genwright.adapters.tracking import Tracking
 from genwright.durable import exclusive, sha256
 from genwright.errors import GenwrightError, ModelError, nearest
 from genwright.recipe import Recipe
-from genwright.records import Evaluation, ModelVersion, TrainedModel, fingerprint
+from genwright.records import Evaluation, ModelVersion, TrainedModel
 
 BUNDLE = "bundle"  # the folder of the model within the logged artifacts
 REQUIREMENTS = ("mlflow", "torch", "safetensors", "numpy", "pandas")
@@ -64,7 +65,7 @@ class Versions(Tracking):
         identity = {
             "genwright.weights": trained.weights,
             "genwright.data": trained.data,
-            "genwright.recipe": fingerprint(recipe.model_dump(mode="json", exclude={"description"})),
+            "genwright.recipe": recipe.identity,
         }
         tags = {**identity, "genwright.manifest": sha256(folder / bundle.MANIFEST), "genwright.pipeline": pipeline}
         _ = self.client
@@ -184,6 +185,12 @@ class Versions(Tracking):
             allowed=", ".join(names) or None,
             do=f"`genwright run {name}` makes one",
         )
+
+    def made(self, version: ModelVersion) -> datetime:
+        """When a version was registered."""
+        with self.service("reading a version"):
+            found = self.client.get_model_version(version.name, str(version.version))
+        return datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
 
     def tag(self, version: ModelVersion, key: str, value: str) -> None:
         """Set a tag of a version."""

@@ -1,0 +1,165 @@
+"""Recipes as deployments: when each flow runs, what starts it, and what happens to runs that died."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, FlowRun, State, StateType
+from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
+from prefect.deployments.runner import RunnerDeployment
+from prefect.events import AutomationCore, DeploymentEventTrigger, EventTrigger
+from prefect.events.actions import ChangeFlowRunState, RunDeployment
+from prefect.runner import Runner
+from prefect.states import Cancelled, Crashed
+
+from flows.retrain import retrain
+from flows.watch import watch
+from genwright.recipe import Recipe
+from genwright.records import fingerprint
+from genwright.request import unfinished
+from genwright.upkeep import Schedule, span
+from genwright.workspace import Workspace
+from tasks.display import say
+
+SILENT_SECONDS = 120  # without a heartbeat, of which there is one every thirty seconds, a run counts as dead
+ONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+LIVE = (StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING)
+
+
+def deployments(recipe: Recipe) -> list[RunnerDeployment]:
+    """`retrain/NAME` on the recipe's schedule and on events about it, `watch/NAME` where it watches anything. Of two runs
+    of one deployment the second is dropped: what it would have seen, the next one sees."""
+    resource = {"prefect.resource.id": f"genwright.recipe.{recipe.name}"}
+    wanted = DeploymentEventTrigger(
+        name=f"retrain {recipe.name} when asked by an event",
+        expect={"genwright.watch.*", "genwright.retrain"},
+        match=resource,
+        parameters={"name": recipe.name, "why": "{{ event.payload.why }}"},
+    )
+    tags = ["genwright", recipe.name]
+    found = [
+        RunnerDeployment.from_flow(
+            retrain,
+            recipe.name,
+            parameters={"name": recipe.name},
+            schedules=[_schedule(recipe.schedule)] if recipe.schedule else [],
+            triggers=[wanted],
+            concurrency_limit=ONE,
+            tags=tags,
+            description=recipe.description or None,
+        )
+    ]
+    if recipe.watch.triggers:
+        every = IntervalSchedule(interval=span(recipe.watch.every), anchor_date=datetime.now(UTC))
+        found.append(
+            RunnerDeployment.from_flow(
+                watch,
+                recipe.name,
+                parameters={"name": recipe.name},
+                schedules=[every],
+                concurrency_limit=ONE,
+                tags=tags,
+            )
+        )
+    return found
+
+
+def _schedule(schedule: Schedule) -> Any:
+    if schedule.cron is not None:
+        return {"schedule": CronSchedule(cron=schedule.cron, timezone=schedule.timezone), "active": not schedule.paused}
+    assert schedule.every is not None
+    every = IntervalSchedule(interval=span(schedule.every), timezone=schedule.timezone)
+    return {"schedule": every, "active": not schedule.paused}
+
+
+async def automations(client: PrefectClient) -> None:
+    """Install, or bring up to date, what sees to runs whose process died: silence makes a run Crashed, and a crashed
+    retraining is started again, which takes up what is left."""
+    ended = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed", "Paused", "Suspended")}
+    silent = AutomationCore(
+        name="genwright: a run that went silent has crashed",
+        description="Runs send a heartbeat every 30 seconds.",
+        trigger=EventTrigger(
+            match={"prefect.resource.id": ["prefect.flow-run.*"]},
+            match_related={"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.genwright"},
+            after={"prefect.flow-run.heartbeat"},
+            expect={"prefect.flow-run.heartbeat", *ended},
+            for_each={"prefect.resource.id"},
+            posture="Proactive",
+            threshold=1,
+            within=timedelta(seconds=SILENT_SECONDS),
+        ),
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat: its process is gone")],
+    )
+    crashed = AutomationCore(
+        name="genwright: a crashed retraining is taken up again",
+        description="It goes on at the last finished stage and step.",
+        trigger=EventTrigger(
+            match={"prefect.resource.id": ["prefect.flow-run.*"]},
+            match_related={"prefect.resource.role": "flow", "prefect.resource.name": "retrain"},
+            expect={"prefect.flow-run.Crashed"},
+            posture="Reactive",
+            threshold=1,
+        ),
+        actions=[RunDeployment(source="inferred")],
+    )
+    for wanted in (silent, crashed):
+        there = await client.read_automations_by_name(wanted.name)
+        for old in there:
+            await client.delete_automation(old.id)
+        await client.create_automation(wanted)
+
+
+class Served:
+    """The deployments this worker has made, and what it finds on the server when it starts."""
+
+    def __init__(self, runner: Runner, client: PrefectClient, workspace: Workspace) -> None:
+        self.runner, self.client, self.workspace = runner, client, workspace
+        self._made: dict[str, str] = {}  # recipe to fingerprint of what its deployments depend on
+        self._missed: set[str] = set()  # recipes whose slots passed while nothing ran
+        self._taken_up: set[str] = set()  # recipes that the automation, or a run that waits already, takes up
+
+    async def recover(self) -> None:
+        """Before anything is served: runs whose worker died are Crashed, and slots missed meanwhile become one."""
+        for run in await self._runs(LIVE):
+            state: State[Any] = Crashed(message="its worker was gone when the next one started")
+            await self.client.set_flow_run_state(run.id, state, force=True)
+            self._taken_up.add(run.name)
+            say("serve", f"{run.name} was left behind by a worker that died")
+        for run in await self._runs((StateType.SCHEDULED,)):
+            due = run.expected_start_time
+            if run.auto_scheduled and due is not None and due < datetime.now(UTC):
+                self._missed.add(run.name)
+                told = "this slot was missed; one run makes up for all missed slots"
+                merged: State[Any] = Cancelled(name="Merged", message=told)
+                await self.client.set_flow_run_state(run.id, merged, force=True)
+            elif not run.auto_scheduled:
+                self._taken_up.add(run.name)
+
+    async def follow(self, recipes: list[Recipe]) -> None:
+        """Deploy what is new or changed."""
+        for recipe in recipes:
+            told = fingerprint(recipe.schedule, recipe.watch, recipe.description, recipe.name)
+            if self._made.get(recipe.name) == told:
+                continue
+            for deployment in deployments(recipe):
+                made = await self.runner.aadd_deployment(deployment)
+                if deployment.flow_name == retrain.name and recipe.name not in self._made:
+                    await self._make_up(recipe.name, made)
+            self._made[recipe.name] = told
+            say("serve", f"{recipe.name}: {recipe.schedule.words if recipe.schedule else 'retrained when asked or triggered'}")
+
+    async def _make_up(self, name: str, deployment: Any) -> None:
+        """One run for all slots that were missed, or for a retraining that was left unfinished and has no successor."""
+        left = any(request.name == name for request in unfinished(self.workspace))
+        if name not in self._taken_up and (name in self._missed or left):
+            why = "a slot was missed while nothing was running"
+            await self.client.create_flow_run_from_deployment(deployment, parameters={"name": name, "why": why})
+
+    async def _runs(self, states: tuple[StateType, ...]) -> list[FlowRun]:
+        wanted = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))
+        flows = FlowFilter(name=FlowFilterName(any_=[retrain.name, watch.name]))
+        return await self.client.read_flow_runs(flow_run_filter=FlowRunFilter(state=wanted), flow_filter=flows)

@@ -1,0 +1,49 @@
+"""Retraining: what is new is collected, the champion's weights race against random ones, and the same gate decides."""
+
+from __future__ import annotations
+
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed
+
+from flows.produce import produce
+from genwright.durable import exclusive, holder
+from genwright.recipe import load
+from genwright.request import requested
+from genwright.workspace import Settings, Workspace
+from tasks.display import say
+
+ENDED = {"promoted": "Promoted", "refused": "Refused", "waits": "Waits", "champion already": "Nothing new"}
+
+
+@flow(name="retrain", flow_run_name="{name}")
+def retrain(name: str, why: str = "on schedule") -> State:
+    """Retrain the model of a recipe. The name of the final state says what came of it.
+
+    One training at a time on a machine; a retraining that finds another one of the same recipe at work ends as Merged. What
+    a killed one left unfinished is taken up where it stopped, on the data it had.
+    """
+    workspace, settings = Workspace(), Settings()
+    recipe = load(workspace.recipes / f"{name}.yaml")
+    lock = workspace.lock(f"run-{name}")
+    if holder(lock) is not None:
+        return Completed(name="Merged", message=f"{name} is being trained already; what is new now is seen by the next one")
+    with (
+        exclusive(lock, busy=f"Another process is running {name} in this workspace."),
+        requested(workspace, name, why, str(flow_run.id), _cancelled) as request,
+    ):
+        if holder(workspace.lock("training")) is not None:
+            say("retrain", "another recipe is being trained on this machine; waiting for its end")
+        with exclusive(workspace.lock("training"), busy="", wait=True):
+            say("retrain", f"{name}: {request.why}")
+            outcome = produce.fn(recipe, workspace, settings, request.data, going_on=True)
+    return Completed(name=ENDED[outcome.what], message=outcome.verdict)
+
+
+def _cancelled(run: str) -> bool:
+    """Whether a person cancelled a flow run."""
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(run).state  # type: ignore[arg-type]
+    return state is not None and (state.is_cancelled() or state.is_cancelling())

@@ -1,0 +1,64 @@
+"""The worker of `genwright up`: serves every recipe's retraining and watching, and takes up what a dead one left.
+
+`python -m flows.serve` runs until it is stopped. Recipes that are written or changed meanwhile are noticed.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import anyio
+import psutil
+from prefect.client.orchestration import get_client
+from prefect.runner import Runner
+
+from flows.deploy import Served, automations
+from genwright.errors import GenwrightError
+from genwright.recipe import Recipe, load
+from genwright.workspace import Workspace
+from tasks.display import say
+
+NOTICE_SECONDS = 5.0  # after which a changed recipe is deployed again
+LEAVE_SECONDS = 15.0  # for runs to write a checkpoint and say that they stopped
+
+
+class Worker(Runner):
+    """A runner whose runs, when it is stopped, are not cancelled but interrupted, for the next worker to take up."""
+
+    def handle_sigterm(self, *_: Any, **__: Any) -> None:
+        runs = psutil.Process().children()
+        for run in runs:
+            run.terminate()
+        psutil.wait_procs(runs, timeout=LEAVE_SECONDS)
+        os._exit(0)
+
+
+async def serve(workspace: Workspace) -> None:
+    """Until SIGTERM."""
+    worker = Worker(name="genwright", pause_on_shutdown=False)
+    async with get_client() as client:
+        served = Served(worker, client, workspace)
+        await automations(client)
+        await served.recover()
+        await served.follow(recipes(workspace))
+        async with anyio.create_task_group() as group:
+            group.start_soon(worker.start)
+            while True:
+                await anyio.sleep(NOTICE_SECONDS)
+                await served.follow(recipes(workspace))
+
+
+def recipes(workspace: Workspace) -> list[Recipe]:
+    """The recipes that can be read; of one that cannot, it is said why, and its deployments stay as they are."""
+    found = []
+    for path in sorted(workspace.recipes.glob("*.yaml")):
+        try:
+            found.append(load(path))
+        except GenwrightError as error:
+            say("serve", str(error))
+    return found
+
+
+if __name__ == "__main__":
+    anyio.run(serve, Workspace())

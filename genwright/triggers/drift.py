@@ -1,0 +1,102 @@
+"""Drift: what comes now is not what the model was trained on.
+
+Two signs. The champion's own loss on the new items against its loss on its test items, which it has not seen either: the
+difference of the means with a bootstrap interval. And the distance between new items and training items in the features
+that measure samples, against the distance between test items and training items, where items have such features.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from genwright import bundle, features
+from genwright.architecture import Architecture
+from genwright.dataset import Dataset
+from genwright.neighbours import flat
+from genwright.records import Record
+from genwright.shapes import Signal
+from genwright.trigger import Finding, Trigger, triggers
+
+if TYPE_CHECKING:
+    from genwright.watch import Watched
+
+MOST = 256  # items whose loss is taken
+RESAMPLES = 500
+
+
+class DriftOptions(Record):
+    least: float = Field(0.1, ge=0, description="by how much the loss must have grown, as a share of it")
+    fewest: int = Field(30, ge=2, description="new items below which nothing is concluded")
+
+
+@triggers.register
+class Drift(Trigger):
+    """Fires when the loss has surely grown by more than `least`, or the new items surely lie elsewhere."""
+
+    name = "drift"
+    Options: ClassVar[type[Record]] = DriftOptions
+    options: DriftOptions
+
+    def check(self, watched: Watched) -> Finding:
+        fresh, old = watched.fresh, watched.trained_on
+        count = 0 if fresh is None else len(fresh.test)
+        if fresh is None or min(count, len(old.test)) < self.options.fewest:
+            return self.found(False, f"{count} new items are fit for use; {self.options.fewest} are needed to judge by")
+        model = bundle.load(watched.bundle).model
+        random = np.random.default_rng(0)
+        loss = self._loss(model, fresh, old, random)
+        place = self._place(model, fresh, old, random)
+        signs = [sign for sign in (loss, place) if sign is not None]
+        fired = any(sign[0] for sign in signs)
+        why = "; ".join(sign[1] for sign in signs) or "this model has neither a loss nor features to compare by"
+        return self.found(fired, why)
+
+    def _loss(self, model: Architecture, fresh: Dataset, old: Dataset, random: np.random.Generator) -> tuple[bool, str] | None:
+        if model.players != ("model",):
+            return None
+        new, then = losses(model, fresh), losses(model, old)
+        means = [mean(new, random), mean(then, random)]
+        low, high = np.quantile(means[0] - means[1], [0.025, 0.975])
+        least = self.options.least * abs(float(then.mean()))
+        words = f"the champion's loss is {new.mean():.4g} on new items, {then.mean():.4g} on its test items"
+        return bool(low > least), f"{words} (difference {low:.3g} to {high:.3g}, more than {least:.3g} counts)"
+
+    def _place(self, model: Architecture, fresh: Dataset, old: Dataset, random: np.random.Generator) -> tuple[bool, str] | None:
+        if not isinstance(model.content, Signal) or features.applies(model.content) is not None:
+            return None
+        ruler = features.learn(old.train, model.content)
+        train, test, new = (ruler(flat(split, MOST)).numpy() for split in (old.train, old.test, fresh.test))
+        away, home = centre_distance(new, train), centre_distance(test, train)
+        both = np.concatenate([new, test])
+        chance = []
+        for _ in range(RESAMPLES):  # which of them are new is shuffled: how far apart chance alone would put them
+            order = random.permutation(len(both))
+            chance.append(centre_distance(both[order[: len(new)]], train))
+        high = float(np.quantile(chance, 0.975))
+        words = f"new items lie {away:.3g} from the training items in features, test items {home:.3g}"
+        return bool(away > max(high, 2 * home)), f"{words} (chance alone reaches {high:.3g})"
+
+
+def losses(model: Architecture, data: Dataset) -> NDArray[np.float64]:
+    """(n,) loss of each of the first test items, the same noise for all."""
+    found = []
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        for place in range(min(MOST, len(data.test))):
+            torch.manual_seed(place)
+            found.append(float(model.loss(data.test.items(np.array([place])), "model")))
+    return np.array(found)
+
+
+def mean(values: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
+    """(RESAMPLES,) means of resamples."""
+    return np.asarray(values[random.integers(0, len(values), (RESAMPLES, len(values)))].mean(axis=1))
+
+
+def centre_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """Euclidean distance between the centres of two sets of features."""
+    return float(np.linalg.norm(a.mean(axis=0) - b.mean(axis=0)))

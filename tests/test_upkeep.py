@@ -1,0 +1,163 @@
+"""A model kept current by a real `genwright up`: new files, a retraining, a new champion; and what may go wrong meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+import yaml
+from PIL import Image
+
+from genwright.adapters.mlflow import Registry
+from genwright.services import Services, running
+from genwright.workspace import Workspace
+from genwright.yaml_edit import put
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+RECIPE: dict[str, Any] = {
+    "name": "shapes",
+    "content": {"kind": "image", "size": [8, 8], "channels": 1},
+    "sources": [{"kind": "folder", "path": "inbox"}],
+    "cleaning": ["corrupt", "exact_duplicates"],
+    "split": {"validation": 0.2, "test": 0.3},
+    "select": {"families": ["vae"], "dials": [0.25], "budget": {"steps": 30}},
+    "train": {"budget": {"steps": 120}, "rounds": 1, "batch_size": 16, "evaluate": 2},
+    "samples": 64,
+    "watch": {"every": "10s", "triggers": [{"kind": "new_items", "share": 0.2}]},
+}
+
+
+def pictures(folder: Path, kind: int, n: int = 120) -> None:
+    """`n` noisy pictures with the bright bar of their kind."""
+    random = np.random.default_rng(kind)
+    folder.mkdir(exist_ok=True)
+    for place in range(n):
+        picture = random.integers(0, 40, (8, 8), dtype=np.uint8)
+        picture[kind * 2 : kind * 2 + 2, :] += 200
+        Image.fromarray(picture).save(folder / f"{kind}-{place:03d}.png")
+
+
+class Studio:
+    """A workspace, its command line, and a `genwright up` in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.workspace = root, Workspace(root)
+        self.environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(root), "GENWRIGHT_THREADS": "1"}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def genwright(self, *arguments: str) -> str:
+        command = [sys.executable, "-m", "commands.app", *arguments]
+        done = subprocess.run(command, env=self.environment, cwd=self.root, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def up(self) -> Services:
+        with (self.root / "up.out").open("w") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "commands.app", "up"], env=self.environment, cwd=self.root, stdout=out, stderr=out
+            )
+        return self.until(lambda: running(self.workspace), "up", 90)
+
+    def until(self, found: Callable[[], Any], what: str, seconds: float = 180) -> Any:
+        end = time.monotonic() + seconds
+        while not (result := found()):
+            assert time.monotonic() < end, f"{what} did not come; the log ends:\n{self.log()[-4000:]}"
+            assert self.process is None or self.process.poll() is None, (self.root / "up.out").read_text()
+            time.sleep(0.5)
+        return result
+
+    def log(self) -> str:
+        path = self.workspace.state / "logs" / "up.log"
+        return path.read_text() if path.is_file() else ""
+
+    def champion(self) -> int | None:
+        champion = Registry(self.workspace).champion("shapes")
+        return champion.version if champion else None
+
+    def worker(self) -> psutil.Process:
+        assert self.process is not None
+        found = [p for p in psutil.Process(self.process.pid).children() if "flows.serve" in p.cmdline()]
+        return found[0]
+
+    def runs(self, flow: str = "retrain") -> list[dict[str, Any]]:
+        services = running(self.workspace)
+        assert services is not None
+        wanted = {"flows": {"name": {"any_": [flow]}}, "sort": "START_TIME_DESC"}
+        found: list[dict[str, Any]] = httpx.post(f"{services.prefect_api}/flow_runs/filter", json=wanted).json()
+        return found
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    pictures(tmp_path / "inbox", 0)
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "shapes.yaml").write_text(yaml.safe_dump(RECIPE))
+    made = Studio(tmp_path)
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.process.terminate()
+        made.process.wait(60)
+
+
+def states(runs: list[dict[str, Any]]) -> list[str]:
+    return [run["state"]["name"] for run in runs]
+
+
+def test_new_files_lead_to_a_new_champion_without_a_hand(studio: Studio) -> None:
+    services = studio.up()
+    assert json.loads(studio.genwright("run", "shapes", "--json"))["champion"] == 1
+
+    # New files, and nothing else: watch, event, one retraining, gate, champion.
+    pictures(studio.root / "inbox", 1)
+    studio.until(lambda: studio.champion() == 2, "the second champion")
+    studio.until(lambda: "Promoted" in states(studio.runs()), "the end of the retraining", 60)
+    assert states(studio.runs()).count("Promoted") == 1
+    made = json.loads(studio.genwright("generate", "shapes", "-n", "2", "--out", "out", "--json"))
+    assert made["model"]["version"] == 2
+    assert "new_items" in studio.log()
+
+    studio.genwright("rollback", "shapes", "--why", "to see it work")
+    assert studio.champion() == 1
+
+    # A person is asked, and answers through Prefect's own API.
+    put(studio.root / "recipes" / "shapes.yaml", "promotion", {"policy": "approval", "timeout": "10m"})
+    pictures(studio.root / "inbox", 2)
+    paused = studio.until(lambda: [r for r in studio.runs() if r["state"]["type"] == "PAUSED"], "the question")
+    assert studio.champion() == 1
+    answer = {"run_input": {"decision": "approve", "why": "looks right", "who": "ada"}}
+    httpx.post(f"{services.prefect_api}/flow_runs/{paused[0]['id']}/resume", json=answer).raise_for_status()
+    studio.until(lambda: studio.champion() == 3, "the approved champion")
+    last = Registry(studio.workspace).ledger("shapes").entries()[-1]
+    assert (last.what, last.who, last.after) == ("promoted", "ada", 3)
+    assert "looks right" in last.why
+
+    # kill -9 of the worker and its run in the middle of training.
+    put(studio.root / "recipes" / "shapes.yaml", "promotion", None)
+    put(studio.root / "recipes" / "shapes.yaml", "train", {**RECIPE["train"], "budget": {"steps": 3000}, "evaluate": 30})
+    pictures(studio.root / "inbox", 3)
+    runs = studio.workspace.state / "runs"
+    studio.until(lambda: list(runs.glob("*/round-1/checkpoints/0*")), "training")
+    worker = studio.worker()
+    for process in [worker, *worker.children(recursive=True)]:
+        os.kill(process.pid, signal.SIGKILL)
+    studio.until(lambda: studio.champion() == 4, "the champion of the run that was taken up", 240)
+    assert re.search(r"worker \| +train  round 1 .*", studio.log())
+    assert "Crashed" in states(studio.runs())
+
+    family = psutil.Process(studio.process.pid).children(recursive=True)  # type: ignore[union-attr]
+    studio.process.terminate()  # type: ignore[union-attr]
+    assert studio.process.wait(60) == 0  # type: ignore[union-attr]
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert not alive
