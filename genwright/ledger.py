@@ -22,7 +22,8 @@ from genwright.durable import sync
 from genwright.errors import GenwrightError
 from genwright.records import Decision, GateVerdict, Record
 
-What = Literal["promoted", "rolled back", "refused", "asked", "rejected", "noticed"]
+What = Literal["promoted", "rolled back", "refused", "asked", "rejected", "noticed", "pruned"]
+SILENT = ("refused", "asked", "rejected", "pruned")  # entries that leave the champion where it is
 
 
 class Entry(Record):
@@ -132,7 +133,7 @@ class Ledger:
         its target away."""
         line: list[int] = []
         for entry in self.entries():
-            if entry.what in ("refused", "asked", "rejected"):
+            if entry.what in SILENT:
                 continue
             if entry.what == "rolled back" and entry.after in line:
                 line = line[: line.index(entry.after) + 1]
@@ -144,7 +145,7 @@ class Ledger:
 
     def asked(self) -> int | None:
         """The version that waits for a person's answer; None when nothing was said of one since, or nobody was asked."""
-        entries = [entry for entry in self.entries() if entry.what != "noticed"]
+        entries = [entry for entry in self.entries() if entry.what not in ("noticed", "pruned")]
         return entries[-1].after if entries and entries[-1].what == "asked" else None
 
     def answered(self, version: int) -> Entry | None:

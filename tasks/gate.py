@@ -22,6 +22,7 @@ from tasks.display import say
 def gate(run: Run, version: ModelVersion, evaluation: Evaluation) -> Decision:
     """The decision. A champion that cannot be read or measured is an error, never a reason to promote."""
     registry = Registry(run.workspace)
+    registry.challenge(version)
     champion = registry.champion(version.name)
     if champion is None:
         decision = library.judge(evaluation, None, run.recipe)

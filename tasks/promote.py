@@ -16,6 +16,8 @@ def promote(run: Run, version: ModelVersion, decision: Decision, answer: Approva
     """Promote, refuse, or wait for a person, as decision, policy and answer say."""
     registry = Registry(run.workspace)
     outcome = _outcome(run, registry, version, decision, answer)
+    for old in registry.prune(version.name, run.recipe.promotion.keep):
+        say("promote", f"{old.name} version {old.version} was removed: only the newest {run.recipe.promotion.keep} are kept")
     say("promote", f"{version.name} version {version.version} {outcome.what}: {outcome.reason}")
     return outcome
 

@@ -22,6 +22,7 @@ def register(run: Run, trained: TrainedModel, evaluation: Evaluation, mlflow_run
         evaluation=evaluation,
         recipe=run.recipe,
         pipeline=run.identity,
+        licences=run.version.contents.licences,
     )
     say("register", f"{version.name} version {version.version}, weights {version.weights[:12]}, data {version.data[:12]}")
     return version

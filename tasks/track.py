@@ -6,6 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from genwright.adapters.mlflow import Registry
+from genwright.adapters.tracking import RECIPE
 from genwright.records import Diagnosis, Evaluation, Outcome, Round, TrainedModel
 from genwright.run import Run
 
@@ -29,6 +30,7 @@ def record_round(run: Run, parent: str, trained: TrainedModel, evaluation: Evalu
         return known
     registry = Registry(run.workspace)
     nested = registry.round_run(run.recipe.name, parent, trained.plan)
+    registry.log_text(nested, run.recipe.model_dump_json(indent=2), RECIPE)
     registry.end_round(nested, trained, evaluation, diagnosis)
     return run.keep(name, Round(model=trained, evaluation=evaluation, diagnosis=diagnosis, mlflow_run=nested))
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from genwright.adapters.versions import Versions, record
 from genwright.durable import exclusive
 from genwright.errors import ModelError, ServiceError
-from genwright.ledger import Entry, Ledger
+from genwright.ledger import Entry, Ledger, What
 from genwright.records import Decision, ModelVersion
 from genwright.rehearse import rehearse
 
-CHAMPION, PREVIOUS = "champion", "previous"
+CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
 GATE = "genwright.gate"  # tag of a version: `passed`, or why not
+HEAD = "genwright.ledger"  # tag of a model: SHA-256 of the newest line of its ledger
 
 
 class Registry(Versions):
-    """Everything Genwright asks of MLflow: runs, versions, and the aliases `champion` and `previous`.
+    """Everything Genwright asks of MLflow: runs, versions, and the aliases `champion`, `previous` and `challenger`.
 
     MLflow has no compare-and-set for aliases; a kernel lock and a second look under it stand in, for all processes of one
     workspace.
@@ -56,26 +57,60 @@ class Registry(Versions):
     def ledger(self, name: str) -> Ledger:
         return Ledger(self.workspace.state / "ledger", name)
 
+    def note(self, name: str, what: What, **fields: Any) -> Entry:
+        """Append to the ledger of a model, and keep the hash of the new line with the model."""
+        ledger = self.ledger(name)
+        entry = ledger.append(what, **fields)
+        with self.service("noting the ledger"):
+            self.client.set_registered_model_tag(name, HEAD, ledger.head)
+        return entry
+
+    def verify(self, name: str) -> list[str]:
+        """What is wrong with the ledger of a model, a line each; nothing where it was only ever appended to."""
+        with self.service("reading a model"):
+            model = self.model(name)
+        return self.ledger(name).verify(None if model is None else model.tags.get(HEAD))
+
+    def challenge(self, version: ModelVersion) -> None:
+        """Let `challenger` name a version that is being judged."""
+        if self.alias(version.name, CHAMPION) != version.version:
+            with self.service("naming the challenger"):
+                self.client.set_registered_model_alias(version.name, CHALLENGER, str(version.version))
+
+    def prune(self, name: str, keep: int) -> list[ModelVersion]:
+        """Remove versions beyond the newest `keep`, and say which. Never the champion, a champion of old, the challenger,
+        or a version that waits for an answer: the ledger leads back to them."""
+        ledger = self.ledger(name)
+        aliased = {self.alias(name, alias) for alias in (CHAMPION, PREVIOUS, CHALLENGER)}
+        needed = {*aliased, *ledger.champions(), ledger.asked()}
+        old = [version for version in self.versions(name)[:-keep] if version.version not in needed]
+        for version in old:
+            self.delete(version)
+            champion = self.alias(name, CHAMPION)
+            self.note(name, "pruned", before=champion, after=version.version, why=f"only the newest {keep} are kept")
+        return old
+
     def refuse(self, version: ModelVersion, why: str, decision: Decision | None = None) -> None:
         """Note in the ledger that a version was not promoted; a refusal that is the last word already is not repeated."""
         ledger, before = self.ledger(version.name), self.alias(version.name, CHAMPION)
         last = ledger.entries()[-1:]
         if [(e.what, e.before, e.after, e.why) for e in last] != [("refused", before, version.version, why)]:
-            ledger.append("refused", before=before, after=version.version, why=why, decision=decision)
+            self.note(version.name, "refused", before=before, after=version.version, why=why, decision=decision)
 
     def ask(self, version: ModelVersion, decision: Decision | None = None) -> None:
         """Note in the ledger that a version waits for a person's answer."""
         ledger = self.ledger(version.name)
         if ledger.asked() != version.version:
             before = self.alias(version.name, CHAMPION)
-            ledger.append("asked", before=before, after=version.version, why="it passed the gate", decision=decision)
+            why = "it passed the gate"
+            self.note(version.name, "asked", before=before, after=version.version, why=why, decision=decision)
 
     def reject(self, version: ModelVersion, why: str, who: str) -> Entry:
         """Note in the ledger that a person does not want a version, once."""
         ledger = self.ledger(version.name)
         said = ledger.answered(version.version)
         before = self.alias(version.name, CHAMPION)
-        return said or ledger.append("rejected", before=before, after=version.version, why=why, who=who)
+        return said or self.note(version.name, "rejected", before=before, after=version.version, why=why, who=who)
 
     def promote(
         self,
@@ -128,12 +163,13 @@ class Registry(Versions):
     ) -> Entry:
         """Make a version the champion, unseen. `expected` is the champion that was decided upon; when it has changed
         meanwhile the move is refused, the ledger says so, and ServiceError is raised. `back` marks a rollback."""
-        name, ledger, client = version.name, self.ledger(version.name), self.client
+        name, client = version.name, self.client
         with exclusive(self.workspace.lock(f"promote-{name}"), busy="", wait=True):
             before = self._settle(name)
             if before != expected:
                 words = f"the champion is {_word(before)} now, the decision was made against {_word(expected)}"
-                ledger.append("refused", before=before, after=version.version, why=f"{words} ({why})", decision=decision)
+                told = f"{words} ({why})"
+                self.note(name, "refused", before=before, after=version.version, why=told, decision=decision)
                 raise ServiceError(
                     f"{name} version {version.version} was not promoted: another promotion came first.",
                     got=words,
@@ -142,7 +178,10 @@ class Registry(Versions):
             with self.service("moving the champion"):
                 client.set_registered_model_alias(name, CHAMPION, str(version.version))
             what: Literal["promoted", "rolled back"] = "rolled back" if back else "promoted"
-            entry = ledger.append(what, before=before, after=version.version, why=why, decision=decision, who=who)
+            entry = self.note(name, what, before=before, after=version.version, why=why, decision=decision, who=who)
+            if self.alias(name, CHALLENGER) == version.version:
+                with self.service("ending the challenge"):
+                    client.delete_registered_model_alias(name, CHALLENGER)
             self._point_back(name)
         return entry
 
@@ -157,7 +196,7 @@ class Registry(Versions):
         known = line[-1] if line else None
         if champion != known:
             why = "the alias was found moved: by other means, or by a process that ended before it wrote here"
-            self.ledger(name).append("noticed", before=known, after=champion, why=why)
+            self.note(name, "noticed", before=known, after=champion, why=why)
         return champion
 
     def _point_back(self, name: str) -> None:

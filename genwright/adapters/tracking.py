@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ from genwright.errors import ServiceError
 from genwright.records import CurvePoint, DatasetVersion, Diagnosis, Evaluation, Plan, TrainedModel
 from genwright.workspace import Workspace
 
+RECIPE = "recipe.json"  # artifact of a round: the recipe it was trained by
 PROBE_SECONDS = 3  # to connect, and again to be answered
 LOCKED_SECONDS = 60  # an embedded database may be locked by another process that long
 
@@ -240,6 +242,14 @@ class Tracking:
                 self.client.log_artifacts(run, str(path), folder)
             else:
                 self.client.log_artifact(run, str(path), folder)
+
+    def read_text(self, run: str, name: str) -> str | None:
+        """A text kept with a run; None where there is none of that name."""
+        with self.service(f"reading {name}"):
+            if name not in [file.path for file in self.client.list_artifacts(run)]:
+                return None
+            with TemporaryDirectory() as folder:
+                return Path(self.client.download_artifacts(run, name, folder)).read_text()
 
     def log_text(self, run: str, text: str, name: str) -> None:
         """Keep a text as a file with a run."""

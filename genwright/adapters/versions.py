@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import mlflow.artifacts
 import mlflow.pyfunc
@@ -56,6 +58,7 @@ class Versions(Tracking):
         evaluation: Evaluation,
         recipe: Recipe,
         pipeline: str = "",
+        licences: Collection[str] = (),
     ) -> ModelVersion:
         """Upload a bundle and create its version, or give the one that is there. Killed anywhere, a repeated call finishes
         what was begun and leaves one version. Raises ModelError when the bundle does not verify."""
@@ -67,7 +70,14 @@ class Versions(Tracking):
             "genwright.data": trained.data,
             "genwright.recipe": recipe.identity,
         }
-        tags = {**identity, "genwright.manifest": sha256(folder / bundle.MANIFEST), "genwright.pipeline": pipeline}
+        tags = {
+            **identity,
+            "genwright.manifest": sha256(folder / bundle.MANIFEST),
+            "genwright.pipeline": pipeline,
+            "genwright.model": trained.plan.candidate.title,
+            "genwright.start": trained.plan.candidate.start or "",
+            "genwright.licences": ", ".join(sorted(licences)),
+        }
         _ = self.client
         with self.service("registering a model"), exclusive(self.workspace.lock(f"register-{name}"), busy="", wait=True):
             found = self._found(name, identity)
@@ -218,6 +228,18 @@ class Versions(Tracking):
                 shutil.rmtree(folder, ignore_errors=True)
                 fetched.rename(folder)
         return folder
+
+    def delete(self, version: ModelVersion) -> None:
+        """Remove a version and its files, here and in MLflow; its run with the measures stays."""
+        with self.service("removing a version"):
+            found = self.client.get_model_version(version.name, str(version.version))
+            self.client.delete_model_version(version.name, str(version.version))
+            if found.model_id:
+                place = urlsplit(self.client.get_logged_model(found.model_id).artifact_location)
+                self.client.delete_logged_model(found.model_id)
+                if self.embedded and place.scheme in ("", "file"):  # MLflow itself leaves the files where they are
+                    shutil.rmtree(url2pathname(place.path), ignore_errors=True)
+        shutil.rmtree(self.workspace.state / "models" / version.name / str(version.version), ignore_errors=True)
 
     def _fetch(self, version: ModelVersion, place: Path) -> Path:
         try:
