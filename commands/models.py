@@ -53,7 +53,7 @@ def command(
 
     table = Table("version", "", "made", "model", "data", "gate", "measures on held-out items", "licences")
     for row in rows:
-        measures = ", ".join(f"{key} {value}" for key, value in row.measures.items())
+        measures = ", ".join(f"{key} {float(value):.3g}" for key, value in row.measures.items())
         cells = (str(row.version), ", ".join(row.aliases), row.made[:16], row.model, row.data[:8], row.gate, measures)
         table.add_row(*(Text(cell) for cell in (*cells, row.licences)))
     Console().print(table)

@@ -1,8 +1,8 @@
-"""Recipes as deployments: when each flow runs, what starts it, and what happens to runs that died."""
+"""Recipes as deployments: when each flow runs, what starts it, and what is done about runs a dead worker left."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from prefect.client.orchestration import PrefectClient
@@ -10,8 +10,7 @@ from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFi
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, FlowRun, State, StateType
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.deployments.runner import RunnerDeployment
-from prefect.events import AutomationCore, DeploymentEventTrigger, EventTrigger
-from prefect.events.actions import ChangeFlowRunState, RunDeployment
+from prefect.events import DeploymentEventTrigger
 from prefect.runner import Runner
 from prefect.states import Cancelled, Crashed
 
@@ -24,7 +23,6 @@ from genwright.upkeep import Schedule, span
 from genwright.workspace import Workspace
 from tasks.display import say
 
-SILENT_SECONDS = 120  # without a heartbeat, of which there is one every thirty seconds, a run counts as dead
 ONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 LIVE = (StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING)
 
@@ -73,44 +71,6 @@ def _schedule(schedule: Schedule) -> Any:
     assert schedule.every is not None
     every = IntervalSchedule(interval=span(schedule.every), timezone=schedule.timezone)
     return {"schedule": every, "active": not schedule.paused}
-
-
-async def automations(client: PrefectClient) -> None:
-    """Install, or bring up to date, what sees to runs whose process died: silence makes a run Crashed, and a crashed
-    retraining is started again, which takes up what is left."""
-    ended = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed", "Paused", "Suspended")}
-    silent = AutomationCore(
-        name="genwright: a run that went silent has crashed",
-        description="Runs send a heartbeat every 30 seconds.",
-        trigger=EventTrigger(
-            match={"prefect.resource.id": ["prefect.flow-run.*"]},
-            match_related={"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.genwright"},
-            after={"prefect.flow-run.heartbeat"},
-            expect={"prefect.flow-run.heartbeat", *ended},
-            for_each={"prefect.resource.id"},
-            posture="Proactive",
-            threshold=1,
-            within=timedelta(seconds=SILENT_SECONDS),
-        ),
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat: its process is gone")],
-    )
-    crashed = AutomationCore(
-        name="genwright: a crashed retraining is taken up again",
-        description="It goes on at the last finished stage and step.",
-        trigger=EventTrigger(
-            match={"prefect.resource.id": ["prefect.flow-run.*"]},
-            match_related={"prefect.resource.role": "flow", "prefect.resource.name": "retrain"},
-            expect={"prefect.flow-run.Crashed"},
-            posture="Reactive",
-            threshold=1,
-        ),
-        actions=[RunDeployment(source="inferred")],
-    )
-    for wanted in (silent, crashed):
-        there = await client.read_automations_by_name(wanted.name)
-        for old in there:
-            await client.delete_automation(old.id)
-        await client.create_automation(wanted)
 
 
 class Served:

@@ -9,13 +9,17 @@ from math import inf
 
 from prefect import flow
 
+from genwright.device import choose
 from genwright.errors import TrainingError
 from genwright.metric import metrics
 from genwright.plan import first_plan, measure_of
 from genwright.recipe import Recipe
 from genwright.records import Evaluation, Outcome, Plan, Round
 from genwright.run import Run
+from genwright.spending import Meter, metered
 from genwright.workspace import Settings, Workspace
+from tasks.afford import afford, afford_race
+from tasks.announce import announce
 from tasks.approve import approve
 from tasks.base import base, unchanged
 from tasks.clean import clean, restore
@@ -37,6 +41,13 @@ def produce(
 ) -> Outcome:
     """Run the whole recipe. `data` names an old data version to train on instead of collecting anew; `going_on` lets the
     champion's weights race against random ones, instead of every family against every other."""
+    with metered(recipe.name, workspace, gpu=choose(settings).type == "cuda") as meter:
+        return _produce(recipe, workspace, settings, data, going_on, meter)
+
+
+def _produce(
+    recipe: Recipe, workspace: Workspace, settings: Settings, data: str | None, going_on: bool, meter: Meter
+) -> Outcome:
     if data is None:
         collect(recipe, workspace)
         version = clean(recipe, workspace)
@@ -47,11 +58,13 @@ def produce(
     if standing is not None:
         return standing
     run = Run(recipe, version, workspace, settings, origin)
+    meter.identity = run.identity
     parent = open_run(run)
+    afford_race(run)
     selection = select(run)
     rounds: list[Round] = []
     plan: Plan | None = first_plan(recipe, selection, run.dataset, settings)
-    while plan is not None:
+    while plan is not None and afford(run, plan, selection):
         trained = train(run, plan)
         evaluation = evaluate(run, trained)
         diagnosis = diagnose(run, trained, evaluation)
@@ -63,10 +76,13 @@ def produce(
     assert best.mlflow_run is not None
     registered = register(run, best.model, best.evaluation, best.mlflow_run)
     decision = gate(run, registered, best.evaluation)
-    answer = approve(run, registered, decision)
+    with meter.resting():
+        answer = approve(run, registered, decision)
     promotion = promote(run, registered, decision, answer)
     outcome = report(run, selection, rounds, best, registered, decision, promotion)
+    meter.note()
     end(run, parent, outcome)
+    announce(outcome)
     return outcome
 
 

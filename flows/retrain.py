@@ -14,6 +14,7 @@ from genwright.recipe import load
 from genwright.request import requested
 from genwright.workspace import Settings, Workspace
 from tasks.display import say
+from tasks.merge import merge
 
 ENDED = {"promoted": "Promoted", "refused": "Refused", "waits": "Waits", "champion already": "Nothing new"}
 
@@ -39,6 +40,7 @@ def retrain(name: str, why: str = "on schedule") -> State:
         with exclusive(workspace.lock("training"), busy="", wait=True):
             say("retrain", f"{name}: {request.why}")
             outcome = produce.fn(recipe, workspace, settings, request.data, going_on=True)
+        merge(name)
     return Completed(name=ENDED[outcome.what], message=outcome.verdict)
 
 

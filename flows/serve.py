@@ -13,13 +13,17 @@ import psutil
 from prefect.client.orchestration import get_client
 from prefect.runner import Runner
 
-from flows.deploy import Served, automations
+from flows.automations import automations, notifications
+from flows.deploy import Served
+from flows.notify import notify
 from genwright.errors import GenwrightError
+from genwright.notify import configured
 from genwright.recipe import Recipe, load
-from genwright.workspace import Workspace
+from genwright.workspace import Settings, Workspace
 from tasks.display import say
 
 NOTICE_SECONDS = 5.0  # after which a changed recipe is deployed again
+HEARTBEAT_SECONDS = 30
 LEAVE_SECONDS = 15.0  # for runs to write a checkpoint and say that they stopped
 
 
@@ -36,10 +40,14 @@ class Worker(Runner):
 
 async def serve(workspace: Workspace) -> None:
     """Until SIGTERM."""
-    worker = Worker(name="genwright", pause_on_shutdown=False)
+    worker, ways = (
+        Worker(name="genwright", pause_on_shutdown=False, heartbeat_seconds=HEARTBEAT_SECONDS),
+        configured(Settings()),
+    )
     async with get_client() as client:
         served = Served(worker, client, workspace)
         await automations(client)
+        await notifications(client, await worker.aadd_flow(notify, "people", tags=["genwright"]) if ways else None)
         await served.recover()
         await served.follow(recipes(workspace))
         async with anyio.create_task_group() as group:

@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
 
 from genwright import shards, stage
 from genwright.durable import replacing, write_json
 from genwright.errors import DataError
+from genwright.forgotten import digests
 from genwright.item import Item
 from genwright.modality import modalities
 from genwright.records import Part, Record
@@ -32,6 +35,7 @@ class CollectSpec(Record):
     condition: Part | None
     sources: list[Part]
     states: list[str]
+    forgotten: list[str] = Field(default_factory=list, description="content hashes of items that are left out")
 
 
 def specify(recipe: Recipe, workspace: Workspace) -> CollectSpec:
@@ -42,13 +46,15 @@ def specify(recipe: Recipe, workspace: Workspace) -> CollectSpec:
         condition=recipe.condition,
         sources=recipe.sources,
         states=[_open(part, recipe.content, workspace).state() for part in recipe.sources],
+        forgotten=digests(workspace),
     )
 
 
 def items(recipe: Recipe, workspace: Workspace) -> Iterator[Item]:
     """The items of a recipe's sources as they are now, streamed; nothing is written. Raises DataError."""
+    left_out = set(digests(workspace))
     for part in recipe.sources:
-        yield from _open(part, recipe.content, workspace).items()
+        yield from (i for i in _open(part, recipe.content, workspace).items() if i.digest not in left_out)
 
 
 def collect(spec: CollectSpec, workspace: Workspace, out: Path) -> None:
@@ -61,7 +67,7 @@ def collect(spec: CollectSpec, workspace: Workspace, out: Path) -> None:
         with Shards(folder, "items", ITEM) as written:
             for part, state in zip(spec.sources, spec.states, strict=True):
                 source = _open(part, spec.content, workspace)
-                report.append({"part": part.model_dump(mode="json"), **_gather(part, source, written)})
+                report.append({"part": part.model_dump(mode="json"), **_gather(part, source, written, set(spec.forgotten))})
                 if source.state() != state:
                     raise DataError(f"The source {part.kind!r} changed while it was collected.", do="run the command again")
         totals = {key: sum(row[key] for row in report) for key in ("items", "bytes")}
@@ -87,10 +93,12 @@ def _open(part: Part, content: Part, workspace: Workspace) -> Source:
     )
 
 
-def _gather(part: Part, source: Source, out: Shards) -> dict[str, Any]:
-    """Write the items of one source; its counts and what it skipped."""
+def _gather(part: Part, source: Source, out: Shards, left_out: Set[str]) -> dict[str, Any]:
+    """Write the items of one source but those left out; its counts and what it skipped."""
     items = size = 0
     for item in source.items():
+        if item.digest in left_out:
+            continue
         out.add({column: getattr(item, column) for column in ITEM.names})
         items, size = items + 1, size + len(item.data)
     skipped = dict(sorted(source.skipped.items()))

@@ -27,9 +27,11 @@ def judge(
     *,
     champion_version: int | None = None,
     memory: GateVerdict | None = None,
+    retired: str | None = None,
 ) -> Decision:
     """Whether to promote. `champion` is None only when there is none: one that cannot be read is an error of the caller.
-    `memory` is the verdict on the earlier evaluation set, where there is another."""
+    `memory` is the verdict on the earlier evaluation set, where there is another; `retired` is why the champion has to go,
+    so that the challenger need not be better."""
     verdicts = absolute(challenger, recipe)
     failed = [v for v in verdicts if not v.passed]
     if champion is None:
@@ -41,14 +43,17 @@ def judge(
             promote=False, verdicts=verdicts, champion=champion_version, champion_evaluation=champion, reason=reason
         )
     comparison = compare(challenger, champion, recipe)
-    verdicts = [*verdicts, comparison, *([memory] if memory else [])]
+    if retired is not None:
+        comparison = comparison.model_copy(update={"passed": True, "reason": f"not asked of it, since {retired}"})
+    verdicts = [*verdicts, comparison, *([memory] if memory and retired is None else [])]
     failed = [v for v in verdicts if not v.passed]
+    won = "is better than the champion" if retired is None else "takes the champion's place"
     return Decision(
         promote=not failed,
         verdicts=verdicts,
         champion=champion_version,
         champion_evaluation=champion,
-        reason=_failed(failed) if failed else f"It passes its gates and is better than the champion: {comparison.reason}",
+        reason=_failed(failed) if failed else f"It passes its gates and {won}: {retired or comparison.reason}",
     )
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from genwright import __version__, quarantine
 from genwright.advice import next_steps
 from genwright.chart import interval, lines
+from genwright.comparison import Asked
 from genwright.dataset import Dataset
 from genwright.durable import write_text
 from genwright.exhibit import Exhibits
 from genwright.metric import metrics
+from genwright.page import environment
 from genwright.recipe import Recipe
 from genwright.records import (
     DatasetVersion,
@@ -70,30 +72,31 @@ class RunReport(Record):
         }[promotion.what]
 
 
-def write(path: Path, page: RunReport, dataset: Dataset, exhibits: Exhibits) -> Path:
-    """Write the page; it needs nothing beside it and asks nothing of the network. Returns `path`."""
-    # Everything on the page that came from data is text to jinja2 and is escaped; only the charts are markup.
-    environment = Environment(
-        loader=PackageLoader("genwright"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(number=_number, whole=_whole, size=_size, share=_share)
+def write(path: Path, page: RunReport, dataset: Dataset, exhibits: Exhibits, before_and_after: Sequence[Asked] = ()) -> Path:
+    """Write the page; it needs nothing beside it and asks nothing of the network. `before_and_after` is what the champion
+    it was compared with and the new version make when asked the same. Returns `path`."""
     contents = page.data.contents
     kept = sum(contents.splits.values())
     dropped = sum(contents.dropped.values())
-    text = environment.get_template("report.html.j2").render(
-        page=page,
-        contents=contents,
-        kept=kept,
-        dropped=dropped,
-        examples=[item for items in quarantine.examples(dataset.folder).values() for item in items],
-        shown=exhibits,
-        curves=[_curves(r.model) if r.model else [] for r in page.rounds],
-        explain={name: metrics.get(name) for name in page.evaluation.measures},
-        interval=interval,
-        steps=next_steps(
-            page.recipe, page.chosen, page.version, page.decision, page.promotion, dropped / max(1, kept + dropped)
-        ),
-        provenance=_provenance(page),
+    text = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            page=page,
+            contents=contents,
+            kept=kept,
+            dropped=dropped,
+            examples=[item for items in quarantine.examples(dataset.folder).values() for item in items],
+            shown=exhibits,
+            before_and_after=before_and_after,
+            curves=[_curves(r.model) if r.model else [] for r in page.rounds],
+            explain={name: metrics.get(name) for name in page.evaluation.measures},
+            interval=interval,
+            steps=next_steps(
+                page.recipe, page.chosen, page.version, page.decision, page.promotion, dropped / max(1, kept + dropped)
+            ),
+            provenance=_provenance(page),
+        )
     )
     write_text(path, text)
     return path
@@ -138,26 +141,6 @@ def _provenance(page: RunReport) -> dict[str, str]:
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     }
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
-
-
-def _whole(value: float | None) -> str:
-    return "" if value is None else f"{value:,.0f}"
-
-
-def _share(value: float) -> str:
-    return f"{value:.1%}"
-
-
-def _size(value: float) -> str:
-    for unit in ("bytes", "KiB", "MiB"):
-        if value < 1024:
-            return f"{value:.3g} {unit}"
-        value /= 1024
-    return f"{value:.3g} GiB"
 
 
 def _inside(sentence: str) -> str:

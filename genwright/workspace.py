@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -17,6 +17,10 @@ class Settings(BaseSettings):
     workspace: Path = Field(default_factory=Path.cwd, description="folder that holds recipes/, data/ and .genwright/")
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, gt=0)
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    webhook: SecretStr | None = Field(None, description="address that is sent a JSON document when something happened")
+    smtp: SecretStr | None = Field(None, description="smtp://USER:PASSWORD@HOST:587, or smtps://")
+    email_to: str | None = None
+    email_from: str | None = Field(None, description="default: the same as `email_to`")
 
 
 class Workspace:

@@ -6,6 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from genwright import __version__, bundle
+from genwright.adapters.lineage import tainted
 from genwright.adapters.mlflow import Registry
 from genwright.dataset import Dataset
 from genwright.recipe import Recipe
@@ -27,6 +28,8 @@ def base(recipe: Recipe, workspace: Workspace, version: DatasetVersion) -> Base 
         return None
     folder = registry.download(champion)
     reason = incomparable(folder, Dataset(workspace.root / version.path))
+    if known := tainted(registry, champion):
+        reason = f"it learned from what is to be forgotten ({', '.join(entry.name for entry in known)})"
     if reason is not None:
         say("base", f"version {champion.version} is not gone on from: {reason}")
         return None

@@ -8,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from genwright import __version__, evaluate
 from genwright import gate as library
 from genwright.adapters.dvc import Data
+from genwright.adapters.lineage import tainted
 from genwright.adapters.mlflow import GATE, Registry
 from genwright.dataset import Dataset
 from genwright.errors import DataError
@@ -30,7 +31,13 @@ def gate(run: Run, version: ModelVersion, evaluation: Evaluation) -> Decision:
         same = champion.weights == version.weights
         score = evaluation if same else _score(run, registry, champion)
         memory = None if same else _memory(run, registry, version, champion)
-        decision = library.judge(evaluation, score, run.recipe, champion_version=champion.version, memory=memory)
+        known = tainted(registry, champion)
+        retired = (
+            f"the champion learned from what is to be forgotten ({', '.join(entry.name for entry in known)})" if known else None
+        )
+        decision = library.judge(
+            evaluation, score, run.recipe, champion_version=champion.version, memory=memory, retired=retired
+        )
     failed = [verdict.reason for verdict in decision.verdicts if not verdict.passed]
     registry.tag(version, GATE, "; ".join(failed) if failed else "passed")
     for verdict in decision.verdicts:

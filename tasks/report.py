@@ -9,10 +9,12 @@ from prefect.cache_policies import NO_CACHE
 from genwright import exhibit
 from genwright import report as library
 from genwright.adapters.mlflow import Registry
+from genwright.comparison import Asked, ask
 from genwright.device import choose
 from genwright.records import Decision, ModelVersion, Outcome, Promoted, Round, Selection, fingerprint
 from genwright.report import RunReport
 from genwright.run import Run
+from genwright.upkeep import Canary
 from genwright.written import PAGE, RECORD, Written
 from tasks.display import say
 
@@ -73,14 +75,24 @@ def publish(run: Run, page: RunReport) -> Written:
         str(choose(run.settings)),
         page.evaluation.measures,
     )
-    file = library.write(run.folder / PAGE, page, run.dataset, exhibits)
-    sheet = exhibits.preview(run.folder / SHEET)
     registry = Registry(run.workspace)
+    file = library.write(run.folder / PAGE, page, run.dataset, exhibits, _before_and_after(run, page, registry))
+    sheet = exhibits.preview(run.folder / SHEET)
     parent = registry.parent_run(run.recipe.name, run.identity, run.recipe.description)
     for made in (file, sheet):
         registry.log_artifact(parent, made, "report")
     say("report", f"{file}")
     return run.keep(RECORD, Written(recipe=run.recipe.name, inputs=inputs, samples=sheet.name))
+
+
+def _before_and_after(run: Run, page: RunReport, registry: Registry) -> list[Asked]:
+    """What the champion that was compared with makes beside the new version; nothing where there was none."""
+    champion = page.decision.champion
+    if champion is None or champion == page.version.version:
+        return []
+    old = registry.download(registry.version(page.version.name, champion))
+    new = run.folder / f"round-{page.best}" / "bundle"
+    return ask((old, new), run.recipe.canaries or [Canary()], str(choose(run.settings)))
 
 
 def _summarise(page: RunReport, run: Run) -> None:

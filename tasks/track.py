@@ -9,6 +9,7 @@ from genwright.adapters.mlflow import Registry
 from genwright.adapters.tracking import RECIPE
 from genwright.records import Diagnosis, Evaluation, Outcome, Round, TrainedModel
 from genwright.run import Run
+from genwright.spending import of_run
 
 
 @task(name="open run", cache_policy=NO_CACHE)
@@ -37,7 +38,9 @@ def record_round(run: Run, parent: str, trained: TrainedModel, evaluation: Evalu
 
 @task(name="close run", cache_policy=NO_CACHE)
 def end(run: Run, parent: str, outcome: Outcome) -> None:
-    """Close the parent run with the verdict."""
+    """Close the parent run with the verdict and what it cost."""
     registry = Registry(run.workspace)
+    spent = of_run(run.workspace, run.recipe.name, run.identity)
+    registry.log_cost(parent, spent.model_dump(exclude={"recipe", "began", "identity"}, exclude_none=True))
     tags = {"genwright.verdict": outcome.verdict, "genwright.version": str(outcome.version)}
     registry.end_run(parent, "FINISHED", tags)

@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import numpy as np
@@ -91,11 +93,17 @@ class Studio:
         found = [p for p in psutil.Process(self.process.pid).children() if "flows.serve" in p.cmdline()]
         return found[0]
 
+    def run_deployment(self, name: str) -> None:
+        services = running(self.workspace)
+        assert services is not None
+        there = httpx.get(f"{services.prefect_api}/deployments/name/{name}").json()
+        httpx.post(f"{services.prefect_api}/deployments/{there['id']}/create_flow_run", json={}).raise_for_status()
+
     def runs(self, flow: str = "retrain") -> list[dict[str, Any]]:
         services = running(self.workspace)
         assert services is not None
         wanted = {"flows": {"name": {"any_": [flow]}}, "sort": "START_TIME_DESC"}
-        found: list[dict[str, Any]] = httpx.post(f"{services.prefect_api}/flow_runs/filter", json=wanted).json()
+        found: list[dict[str, Any]] = httpx.post(f"{services.prefect_api}/flow_runs/filter", json=wanted, timeout=60).json()
         return found
 
 
@@ -109,6 +117,10 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
     if made.process is not None and made.process.poll() is None:
         made.process.terminate()
         made.process.wait(60)
+
+
+def kinds(runs: list[dict[str, Any]]) -> list[str]:
+    return [run["state"]["type"] for run in runs]
 
 
 def states(runs: list[dict[str, Any]]) -> list[str]:
@@ -161,3 +173,40 @@ def test_new_files_lead_to_a_new_champion_without_a_hand(studio: Studio) -> None
     assert studio.process.wait(60) == 0  # type: ignore[union-attr]
     _, alive = psutil.wait_procs(family, timeout=5)
     assert not alive
+
+
+def test_a_burst_of_events_leads_to_one_retraining(studio: Studio) -> None:
+    put(studio.root / "recipes" / "shapes.yaml", "watch", None)
+    services = studio.up()
+    studio.genwright("run", "shapes")
+    pictures(studio.root / "inbox", 1)
+    resource = {"prefect.resource.id": "genwright.recipe.shapes", "prefect.resource.name": "shapes"}
+    event = {"event": "genwright.retrain", "resource": resource, "payload": {"why": "a burst"}}
+    events = [{**event, "id": str(uuid4()), "occurred": datetime.now(UTC).isoformat()} for _ in range(100)]
+    httpx.post(f"{services.prefect_api}/events", json=events, timeout=60).raise_for_status()
+    ended = {"COMPLETED", "CANCELLED"}
+    studio.until(lambda: len(now := kinds(studio.runs())) == 100 and set(now) <= ended, "the end of all of them", 300)
+    names = states(studio.runs())
+    assert len(names) == 100
+    assert names.count("Merged") >= 95
+    assert names.count("Promoted") + names.count("Refused") == 1
+    assert len(Registry(studio.workspace).versions("shapes")) == 2
+    assert any(run["parameters"]["why"] == "a burst" for run in studio.runs())
+
+
+def test_what_may_call_for_a_retraining_is_measured_and_told(studio: Studio) -> None:
+    triggers = ["drift", "quality", {"kind": "age", "limit": "1s"}]
+    put(studio.root / "recipes" / "shapes.yaml", "watch", {"every": "1h", "triggers": triggers})
+    put(studio.root / "recipes" / "shapes.yaml", "train", {**RECIPE["train"], "budget": {"steps": 600}})
+    services = studio.up()
+    studio.genwright("run", "shapes")
+    pictures(studio.root / "inbox", 3)
+    studio.run_deployment("watch/shapes")
+    wanted = {"filter": {"event": {"prefix": ["genwright.watch."]}, "occurred": {"since": "2020-01-01T00:00:00Z"}}}
+    found = lambda: httpx.post(f"{services.prefect_api}/events/filter", json=wanted).json()["events"]  # noqa: E731
+    studio.until(lambda: len({event["event"] for event in found()}) == 3, "three events")
+    told = {event["event"].rpartition(".")[2]: event["payload"]["why"] for event in found()}
+    assert "loss is" in told["drift"]
+    assert "mmd is" in told["quality"]
+    assert "days are allowed" in told["age"]
+    studio.until(lambda: [run for run in studio.runs() if run["parameters"]["why"] in told.values()], "a retraining")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from genwright.adapters.lineage import tainted
 from genwright.adapters.versions import Versions, record
 from genwright.durable import exclusive
 from genwright.errors import ModelError, ServiceError
@@ -145,11 +146,14 @@ class Registry(Versions):
 
     def _rehearse(self, version: ModelVersion, verb: str) -> None:
         try:
+            if known := tainted(self, version):
+                names = ", ".join(entry.name for entry in known)
+                raise ModelError("It learned from what is to be forgotten.", got=names)
             rehearse(self.download(version, fresh=True))
         except ModelError as error:
             why = f"version {version.version} of {version.name} cannot be {verb}; the champion stays"
             self.refuse(version, f"{why}: {error.what}")
-            raise ModelError(f"{why[0].upper()}{why[1:]}.", got=error, do="choose a version whose files are whole") from error
+            raise ModelError(f"{why[0].upper()}{why[1:]}.", got=error, do="choose another version") from error
 
     def move_alias(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -215,6 +216,12 @@ class Tracking:
             ends = {"": measured.value, ".low": measured.low, ".high": measured.high, ".floor": measured.floor}
             rows += [(f"test.{name}{end}", value, step) for end, value in ends.items() if value is not None]
         self._log(run, rows)
+
+    def log_cost(self, run: str, spent: dict[str, float]) -> None:
+        """Set what a run cost, as `cost.wall_seconds` and the like; a run that was gone on with has several values."""
+        with self.service("logging what it cost"):
+            now = int(time.time() * 1000)
+            self.client.log_batch(run, metrics=[Metric(f"cost.{key}", value, now, 0) for key, value in spent.items()])
 
     def _log(self, run: str, rows: list[tuple[str, float, int]], size: int = 1000) -> None:
         """Time stamps follow from the step, so a repeated row is the same row and MLflow keeps one; a step that is
