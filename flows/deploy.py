@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prefect.client.orchestration import PrefectClient
@@ -23,6 +23,7 @@ from genwright.upkeep import Schedule, span
 from genwright.workspace import Workspace
 from tasks.display import say
 
+BURST = timedelta(seconds=30)  # events that come within it lead to one run
 ONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 LIVE = (StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING)
 
@@ -36,6 +37,7 @@ def deployments(recipe: Recipe) -> list[RunnerDeployment]:
         expect={"genwright.watch.*", "genwright.retrain"},
         match=resource,
         parameters={"name": recipe.name, "why": "{{ event.payload.why }}"},
+        within=BURST,
     )
     tags = ["genwright", recipe.name]
     found = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
@@ -26,7 +28,7 @@ def retrain(name: str, why: str = "on schedule") -> State:
     One training at a time on a machine; a retraining that finds another one of the same recipe at work ends as Merged. What
     a killed one left unfinished is taken up where it stopped, on the data it had.
     """
-    workspace, settings = Workspace(), Settings()
+    workspace, settings, began = Workspace(), Settings(), datetime.now(UTC)
     recipe = load(workspace.recipes / f"{name}.yaml")
     lock = workspace.lock(f"run-{name}")
     if holder(lock) is not None:
@@ -40,7 +42,7 @@ def retrain(name: str, why: str = "on schedule") -> State:
         with exclusive(workspace.lock("training"), busy="", wait=True):
             say("retrain", f"{name}: {request.why}")
             outcome = produce.fn(recipe, workspace, settings, request.data, going_on=True)
-        merge(name)
+        merge(name, began)
     return Completed(name=ENDED[outcome.what], message=outcome.verdict)
 
 
