@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,12 +27,18 @@ class Row(Record):
     served: bool
 
 
-def command(as_json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False) -> None:
+def command(
+    prefect_yaml: Annotated[bool, typer.Option("--prefect-yaml", help="write prefect.yaml, for workers elsewhere")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False,
+) -> None:
     """List the schedules of all recipes, and what is watched between the slots."""
     from genwright.adapters.deployments import deployments
     from genwright.recipe import load
 
     workspace = Workspace()
+    if prefect_yaml:
+        typer.echo(f"Wrote {_twin(workspace)}.")
+        return
     rows = []
     with deployments(workspace) as served:
         for path in sorted(workspace.recipes.glob("*.yaml")):
@@ -43,6 +50,16 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="one JSON docum
         typer.echo(json.dumps([row.model_dump() for row in rows], indent=2))
     else:
         show(rows)
+
+
+def _twin(workspace: Workspace) -> Path:
+    from genwright import twin
+    from genwright.durable import write_text
+    from genwright.recipe import load
+
+    path = workspace.root / "prefect.yaml"
+    write_text(path, twin.prefect_yaml([load(file) for file in sorted(workspace.recipes.glob("*.yaml"))]))
+    return path
 
 
 def _row(recipe: Recipe, served: bool, due: datetime | None) -> Row:

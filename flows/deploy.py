@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from prefect.client.orchestration import PrefectClient
@@ -19,11 +19,11 @@ from flows.watch import watch
 from genwright.recipe import Recipe
 from genwright.records import fingerprint
 from genwright.request import unfinished
+from genwright.twin import trigger
 from genwright.upkeep import Schedule, span
 from genwright.workspace import Workspace
 from tasks.display import say
 
-BURST = timedelta(seconds=30)  # events that come within it lead to one run
 ONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 LIVE = (StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING)
 
@@ -31,14 +31,7 @@ LIVE = (StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCEL
 def deployments(recipe: Recipe) -> list[RunnerDeployment]:
     """`retrain/NAME` on the recipe's schedule and on events about it, `watch/NAME` where it watches anything. Of two runs
     of one deployment the second is dropped: what it would have seen, the next one sees."""
-    resource = {"prefect.resource.id": f"genwright.recipe.{recipe.name}"}
-    wanted = DeploymentEventTrigger(
-        name=f"retrain {recipe.name} when asked by an event",
-        expect={"genwright.watch.*", "genwright.retrain"},
-        match=resource,
-        parameters={"name": recipe.name, "why": "{{ event.payload.why }}"},
-        within=BURST,
-    )
+    wanted = DeploymentEventTrigger.model_validate(trigger(recipe.name))
     tags = ["genwright", recipe.name]
     found = [
         RunnerDeployment.from_flow(
