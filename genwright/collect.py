@@ -21,6 +21,7 @@ from genwright.modality import modalities
 from genwright.records import Part, Record
 from genwright.shards import ITEM, Shards
 from genwright.source import Source, sources
+from genwright.tree import Objects
 from genwright.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class CollectSpec(Record):
     sources: list[Part]
     states: list[str]
     forgotten: list[str] = Field(default_factory=list, description="content hashes of items that are left out")
+    retained: str | None = Field(None, description="hash of the raw folder whose items stay though their source lost them")
 
 
 def specify(recipe: Recipe, workspace: Workspace) -> CollectSpec:
@@ -48,6 +50,15 @@ def specify(recipe: Recipe, workspace: Workspace) -> CollectSpec:
         states=[_open(part, recipe.content, workspace).state() for part in recipe.sources],
         forgotten=digests(workspace),
     )
+
+
+def retaining(spec: CollectSpec, before: CollectSpec | None, raw: str | None) -> CollectSpec:
+    """The spec that also keeps the items of the raw folder `raw`, made by the spec `before`; that one again where nothing
+    else has changed, so that collecting twice is collecting once."""
+    if before is None or raw is None:
+        return spec
+    same = before.model_copy(update={"retained": None}) == spec
+    return spec.model_copy(update={"retained": before.retained if same else raw})
 
 
 def items(recipe: Recipe, workspace: Workspace) -> Iterator[Item]:
@@ -64,12 +75,17 @@ def collect(spec: CollectSpec, workspace: Workspace, out: Path) -> None:
     """
     with replacing(out) as folder:
         report = []
+        met: set[bytes] = set()
         with Shards(folder, "items", ITEM) as written:
             for part, state in zip(spec.sources, spec.states, strict=True):
                 source = _open(part, spec.content, workspace)
-                report.append({"part": part.model_dump(mode="json"), **_gather(part, source, written, set(spec.forgotten))})
+                report.append(
+                    {"part": part.model_dump(mode="json"), **_gather(part, source, written, set(spec.forgotten), met)}
+                )
                 if source.state() != state:
                     raise DataError(f"The source {part.kind!r} changed while it was collected.", do="run the command again")
+            if spec.retained is not None:
+                report.append({"part": {"kind": "retained"}, **_retain(spec, workspace, written, met)})
         totals = {key: sum(row[key] for row in report) for key in ("items", "bytes")}
         write_json(folder / "collected.json", {**totals, "sources": report})
 
@@ -93,18 +109,40 @@ def _open(part: Part, content: Part, workspace: Workspace) -> Source:
     )
 
 
-def _gather(part: Part, source: Source, out: Shards, left_out: Set[str]) -> dict[str, Any]:
-    """Write the items of one source but those left out; its counts and what it skipped."""
+def _gather(part: Part, source: Source, out: Shards, left_out: Set[str], met: set[bytes]) -> dict[str, Any]:
+    """Write the items of one source but those left out; its counts and what it skipped. `met` gains their hashes."""
     items = size = 0
     for item in source.items():
         if item.digest in left_out:
             continue
+        met.add(bytes.fromhex(item.digest))
         out.add({column: getattr(item, column) for column in ITEM.names})
         items, size = items + 1, size + len(item.data)
     skipped = dict(sorted(source.skipped.items()))
     if not items:
         raise DataError(f"The source {part.kind!r} has no items.", got=part.options, do="correct its options in the recipe")
     return {"items": items, "bytes": size, "skipped": skipped}
+
+
+def _retain(spec: CollectSpec, workspace: Workspace, out: Shards, met: Set[bytes]) -> dict[str, Any]:
+    """Write the earlier items that no source has any more; their counts. Raises DataError when they are not in the cache."""
+    assert spec.retained is not None
+    cache = Objects(workspace.state / "cache" / "files" / "md5")
+    if not cache.whole(spec.retained):
+        raise DataError(
+            "The earlier items that are to be retained are not in the cache, or altered.",
+            got=spec.retained,
+            do=f"`genwright data restore {spec.recipe} VERSION` fetches a version, or set `retain: false`",
+        )
+    listing = cache.listing(spec.retained)
+    assert listing is not None
+    count = size = 0
+    for path, oid in sorted(listing.files.items()):
+        for row in shards.rows(cache.path(oid)) if path.startswith("items-") else ():
+            if bytes.fromhex(row["digest"]) not in met and row["digest"] not in spec.forgotten:
+                out.add(row)
+                count, size = count + 1, size + len(row["data"])
+    return {"items": count, "bytes": size, "skipped": {}}
 
 
 def _stage(recipe: str, workspace: Workspace) -> None:

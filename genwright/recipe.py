@@ -133,6 +133,7 @@ class Recipe(Record):
     content: ContentPart
     condition: ContentPart | None = None
     sources: list[SourcePart] = Field(min_length=1)
+    retain: bool = Field(False, description="items once collected stay, though their source has lost them")
     cleaning: list[FilterPart] = Field(default_factory=list)
     split: Splitting = Splitting()
     select: Selecting = Selecting()

@@ -71,9 +71,14 @@ class Shards:
 def read(folder: Path, stem: str, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """The rows of `STEM-*.parquet` in the order they were written, a few at a time."""
     for shard in sorted(folder.glob(f"{stem}-*.parquet")):
-        with pq.ParquetFile(shard) as file:
-            for batch in file.iter_batches(batch_size=64, columns=columns):
-                yield from batch.to_pylist()
+        yield from rows(shard, columns)
+
+
+def rows(shard: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of one parquet file, a few at a time."""
+    with pq.ParquetFile(shard) as file:
+        for batch in file.iter_batches(batch_size=64, columns=columns):
+            yield from batch.to_pylist()
 
 
 def count(folder: Path, stem: str) -> int:

@@ -15,7 +15,10 @@ from genwright.workspace import Workspace
 @task(name="collect", cache_policy=NO_CACHE)
 def collect(recipe: Recipe, workspace: Workspace) -> None:
     """Ask the sources what they hold; where that changed, have DVC run the stage. The raw bytes are verified."""
+    data, path = Data(workspace), workspace.data / recipe.name / "collect.json"
     spec = library.specify(recipe, workspace)
-    write_json(workspace.data / recipe.name / "collect.json", spec.model_dump(mode="json"))
-    data = Data(workspace)
+    if recipe.retain and path.is_file():
+        before = library.CollectSpec.model_validate_json(path.read_text())
+        spec = library.retaining(spec, before, data.collected(recipe.name))
+    write_json(path, spec.model_dump(mode="json"))
     data.verify(recipe.name, data.reproduce(recipe.name, "collect"), "collect")

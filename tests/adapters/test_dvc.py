@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from genwright.adapters import dvc
+from genwright.adapters import stages
 from genwright.adapters.dvc import Data
 from genwright.collect import specify
 from genwright.durable import exclusive, write_json
@@ -259,5 +259,5 @@ def test_threads_do_not_get_in_each_others_way(workspace: Workspace) -> None:
 
 
 def test_the_definition_of_the_stages_is_one() -> None:
-    assert (ROOT / "dvc.yaml").read_text() == dvc.definition()
+    assert (ROOT / "dvc.yaml").read_text() == stages.definition()
     assert (ROOT / ".dvc" / "config").read_text() == dvc.CONFIG
