@@ -79,20 +79,24 @@ class Served:
 
     async def recover(self) -> None:
         """Before anything is served: runs whose worker died are Crashed, and slots missed meanwhile become one."""
-        for run in await self._runs(LIVE):
-            state: State[Any] = Crashed(message="its worker was gone when the next one started")
-            await self.client.set_flow_run_state(run.id, state, force=True)
-            self._taken_up.add(run.name)
-            say("serve", f"{run.name} was left behind by a worker that died")
-        for run in await self._runs((StateType.SCHEDULED,)):
-            due = run.expected_start_time
-            if run.auto_scheduled and due is not None and due < datetime.now(UTC):
-                self._missed.add(run.name)
-                told = "this slot was missed; one run makes up for all missed slots"
-                merged: State[Any] = Cancelled(name="Merged", message=told)
-                await self.client.set_flow_run_state(run.id, merged, force=True)
-            elif not run.auto_scheduled:
-                self._taken_up.add(run.name)
+        for flow in (retrain.name, watch.name):
+            for run in await self._runs(flow, LIVE):
+                state: State[Any] = Crashed(message="its worker was gone when the next one started")
+                await self.client.set_flow_run_state(run.id, state, force=True)
+                say("serve", f"{flow} {_recipe_of(run)} was left behind by a worker that died")
+                if flow == retrain.name:
+                    self._taken_up.add(_recipe_of(run))
+            for run in await self._runs(flow, (StateType.SCHEDULED,)):
+                due = run.expected_start_time
+                if not run.auto_scheduled and flow == retrain.name:
+                    self._taken_up.add(_recipe_of(run))
+                elif run.auto_scheduled and due is not None and due < datetime.now(UTC):
+                    told = "this slot was missed; one run makes up for all missed slots"
+                    merged: State[Any] = Cancelled(message=told)
+                    await self.client.set_flow_run_state(run.id, merged, force=True)
+                    await self.client.update_flow_run(run.id, name=f"{_recipe_of(run)}: merged")
+                    if flow == retrain.name:
+                        self._missed.add(_recipe_of(run))
 
     async def follow(self, recipes: list[Recipe]) -> None:
         """Deploy what is new or changed."""
@@ -114,7 +118,11 @@ class Served:
             why = "a slot was missed while nothing was running"
             await self.client.create_flow_run_from_deployment(deployment, parameters={"name": name, "why": why})
 
-    async def _runs(self, states: tuple[StateType, ...]) -> list[FlowRun]:
+    async def _runs(self, flow: str, states: tuple[StateType, ...]) -> list[FlowRun]:
         wanted = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))
-        flows = FlowFilter(name=FlowFilterName(any_=[retrain.name, watch.name]))
-        return await self.client.read_flow_runs(flow_run_filter=FlowRunFilter(state=wanted), flow_filter=flows)
+        named = FlowFilter(name=FlowFilterName(any_=[flow]))
+        return await self.client.read_flow_runs(flow_run_filter=FlowRunFilter(state=wanted), flow_filter=named)
+
+
+def _recipe_of(run: FlowRun) -> str:
+    return str(run.parameters.get("name", run.name))  # a run that never began has a made-up name

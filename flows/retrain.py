@@ -17,22 +17,24 @@ from genwright.request import requested
 from genwright.workspace import Settings, Workspace
 from tasks.display import say
 from tasks.merge import merge
+from tasks.title import title
 
-ENDED = {"promoted": "Promoted", "refused": "Refused", "waits": "Waits", "champion already": "Nothing new"}
+ENDED = {"promoted": "promoted", "refused": "refused", "waits": "waits for a person", "champion already": "nothing new"}
 
 
 @flow(name="retrain", flow_run_name="{name}")
 def retrain(name: str, why: str = "on schedule") -> State:
-    """Retrain the model of a recipe. The name of the final state says what came of it.
+    """Retrain the model of a recipe. The name of the run says what came of it.
 
-    One training at a time on a machine; a retraining that finds another one of the same recipe at work ends as Merged. What
-    a killed one left unfinished is taken up where it stopped, on the data it had.
+    One training at a time on a machine; a retraining that finds another one of the same recipe at work is merged into it.
+    What a killed one left unfinished is taken up where it stopped, on the data it had.
     """
     workspace, settings, began = Workspace(), Settings(), datetime.now(UTC)
     recipe = load(workspace.recipes / f"{name}.yaml")
     lock = workspace.lock(f"run-{name}")
     if holder(lock) is not None:
-        return Completed(name="Merged", message=f"{name} is being trained already; what is new now is seen by the next one")
+        title(f"{name}: merged")
+        return Completed(message=f"{name} is being trained already; what is new now is seen by the next one")
     with (
         exclusive(lock, busy=f"Another process is running {name} in this workspace."),
         requested(workspace, name, why, str(flow_run.id), _cancelled) as request,
@@ -43,7 +45,8 @@ def retrain(name: str, why: str = "on schedule") -> State:
             say("retrain", f"{name}: {request.why}")
             outcome = produce.fn(recipe, workspace, settings, request.data, going_on=True)
         merge(name, began)
-    return Completed(name=ENDED[outcome.what], message=outcome.verdict)
+    title(f"{name}: {ENDED[outcome.what]}")
+    return Completed(message=outcome.verdict)
 
 
 def _cancelled(run: str) -> bool:

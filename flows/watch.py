@@ -8,16 +8,16 @@ from prefect.states import Completed
 
 from genwright.recipe import load
 from genwright.workspace import Settings, Workspace
+from tasks.title import title
 from tasks.watch import measure, tell
 
 
 @flow(name="watch", flow_run_name="{name}")
 def watch(name: str) -> State:
-    """Look at the sources of a recipe and at its champion. The name of the final state says whether a trigger fired; the
-    retraining itself is started by an automation."""
+    """Look at the sources of a recipe and at its champion. The name of the run says what fired; the retraining itself is
+    started by an automation."""
     workspace, settings = Workspace(), Settings()
     recipe = load(workspace.recipes / f"{name}.yaml")
     fired = tell(recipe, measure(recipe, workspace, settings))
-    if not fired:
-        return Completed(name="Quiet", message="no trigger fired")
-    return Completed(name="Fired", message="; ".join(f"{f.trigger}: {f.why}" for f in fired))
+    title(f"{name}: {', '.join(f.trigger for f in fired) or 'quiet'}")
+    return Completed(message="; ".join(f"{f.trigger}: {f.why}" for f in fired) or "no trigger fired")

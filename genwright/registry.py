@@ -2,7 +2,8 @@
 
 A part is a class with a `name`, registered by decorator. Every module of a room's package is imported on the first
 look-up, and so is every module a third-party distribution lists under the entry-point group named like the room
-(`genwright.architectures`, `genwright.modalities`, `genwright.sources`, `genwright.filters`, `genwright.metrics`).
+(`genwright.architectures`, `genwright.modalities`, `genwright.sources`, `genwright.filters`, `genwright.metrics`,
+`genwright.triggers`).
 """
 
 from __future__ import annotations

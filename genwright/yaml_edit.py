@@ -39,6 +39,14 @@ def _place(text: str, key: str) -> tuple[int, int] | None:
         return None
     for name, value in node.value:
         if name.value == key:
-            end = value.end_mark
-            return name.start_mark.line, end.line + (1 if end.column else 0)
+            return name.start_mark.line, _last(value)
     return None
+
+
+def _last(node: yaml.Node) -> int:
+    """The line after a value. A block ends with its last entry: what YAML counts to it besides are comments."""
+    if isinstance(node, yaml.MappingNode) and not node.flow_style and node.value:
+        return max(_last(value) for _, value in node.value)
+    if isinstance(node, yaml.SequenceNode) and not node.flow_style and node.value:
+        return max(_last(entry) for entry in node.value)
+    return int(node.end_mark.line) + (1 if node.end_mark.column else 0)

@@ -37,8 +37,9 @@ def merge(name: str, began: datetime) -> int:
     with get_client(sync_client=True) as client:
         dropped, (events, asked) = _dropped(client), _events(client, name, began - EARLIER)
         for run in dropped:
-            merged: State[None] = Cancelled(name="Merged", message=f"the run {flow_run.id} stands for it")
+            merged: State[None] = Cancelled(message=f"the run {flow_run.id} stands for it")
             client.set_flow_run_state(run.id, merged, force=True)
+            client.update_flow_run(run.id, name=f"{name}: merged")
         moments = [run.created for run in dropped if run.created] + [datetime.fromisoformat(e["occurred"]) for e in events]
         late = [moment for moment in moments if moment > began]
         if late:

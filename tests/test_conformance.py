@@ -24,6 +24,7 @@ from genwright.model import Model
 from genwright.records import Part
 from genwright.shapes import EOS, PAD, Label, Signal, Tokens
 from genwright.source import sources
+from genwright.trigger import triggers
 from genwright.workspace import Settings
 from tests import made
 
@@ -215,7 +216,7 @@ def test_a_kind_of_content_refuses_what_it_is_not(name: str) -> None:
         modality.read(b"\xff\xfe\x00\x00\x89PNG\r\n\x1a\n\x00\x00broken")
 
 
-@pytest.mark.parametrize("registry", [sources, filters, modalities, architectures, metrics], ids=lambda r: r.room)
+@pytest.mark.parametrize("registry", [sources, filters, modalities, architectures, metrics, triggers], ids=lambda r: r.room)
 def test_parts_say_who_they_are(registry: object) -> None:
     for name, part in registry.all().items():  # type: ignore[attr-defined]
         assert part.name == name

@@ -18,6 +18,7 @@ from genwright.modality import modalities
 from genwright.recipe import Recipe, parse
 from genwright.registry import Registry
 from genwright.source import sources
+from genwright.trigger import triggers
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -73,7 +74,7 @@ def test_lines_can_be_read(page: Path) -> None:
     assert all(len(line) <= 128 for line in page.read_text().splitlines() if not line.startswith("|"))
 
 
-@pytest.mark.parametrize("registry", [sources, filters, modalities, architectures, metrics], ids=lambda r: r.room)
+@pytest.mark.parametrize("registry", [sources, filters, modalities, architectures, metrics, triggers], ids=lambda r: r.room)
 def test_every_part_is_described(registry: Registry[object]) -> None:  # type: ignore[type-var]
     said = "\n".join(page.read_text() for page in PAGES if page.name != "ARCHITECTURE.md")
     for name in registry.all():

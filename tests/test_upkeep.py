@@ -119,8 +119,8 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
         made.process.wait(60)
 
 
-def states(runs: list[dict[str, Any]]) -> list[str]:
-    return [run["state"]["name"] for run in runs]
+def names(runs: list[dict[str, Any]]) -> list[str]:
+    return [run["name"] for run in runs]
 
 
 def test_new_files_lead_to_a_new_champion_without_a_hand(studio: Studio) -> None:
@@ -130,8 +130,8 @@ def test_new_files_lead_to_a_new_champion_without_a_hand(studio: Studio) -> None
     # New files, and nothing else: watch, event, one retraining, gate, champion.
     pictures(studio.root / "inbox", 1)
     studio.until(lambda: studio.champion() == 2, "the second champion")
-    studio.until(lambda: "Promoted" in states(studio.runs()), "the end of the retraining", 60)
-    assert states(studio.runs()).count("Promoted") == 1
+    studio.until(lambda: "shapes: promoted" in names(studio.runs()), "the end of the retraining", 60)
+    assert names(studio.runs()).count("shapes: promoted") == 1
     made = json.loads(studio.genwright("generate", "shapes", "-n", "2", "--out", "out", "--json"))
     assert made["model"]["version"] == 2
     assert "new_items" in studio.log()
@@ -162,7 +162,7 @@ def test_new_files_lead_to_a_new_champion_without_a_hand(studio: Studio) -> None
         os.kill(process.pid, signal.SIGKILL)
     studio.until(lambda: studio.champion() == 4, "the champion of the run that was taken up", 240)
     assert re.search(r"worker \| +train  round 1 .*", studio.log())
-    assert "Crashed" in states(studio.runs())
+    assert "CRASHED" in [run["state"]["type"] for run in studio.runs()]
 
     family = psutil.Process(studio.process.pid).children(recursive=True)  # type: ignore[union-attr]
     studio.process.terminate()  # type: ignore[union-attr]
@@ -180,7 +180,7 @@ def test_a_burst_of_events_leads_to_one_retraining(studio: Studio) -> None:
     event = {"event": "genwright.retrain", "resource": resource, "payload": {"why": "a burst"}}
     events = [{**event, "id": str(uuid4()), "occurred": datetime.now(UTC).isoformat()} for _ in range(100)]
     httpx.post(f"{services.prefect_api}/events", json=events, timeout=60).raise_for_status()
-    studio.until(lambda: set(states(studio.runs())) & {"Promoted", "Refused"}, "the end of the retraining")
+    studio.until(lambda: set(names(studio.runs())) & {"shapes: promoted", "shapes: refused"}, "the end of the retraining")
     studio.until(lambda: "more requests to retrain" in studio.log(), "the merging")
     assert "99 more requests to retrain shapes are merged into this one" in studio.log()
     assert len(studio.runs()) == 1

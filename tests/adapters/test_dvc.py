@@ -260,4 +260,4 @@ def test_threads_do_not_get_in_each_others_way(workspace: Workspace) -> None:
 
 def test_the_definition_of_the_stages_is_one() -> None:
     assert (ROOT / "dvc.yaml").read_text() == stages.definition()
-    assert (ROOT / ".dvc" / "config").read_text() == dvc.CONFIG
+    assert (ROOT / ".dvc" / "config").read_text() == stages.CONFIG
