@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from genwright.gate import COMPARISON, judge
+from genwright.gate import COMPARISON, judge, remembers
 from genwright.recipe import Recipe, parse
 from genwright.records import Evaluation, Measured
 
@@ -128,3 +128,29 @@ def test_a_failed_gate_refuses_even_what_beats_the_champion() -> None:
     decision = judge(evaluation(), champion, recipe(accept={"mmd": {"at_most": 0.5}}))
     assert not decision.promote
     assert [verdict.passed for verdict in decision.verdicts] == [False, True]
+
+
+def test_a_challenger_that_has_surely_forgotten_is_refused() -> None:
+    worse = remembers(evaluation(measures={"mmd": measured(3.0)}), evaluation("old"), recipe())
+    assert not worse.passed
+    assert "worse beyond chance" in worse.reason
+    same = remembers(evaluation(measures={"mmd": measured(1.15)}), evaluation("old"), recipe())
+    assert same.passed
+    unknown = remembers(evaluation(measures={}, unmeasured={"mmd": "too few"}), evaluation("old"), recipe())
+    assert not unknown.passed
+    assert "too few" in unknown.reason
+    better = evaluation(measures={"mmd": measured(0.5)})
+    assert judge(better, evaluation("old"), recipe(), champion_version=1, memory=same).promote
+    refused = judge(better, evaluation("old"), recipe(), champion_version=1, memory=worse)
+    assert not refused.promote
+    assert "worse beyond chance" in refused.reason
+
+
+def test_a_champion_that_has_to_go_need_not_be_beaten() -> None:
+    poorer = evaluation(measures={"mmd": measured(5.0)})
+    assert not judge(poorer, evaluation("old"), recipe(), champion_version=1).promote
+    decision = judge(poorer, evaluation("old"), recipe(), champion_version=1, retired="it saw what it must not")
+    assert decision.promote
+    assert "it saw what it must not" in decision.reason
+    bad = recipe(accept={"mmd": {"at_most": 2.0}})
+    assert not judge(poorer, evaluation("old"), bad, champion_version=1, retired="it saw what it must not").promote

@@ -61,3 +61,52 @@ def test_rollbacks_go_back_one_champion_after_the_other(tmp_path: Path) -> None:
     assert ledger.champions() == [1, 2, 6]
     ledger.append("noticed", before=6, after=None, why="the alias was removed by hand")
     assert ledger.champions() == []
+
+
+def chain(folder: Path) -> Ledger:
+    ledger = Ledger(folder, "digits")
+    for before, after in ((None, 1), (1, 2), (2, 3)):
+        ledger.append("promoted", before=before, after=after, why="better")
+    return ledger
+
+
+def test_every_line_carries_the_hash_of_the_one_before(tmp_path: Path) -> None:
+    ledger = chain(tmp_path)
+    assert ledger.verify() == []
+    assert ledger.verify(ledger.head) == []
+    assert [bool(entry.previous) for entry in ledger.entries()] == [False, True, True]
+
+
+@pytest.mark.parametrize("harm", ["changed", "removed", "inserted", "cut off", "swapped"])
+def test_what_was_done_to_a_ledger_shows(tmp_path: Path, harm: str) -> None:
+    ledger = chain(tmp_path)
+    head, lines = ledger.head, ledger.path.read_bytes().splitlines(keepends=True)
+    harmed = {
+        "changed": [lines[0], lines[1].replace(b"better", b"worse"), lines[2]],
+        "removed": [lines[0], lines[2]],
+        "inserted": [lines[0], lines[0], *lines[1:]],
+        "cut off": lines[:2],
+        "swapped": [lines[1], lines[0], lines[2]],
+    }
+    ledger.path.write_bytes(b"".join(harmed[harm]))
+    assert ledger.verify(head)
+
+
+def test_a_line_cut_short_is_no_tampering(tmp_path: Path) -> None:
+    ledger = chain(tmp_path)
+    ledger.path.write_bytes(ledger.path.read_bytes() + b'{"at": "20')
+    ledger.append("refused", before=3, after=4, why="worse")
+    assert ledger.verify(ledger.head) == []
+
+
+def test_a_version_waits_until_something_is_said_of_it(tmp_path: Path) -> None:
+    ledger = chain(tmp_path)
+    assert ledger.asked() is None
+    ledger.append("asked", before=3, after=4, why="it passed")
+    assert ledger.asked() == 4
+    ledger.append("rejected", before=3, after=4, why="blurred")
+    assert ledger.asked() is None
+    said = ledger.answered(4)
+    assert said is not None
+    assert said.why == "blurred"
+    assert ledger.champions() == [1, 2, 3]

@@ -109,10 +109,13 @@ class Versions(Tracking):
     def _logged(self, name: str, run: str, tags: dict[str, str]) -> LoggedModel:
         """The logged model with those tags, created where there is none."""
         experiment = self.client.get_run(run).info.experiment_id
+        there = self._stored(experiment, tags)
+        return there[0] if there else self.client.create_logged_model(experiment, name, run, tags, model_type="generator")
+
+    def _stored(self, experiment: str, tags: dict[str, str]) -> list[LoggedModel]:
         keys = ("genwright.weights", "genwright.manifest", "genwright.recipe")
         wanted = " and ".join(f"tags.`{key}` = '{tags[key]}'" for key in keys)
-        there = self.client.search_logged_models([experiment], wanted)
-        return there[0] if there else self.client.create_logged_model(experiment, name, run, tags, model_type="generator")
+        return list(self.client.search_logged_models([experiment], wanted))
 
     def _fill(self, model: LoggedModel, folder: Path, tags: dict[str, str]) -> LoggedModel:
         """Write the files of a logged model: code, environment, signature and the bundle."""
@@ -232,11 +235,11 @@ class Versions(Tracking):
     def delete(self, version: ModelVersion) -> None:
         """Remove a version and its files, here and in MLflow; its run with the measures stays."""
         with self.service("removing a version"):
-            found = self.client.get_model_version(version.name, str(version.version))
+            tags, experiment = self.tags(version), self.client.get_run(version.run).info.experiment_id
             self.client.delete_model_version(version.name, str(version.version))
-            if found.model_id:
-                place = urlsplit(self.client.get_logged_model(found.model_id).artifact_location)
-                self.client.delete_logged_model(found.model_id)
+            for model in self._stored(experiment, tags):
+                self.client.delete_logged_model(model.model_id)
+                place = urlsplit(model.artifact_location)
                 if self.embedded and place.scheme in ("", "file"):  # MLflow itself leaves the files where they are
                     shutil.rmtree(url2pathname(place.path), ignore_errors=True)
         shutil.rmtree(self.workspace.state / "models" / version.name / str(version.version), ignore_errors=True)

@@ -273,3 +273,38 @@ def test_two_promotions_at_once_one_wins_and_the_other_is_told(tmp_path: Path) -
     assert registry.current("digits").version == winner
     entries = registry.ledger("digits").entries()[1:]
     assert {(entry.what, entry.after) for entry in entries} == {("promoted", winner), ("refused", loser)}
+
+
+def test_old_versions_go_but_none_that_is_needed(registry: Registry, workspace: Workspace) -> None:
+    first = registered.promote(workspace)  # a champion of old: a rollback may lead to it
+    loser = registered.register(workspace, seed=1)
+    files = files_of(workspace, loser)
+    second = registered.promote(workspace, seed=2)
+    newest = registered.register(workspace, seed=3)
+    registry.challenge(newest)
+    gone = registry.prune("digits", 1)
+    assert [version.version for version in gone] == [loser.version]
+    assert not files.exists()
+    assert [version.version for version in registry.versions("digits")] == [first.version, second.version, newest.version]
+    assert registry.prune("digits", 1) == []
+    assert registry.ledger("digits").entries()[-1].what == "pruned"
+    assert registry.rollback("digits", "still there").after == first.version
+
+
+def test_a_ledger_cut_off_at_its_end_shows_by_the_hash_kept_in_mlflow(registry: Registry, workspace: Workspace) -> None:
+    registered.promote(workspace)
+    registered.promote(workspace, seed=1)
+    assert registry.verify("digits") == []
+    path = registry.ledger("digits").path
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    assert "cut off" in registry.verify("digits")[0]
+
+
+def test_the_challenger_is_named_until_it_is_champion(registry: Registry, workspace: Workspace) -> None:
+    version = registered.register(workspace)
+    registry.challenge(version)
+    assert registry.alias("digits", "challenger") == version.version
+    registry.promote(version, expected=None, why="first")
+    assert registry.alias("digits", "challenger") is None
+    registry.challenge(version)
+    assert registry.alias("digits", "challenger") is None
