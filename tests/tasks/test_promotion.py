@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from commands.approve import answer
 from genwright import __version__
 from genwright.adapters.mlflow import GATE, Registry
 from genwright.dataset import Dataset
+from genwright.errors import ModelError
 from genwright.evaluate import evaluate, evaluation_set
-from genwright.records import DatasetVersion, Decision, ModelVersion, Part, Promoted
+from genwright.ledger import person
+from genwright.records import Approval, DatasetVersion, Decision, ModelVersion, Part, Promoted
 from genwright.run import Run
 from genwright.workspace import Settings, Workspace
+from tasks.approve import approve
 from tasks.gate import gate
 from tasks.promote import promote
 from tasks.register import register
@@ -122,3 +126,57 @@ def test_a_champion_of_another_size_is_left_to_a_person(workspace: Workspace) ->
     decision = gate.fn(run, registered.register(workspace, seed=1), scores)
     assert not decision.promote
     assert "another kind or size" in decision.reason
+
+
+@pytest.fixture
+def asked(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, ModelVersion, Decision]:
+    """A run whose version passed, and that leaves the last word to a person; no server to ask through."""
+    monkeypatch.setenv("GENWRIGHT_WORKSPACE", str(workspace.root))
+    run = run_of(workspace, promotion={"policy": "approval"})
+    version, decision, outcome = stages(run)
+    assert outcome.what == "waits"
+    assert "genwright approve digits" in outcome.reason
+    assert approve(run, version, decision) is None
+    assert Registry(workspace).ledger("digits").asked() == version.version
+    return run, version, decision
+
+
+def test_a_person_approves_and_the_ledger_says_who(asked: tuple[Run, ModelVersion, Decision]) -> None:
+    run, version, _ = asked
+    assert "champion now" in answer("digits", "approve", "crisp")
+    registry = Registry(run.workspace)
+    assert registry.champion("digits") == version
+    entry = registry.ledger("digits").entries()[-1]
+    assert (entry.what, entry.why, entry.who) == ("promoted", "crisp", person())
+    with pytest.raises(ModelError, match="No version of digits waits"):
+        answer("digits", "approve", "again")
+
+
+def test_a_person_rejects_and_is_not_asked_again(asked: tuple[Run, ModelVersion, Decision]) -> None:
+    run, version, decision = asked
+    assert "rejected" in answer("digits", "reject", "blurred")
+    said = approve(run, version, decision)
+    assert said is not None
+    assert (said.approved, said.why) == (False, "blurred")
+    outcome = promote.fn(run, version, decision, said)
+    assert outcome.what == "refused"
+    assert "blurred" in outcome.reason
+    registry = Registry(run.workspace)
+    assert registry.champion("digits") is None
+    assert [entry.what for entry in registry.ledger("digits").entries()] == ["asked", "rejected"]
+
+
+def test_an_answer_that_did_not_come_in_time_is_a_no(asked: tuple[Run, ModelVersion, Decision]) -> None:
+    run, version, decision = asked
+    late = Approval(approved=False, who="genwright", why="nobody answered within 3d")
+    assert promote.fn(run, version, decision, late).what == "refused"
+    assert Registry(run.workspace).champion("digits") is None
+
+
+def test_an_approved_version_is_promoted_in_the_name_of_who_approved(asked: tuple[Run, ModelVersion, Decision]) -> None:
+    run, version, decision = asked
+    outcome = promote.fn(run, version, decision, Approval(approved=True, who="ada", why="crisp"))
+    assert outcome.promoted
+    entry = Registry(run.workspace).ledger("digits").entries()[-1]
+    assert (entry.who, entry.after) == ("ada", version.version)
+    assert entry.why.startswith("crisp (")
