@@ -6,10 +6,12 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,13 @@ class Studio:
         assert services is not None
         there = httpx.get(f"{services.prefect_api}/deployments/name/{name}").json()
         httpx.post(f"{services.prefect_api}/deployments/{there['id']}/create_flow_run", json={}).raise_for_status()
+
+    def runs_in_database(self) -> list[tuple[str, str]]:
+        """Name and kind of state of every retraining, also while nothing is up."""
+        wanted = """select flow_run.name, flow_run.state_type from flow_run
+            join flow on flow.id = flow_run.flow_id where flow.name = 'retrain'"""
+        with closing(sqlite3.connect(self.workspace.state / "prefect" / "prefect.db")) as database:
+            return database.execute(wanted).fetchall()
 
     def runs(self, flow: str = "retrain") -> list[dict[str, Any]]:
         services = running(self.workspace)
@@ -204,3 +213,43 @@ def test_what_may_call_for_a_retraining_is_measured_and_told(studio: Studio) -> 
     assert "mmd is" in told["quality"]
     assert "days are allowed" in told["age"]
     studio.until(lambda: [run for run in studio.runs() if run["parameters"]["why"] in told.values()], "a retraining")
+
+
+def test_slots_that_were_missed_are_made_up_for_once(studio: Studio) -> None:
+    put(studio.root / "recipes" / "shapes.yaml", "watch", None)
+    studio.up()
+    studio.genwright("run", "shapes")
+    studio.genwright("schedule", "shapes", "15s")
+    studio.until(lambda: "shapes: nothing new" in names(studio.runs()), "a retraining on schedule")
+    listed = json.loads(studio.genwright("schedules", "--json"))
+    assert (listed[0]["schedule"], listed[0]["served"]) == ("every 15s", True)
+    studio.genwright("down")
+    assert studio.process is not None
+    assert studio.process.wait(30) == 0
+    ended = len([run for run in studio.runs_in_database() if run[1] == "COMPLETED"])
+    time.sleep(40)  # two slots and more
+    studio.genwright("schedule", "shapes", "--pause")
+    studio.up()
+    studio.until(lambda: "a slot was missed" in str(studio.runs()), "the run that makes up for them")
+    studio.until(lambda: names(studio.runs()).count("shapes: merged") >= 2, "the merged slots")
+    time.sleep(20)
+    made_up = [run for run in studio.runs() if run["state"]["type"] == "COMPLETED"]
+    assert len(made_up) == ended + 1
+    assert len(Registry(studio.workspace).versions("shapes")) == 1  # the same slot, or another: nothing was new
+
+
+def test_a_second_up_says_that_one_is_running(studio: Studio) -> None:
+    services = studio.up()
+    second = subprocess.run(
+        [sys.executable, "-m", "commands.app", "up"], env=studio.environment, cwd=studio.root, capture_output=True, text=True
+    )
+    assert second.returncode == 1
+    assert services.prefect in second.stderr
+    assert "genwright down" in second.stderr
+    family = psutil.Process(studio.process.pid).children(recursive=True)  # type: ignore[union-attr]
+    studio.process.kill()  # type: ignore[union-attr]
+    studio.process.wait()  # type: ignore[union-attr]
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert not alive, [process.cmdline() for process in alive]
+    assert running(studio.workspace) is None
+    studio.up()  # what the killed one left is in nobody's way
