@@ -9,10 +9,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -132,7 +134,36 @@ def names(runs: list[dict[str, Any]]) -> list[str]:
     return [run["name"] for run in runs]
 
 
+@contextmanager
+def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The address of a server that takes notifications, and what it got."""
+    got: list[dict[str, Any]] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Hook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/very-secret", got
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 def test_new_files_lead_to_a_new_champion_without_a_hand(studio: Studio) -> None:
+    with webhook() as (address, told):
+        studio.environment["GENWRIGHT_WEBHOOK"] = address
+        without_a_hand(studio, lambda: [m["name"] for m in told if m["event"] == "genwright.model.promoted"])
+    assert "very-secret" not in studio.log()
+
+
+def without_a_hand(studio: Studio, told: Callable[[], list[str]]) -> None:
     services = studio.up()
     assert json.loads(studio.genwright("run", "shapes", "--json"))["champion"] == 1
 
@@ -173,6 +204,7 @@ def test_new_files_lead_to_a_new_champion_without_a_hand(studio: Studio) -> None
     assert re.search(r"worker \| +train  round 1 .*", studio.log())
     assert "CRASHED" in [run["state"]["type"] for run in studio.runs()]
 
+    studio.until(lambda: told() == ["shapes"] * 4, "the news of four promotions", 60)
     family = psutil.Process(studio.process.pid).children(recursive=True)  # type: ignore[union-attr]
     studio.process.terminate()  # type: ignore[union-attr]
     assert studio.process.wait(60) == 0  # type: ignore[union-attr]
