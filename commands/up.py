@@ -125,9 +125,10 @@ class Up:
             server.stop()
 
     def _announce(self, addresses: Services) -> None:
-        typer.echo(f"  runs, schedules, approvals   {addresses.prefect}")
-        typer.echo(f"  models and measures          {addresses.mlflow}")
-        typer.echo(f"  log                          {self.log}")
+        typer.echo(f"  runs and approvals   {addresses.prefect}/runs")
+        typer.echo(f"  schedules            {addresses.prefect}/deployments")
+        typer.echo(f"  models               {addresses.mlflow}/#/models")
+        typer.echo(f"  log                  {self.log}")
         typer.echo("Ctrl-C or `genwright down` stops all of it.")
 
     def _say(self, who: str, line: str) -> None:

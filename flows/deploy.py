@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLi
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events import DeploymentEventTrigger
+from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
 from prefect.states import Cancelled, Crashed
 
@@ -98,8 +100,10 @@ class Served:
                     if flow == retrain.name:
                         self._missed.add(_recipe_of(run))
 
-    async def follow(self, recipes: list[Recipe]) -> None:
-        """Deploy what is new or changed."""
+    async def follow(self, recipes: list[Recipe], names: set[str]) -> None:
+        """Deploy what is new or changed among the recipes, and take away what is not among the names any more."""
+        for name in set(self._made) - names:
+            await self._withdraw(name)
         for recipe in recipes:
             told = fingerprint(recipe.schedule, recipe.watch, recipe.description, recipe.name)
             if self._made.get(recipe.name) == told:
@@ -108,8 +112,21 @@ class Served:
                 made = await self.runner.aadd_deployment(deployment)
                 if deployment.flow_name == retrain.name and recipe.name not in self._made:
                     await self._make_up(recipe.name, made)
+            if not recipe.watch.triggers:
+                await self._remove(watch.name, recipe.name)
             self._made[recipe.name] = told
             say("serve", f"{recipe.name}: {recipe.schedule.words if recipe.schedule else 'retrained when asked or triggered'}")
+
+    async def _remove(self, flow: str, name: str) -> None:
+        with suppress(ObjectNotFound):
+            deployment = await self.client.read_deployment_by_name(f"{flow}/{name}")
+            await self.client.delete_deployment(deployment.id)
+
+    async def _withdraw(self, name: str) -> None:
+        for flow in (retrain.name, watch.name):
+            await self._remove(flow, name)
+        del self._made[name]
+        say("serve", f"{name}: its recipe is gone")
 
     async def _make_up(self, name: str, deployment: Any) -> None:
         """One run for all slots that were missed, or for a retraining that was left unfinished and has no successor."""

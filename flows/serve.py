@@ -40,6 +40,7 @@ class Worker(Runner):
 
 async def serve(workspace: Workspace) -> None:
     """Until SIGTERM."""
+    recipes = Recipes(workspace)
     worker, ways = (
         Worker(name="genwright", pause_on_shutdown=False, heartbeat_seconds=HEARTBEAT_SECONDS),
         configured(Settings()),
@@ -49,23 +50,33 @@ async def serve(workspace: Workspace) -> None:
         await automations(client)
         await notifications(client, await worker.aadd_flow(notify, "people", tags=["genwright"]) if ways else None)
         await served.recover()
-        await served.follow(recipes(workspace))
+        await served.follow(*recipes.read())
         async with anyio.create_task_group() as group:
             group.start_soon(worker.start)
             while True:
                 await anyio.sleep(NOTICE_SECONDS)
-                await served.follow(recipes(workspace))
+                await served.follow(*recipes.read())
 
 
-def recipes(workspace: Workspace) -> list[Recipe]:
-    """The recipes that can be read; of one that cannot, it is said why, and its deployments stay as they are."""
-    found = []
-    for path in sorted(workspace.recipes.glob("*.yaml")):
-        try:
-            found.append(load(path))
-        except GenwrightError as error:
-            say("serve", str(error))
-    return found
+class Recipes:
+    """The recipes of a workspace as they are now."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace, self._said = workspace, set[str]()
+
+    def read(self) -> tuple[list[Recipe], set[str]]:
+        """The recipes that can be read, and the names of all: of one that cannot it is said why, once, and its deployments
+        stay as they are."""
+        found, names = [], set()
+        for path in sorted(self._workspace.recipes.glob("*.yaml")):
+            names.add(path.stem)
+            try:
+                found.append(load(path))
+            except GenwrightError as error:
+                if str(error) not in self._said:
+                    say("serve", str(error))
+                self._said.add(str(error))
+        return found, names | {recipe.name for recipe in found}
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Literal
 
 import psutil
 
-from genwright import __version__
+from genwright import __version__, services
 from genwright.records import Record
 from genwright.workspace import Settings, Workspace
 
@@ -38,6 +38,7 @@ def check(workspace: Workspace, settings: Settings, probes: dict[str, Probe]) ->
     yield Finding(what="genwright", state="ok", found=f"{__version__}, workspace {workspace.root}")
     yield from _machine(workspace)
     yield from _torch(settings)
+    yield _up(workspace)
     for name, variable in (("prefect", "PREFECT_API_URL"), ("mlflow", "MLFLOW_TRACKING_URI")):
         yield _service(name, variable, probes[name])
     yield from _clients()
@@ -68,6 +69,14 @@ def _torch(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             what="gpu", state="note", found="there is one, but PyTorch is a CPU build", do="lift the torch pin: see the README"
         )
+
+
+def _up(workspace: Workspace) -> Finding:
+    there = services.running(workspace)
+    if there is not None:
+        return Finding(what="up", state="ok", found=f"process {there.process}: {there.prefect}, {there.mlflow}")
+    do = "`genwright up` retrains on schedules and events" if any(workspace.recipes.glob("*.yaml")) else ""
+    return Finding(what="up", state="ok", found="does not run; nothing is retrained by itself", do=do)
 
 
 def _service(name: str, variable: str, probe: Probe) -> Finding:
