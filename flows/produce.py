@@ -14,7 +14,7 @@ from genwright.errors import TrainingError
 from genwright.metric import metrics
 from genwright.plan import first_plan, measure_of
 from genwright.recipe import Recipe
-from genwright.records import Evaluation, Outcome, Plan, Round
+from genwright.records import Evaluation, Outcome, Plan, Round, Selection
 from genwright.run import Run
 from genwright.spending import Meter, metered
 from genwright.workspace import Settings, Workspace
@@ -33,6 +33,7 @@ from tasks.report import report
 from tasks.select import select
 from tasks.track import end, open_run, record_round
 from tasks.train import train
+from tasks.turn import turn
 
 
 @flow(name="genwright", flow_run_name="{recipe.name}", validate_parameters=False)
@@ -60,16 +61,8 @@ def _produce(
     run = Run(recipe, version, workspace, settings, origin)
     meter.identity = run.identity
     parent = open_run(run)
-    afford_race(run)
-    selection = select(run)
-    rounds: list[Round] = []
-    plan: Plan | None = first_plan(recipe, selection, run.dataset, settings)
-    while plan is not None and afford(run, plan, selection):
-        trained = train(run, plan)
-        evaluation = evaluate(run, trained)
-        diagnosis = diagnose(run, trained, evaluation)
-        rounds.append(record_round(run, parent, trained, evaluation, diagnosis))
-        plan = diagnosis.next_plan
+    with turn(workspace, meter):
+        selection, rounds = _rounds(run, parent)
     best = best_round(rounds, recipe)
     assert best.model is not None
     assert best.evaluation is not None
@@ -84,6 +77,21 @@ def _produce(
     end(run, parent, outcome)
     announce(outcome)
     return outcome
+
+
+def _rounds(run: Run, parent: str) -> tuple[Selection, list[Round]]:
+    """Select, then train, evaluate and diagnose until the diagnosis asks for no further round, or time is used up."""
+    afford_race(run)
+    selection = select(run)
+    rounds: list[Round] = []
+    plan: Plan | None = first_plan(run.recipe, selection, run.dataset, run.settings)
+    while plan is not None and afford(run, plan, selection):
+        trained = train(run, plan)
+        evaluation = evaluate(run, trained)
+        diagnosis = diagnose(run, trained, evaluation)
+        rounds.append(record_round(run, parent, trained, evaluation, diagnosis))
+        plan = diagnosis.next_plan
+    return selection, rounds
 
 
 def best_round(rounds: list[Round], recipe: Recipe) -> Round:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
+from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
@@ -26,8 +27,8 @@ ENDED = {"promoted": "promoted", "refused": "refused", "waits": "waits for a per
 def retrain(name: str, why: str = "on schedule") -> State:
     """Retrain the model of a recipe. The name of the run says what came of it.
 
-    One training at a time on a machine; a retraining that finds another one of the same recipe at work is merged into it.
-    What a killed one left unfinished is taken up where it stopped, on the data it had.
+    One that finds another run of the same recipe at work is merged into it. What a killed one left unfinished is taken up
+    where it stopped, on the data it had.
     """
     workspace, settings, began = Workspace(), Settings(), datetime.now(UTC)
     recipe = load(workspace.recipes / f"{name}.yaml")
@@ -39,11 +40,8 @@ def retrain(name: str, why: str = "on schedule") -> State:
         exclusive(lock, busy=f"Another process is running {name} in this workspace."),
         requested(workspace, name, why, str(flow_run.id), _cancelled) as request,
     ):
-        if holder(workspace.lock("training")) is not None:
-            say("retrain", "another recipe is being trained on this machine; waiting for its end")
-        with exclusive(workspace.lock("training"), busy="", wait=True):
-            say("retrain", f"{name}: {request.why}")
-            outcome = produce.fn(recipe, workspace, settings, request.data, going_on=True)
+        say("retrain", f"{name}: {request.why}")
+        outcome = produce.fn(recipe, workspace, settings, request.data, going_on=True)
         merge(name, began)
     title(f"{name}: {ENDED[outcome.what]}")
     return Completed(message=outcome.verdict)
@@ -52,5 +50,8 @@ def retrain(name: str, why: str = "on schedule") -> State:
 def _cancelled(run: str) -> bool:
     """Whether a person cancelled a flow run."""
     with get_client(sync_client=True) as client:
-        state = client.read_flow_run(run).state  # type: ignore[arg-type]
+        try:
+            state = client.read_flow_run(run).state  # type: ignore[arg-type]
+        except ObjectNotFound:  # of another server
+            return False
     return state is not None and (state.is_cancelled() or state.is_cancelling())

@@ -61,7 +61,7 @@ def _watched(recipe: Recipe, workspace: Workspace, settings: Settings, champion:
         settings=settings,
         champion=champion,
         bundle=bundle,
-        trained_on=as_read_by(bundle, trained_on, workspace.state / "datasets" / f"as-{champion.weights[:16]}"),
+        trained_on=as_read_by(bundle, trained_on, workspace.state / "datasets" / recipe.name / f"as-{champion.weights[:16]}"),
         seen=seen(data.export(recipe.name, looked_at)),
         tried=tried,
         folder=folder,

@@ -144,6 +144,7 @@ def test_pairs_of_texts_run_through_the_same_flow(tmp_path: Path) -> None:
         (["--set", "trian.seed=1"], "did you mean 'train'"),
         (["--set", "sources.0.path=nowhere"], "nowhere"),
         (["--set", "sources.0.include=['*.xyz']"], "xyz"),
+        (["--set", "limits.minutes_per_run=2", "--set", "train.budget={minutes: 5}"], "limits.minutes_per_run"),
     ],
 )
 def test_bad_input_gets_an_answer_and_promotes_nothing(shapes: Path, change: list[str], said: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from genwright.durable import replacing, write_json, write_text
 from genwright.errors import DataError
 from genwright.records import DatasetContents, Record
 from genwright.tree import tree
+
+EXPORTS = 4  # exported versions kept for a recipe, those used last
 
 
 class DataVersion(Record):
@@ -77,10 +80,14 @@ class Data(Stages):
         Raises DataError when there is no such version or its bytes are gone.
         """
         version = self._find(recipe, digest)
-        out = self.workspace.state / "datasets" / version.digest.removesuffix(".dir")
+        out = self.workspace.state / "datasets" / recipe / version.digest.removesuffix(".dir")
         with self._repo() as repo:
             if tree(out).digest == version.digest:
+                os.utime(out)
                 return out
+            used = sorted(out.parent.iterdir(), key=lambda folder: folder.stat().st_mtime) if out.parent.is_dir() else []
+            for folder in used[: 1 - EXPORTS]:
+                shutil.rmtree(folder)
             listing = self.cache.listing(version.digest)
             if listing is None and repo.config["core"].get("remote"):
                 self._fetch(repo, recipe, version)

@@ -1,8 +1,9 @@
 """Drift: what comes now is not what the model was trained on.
 
 Two signs. The champion's own loss on the new items against its loss on its test items, which it has not seen either: the
-difference of the means with a bootstrap interval. And the distance between new items and training items in the features
-that measure samples, against the distance between test items and training items, where items have such features.
+difference of the means with a bootstrap interval. And the distance between the centres of new items and training items,
+against what chance would give with as many of the test items: pictures in the features that measure samples, sequences in
+the square roots of how often each token occurs (Hellinger's distance).
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from pydantic import Field
 
 from genwright import bundle, features
 from genwright.architecture import Architecture
-from genwright.dataset import Dataset
+from genwright.dataset import Dataset, Split
 from genwright.neighbours import flat
 from genwright.records import Record
-from genwright.shapes import Signal
+from genwright.shapes import Signal, Tokens
 from genwright.trigger import Finding, Trigger, triggers
 
 if TYPE_CHECKING:
@@ -67,10 +68,13 @@ class Drift(Trigger):
         return bool(low > least), f"{words} (difference {low:.3g} to {high:.3g}, more than {least:.3g} counts)"
 
     def _place(self, model: Architecture, fresh: Dataset, old: Dataset, random: np.random.Generator) -> tuple[bool, str] | None:
-        if not isinstance(model.content, Signal) or features.applies(model.content) is not None:
+        if isinstance(model.content, Tokens):
+            train, test, new = (frequencies(split, model.content) for split in (old.train, old.test, fresh.test))
+        elif isinstance(model.content, Signal) and features.applies(model.content) is None:
+            ruler = features.learn(old.train, model.content)
+            train, test, new = (ruler(flat(split, MOST)).numpy() for split in (old.train, old.test, fresh.test))
+        else:
             return None
-        ruler = features.learn(old.train, model.content)
-        train, test, new = (ruler(flat(split, MOST)).numpy() for split in (old.train, old.test, fresh.test))
         away, home = centre_distance(new, train), centre_distance(test, train)
         both = np.concatenate([new, test])
         chance = []
@@ -80,6 +84,15 @@ class Drift(Trigger):
         high = float(np.quantile(chance, 0.975))
         words = f"new items lie {away:.3g} from the training items in features, test items {home:.3g}"
         return bool(away > max(high, 2 * home)), f"{words} (chance alone reaches {high:.3g})"
+
+
+def frequencies(split: Split, content: Tokens) -> NDArray[np.float32]:
+    """(n, vocab) square roots of the share each token has in each of the first items."""
+    rows = np.zeros((min(MOST, len(split)), content.vocab), dtype=np.float32)
+    for place in range(len(rows)):
+        tokens = split.content.tokens(place)
+        rows[place] = np.sqrt(np.bincount(tokens, minlength=content.vocab)[: content.vocab] / max(1, len(tokens)))
+    return rows
 
 
 def losses(model: Architecture, data: Dataset) -> NDArray[np.float64]:

@@ -17,8 +17,10 @@ from genwright.collect import specify as collect_spec
 from genwright.dataset import Dataset
 from genwright.fit import Fit
 from genwright.recipe import Recipe, parse
-from genwright.records import ModelVersion
+from genwright.records import ModelVersion, Part
+from genwright.shapes import Tokens
 from genwright.trigger import Finding, triggers
+from genwright.triggers.drift import centre_distance, frequencies
 from genwright.watch import Watched, seen
 from genwright.workspace import Settings, Workspace
 from tests import made
@@ -128,6 +130,16 @@ def test_too_few_items_conclude_nothing(look: Any, kind: str) -> None:
     found = look(kind, row=6, n=5)
     assert not found.fired
     assert "30 are needed" in found.why
+
+
+def test_texts_of_other_words_lie_elsewhere(tmp_path: Path) -> None:
+    text = Part(kind="text", options={"vocab": 300, "length": 32})
+    data = made.dataset(tmp_path / "data", text)
+    assert isinstance(data.contents.content, Tokens)
+    train, test = (frequencies(split, data.contents.content) for split in (data.train, data.test))
+    assert np.allclose((train**2).sum(axis=1), 1, atol=1e-5)
+    other = np.roll(test, 7, axis=1)
+    assert centre_distance(other, train) > 2 * centre_distance(test, train)
 
 
 def test_age_counts_from_the_last_training(look: Any) -> None:

@@ -1,0 +1,33 @@
+"""Trainings take turns, and waiting for one's turn costs nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from genwright.durable import exclusive
+from genwright.spending import Meter
+from genwright.workspace import Workspace
+from tasks.turn import turn
+
+
+def test_a_second_training_waits_and_its_waiting_does_not_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    workspace = Workspace(tmp_path)
+    held, ended = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with exclusive(workspace.lock("training"), busy=""):
+            held.set()
+            time.sleep(0.5)
+            ended.set()
+
+    threading.Thread(target=other).start()
+    held.wait()
+    meter = Meter("digits", workspace, gpu=False)
+    with turn(workspace, meter):
+        assert ended.is_set()
+    assert meter.read().wall_seconds < 0.4
+    assert "waiting for its end" in capsys.readouterr().err
