@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from genwright.gate import COMPARISON
+from genwright.gate import COMPARISON, MEMORY
 from genwright.recipe import Recipe
 from genwright.records import Decision, Diagnosis, GateVerdict, ModelVersion, Promoted, Record, Round
 
@@ -27,7 +27,10 @@ def next_steps(
     if promotion.what == "waits":
         steps = [
             Step(
-                words="Look at the samples; promote the version if they are good.", command=f"genwright promote {name} {number}"
+                words="Look at the samples; promote the version if they are good.",
+                command=f"genwright approve {name}"
+                if recipe.promotion.policy == "approval"
+                else f"genwright promote {name} {number}",
             )
         ]
     elif promotion.what == "refused":
@@ -61,6 +64,9 @@ def _after(verdict: GateVerdict, recipe: Recipe) -> Step:
     if verdict.name == COMPARISON:
         asked = "; `promotion.margin` says how much better it must be" if recipe.promotion.margin else ""
         return Step(words=f"The champion stays: {verdict.reason}. More data or a larger budget may give a better model{asked}.")
+    if verdict.name == MEMORY:
+        more = "keep the earlier items in the data (`retain: true`), or give it more samples and steps"
+        return Step(words=f"{_sentence(verdict.reason)} To remember what it knew, {more}.")
     if verdict.value is None or verdict.bound is None:
         words = f"{_sentence(verdict.reason)} `accept.{verdict.name}` cannot be met without the measure: it may need more data,"
         return Step(words=f"{words} a larger `split.test`, or the line taken out of the recipe.")

@@ -21,7 +21,8 @@ class Evaluand:
     """`side` is the held-out split measured against; `count` how many samples are drawn, `seed` from which seed.
 
     Samples are conditioned like the data: classes in equal shares for a Label, the held-out items' own conditions
-    (repeated in order) for anything else.
+    (repeated in order) for anything else. `share` is how much of what the model is to know the held-out items are: 1, or
+    less where they are those of earlier, smaller data.
     """
 
     model: Architecture
@@ -32,6 +33,7 @@ class Evaluand:
     options: SampleOptions
     device: str = "cpu"
     batch: int = 128
+    share: float = 1.0
     _drawn: dict[str, Tensor] = field(default_factory=dict)
 
     @property

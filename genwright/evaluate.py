@@ -70,15 +70,23 @@ def held_out_losses(
 
 
 def evaluate(
-    folder: Path, dataset: Dataset, recipe: Recipe, settings: Settings, *, only: Collection[str] | None = None
+    folder: Path,
+    dataset: Dataset,
+    recipe: Recipe,
+    settings: Settings,
+    *,
+    only: Collection[str] | None = None,
+    share: float = 1.0,
 ) -> Evaluation:
     """Every measure that suits the model (or those in `only`), on the test split, with intervals. A measure that cannot
-    be taken is listed with its reason: too few held-out items, or not of this kind."""
+    be taken is listed with its reason: too few held-out items, or not of this kind. `share`: see Evaluand."""
     began = time.monotonic()
     device = str(choose(settings))
     loaded = bundle.load(folder, device)
     sampling = recipe.sampling.get(loaded.info.family, {})
-    subject = evaluand(loaded.model, dataset, side="test", count=recipe.samples, sampling=sampling, seed=SEED, device=device)
+    count = max(recipe.samples, round(min(recipe.samples, len(dataset.test)) / share))
+    subject = evaluand(loaded.model, dataset, side="test", count=count, sampling=sampling, seed=SEED, device=device)
+    subject.share = share
     measures: dict[str, Measured] = {}
     unmeasured: dict[str, str] = {}
     for name, kind in metrics.all().items():

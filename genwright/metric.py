@@ -21,6 +21,7 @@ class Metric(ABC):
     better: ClassVar[Literal["lower", "higher"]]
     explain: ClassVar[str]  # one sentence for a person who is no expert
     minimum: ClassVar[int] = 30  # held-out items below which the measure says nothing
+    memory: ClassVar[str] = ""  # the measure that says whether earlier items are still known, where this one cannot
 
     @classmethod
     @abstractmethod

@@ -72,7 +72,7 @@ def _memory(run: Run, registry: Registry, version: ModelVersion, champion: Model
     data version that is gone fails, so that only a person can decide."""
     if champion.data == run.version.digest:
         return None
-    name, measure = f"memory-{version.version}-{champion.version}", measure_of(run.recipe)
+    name, measure = f"memory-{version.version}-{champion.version}", library.memory_of(run.recipe)
     known = run.recall(name, GateVerdict)
     if known is not None:
         return known
@@ -81,10 +81,11 @@ def _memory(run: Run, registry: Registry, version: ModelVersion, champion: Model
         if evaluate.evaluation_set(earlier, run.recipe) == evaluate.evaluation_set(run.cleaned, run.recipe):
             return None
         scores = []
-        for model in (version, champion):
+        part = min(1.0, len(earlier.test) / max(1, len(run.cleaned.test)))
+        for model, share in ((version, part), (champion, 1.0)):
             folder = registry.download(model)
             with reread(folder, earlier, run.folder) as dataset:
-                scores.append(evaluate.evaluate(folder, dataset, run.recipe, run.settings, only={measure}))
+                scores.append(evaluate.evaluate(folder, dataset, run.recipe, run.settings, only={measure}, share=share))
     except (DataError, Incomparable) as error:
         return GateVerdict(name=library.MEMORY, passed=False, reason=f"{error.what}; only a person can decide")
     return run.keep(name, library.remembers(scores[0], scores[1], run.recipe))

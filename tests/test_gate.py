@@ -131,19 +131,31 @@ def test_a_failed_gate_refuses_even_what_beats_the_champion() -> None:
 
 
 def test_a_challenger_that_has_surely_forgotten_is_refused() -> None:
-    worse = remembers(evaluation(measures={"mmd": measured(3.0)}), evaluation("old"), recipe())
+    def covering(value: float, model: str = "new") -> Evaluation:
+        return evaluation(model, measures={"coverage": measured(value, 0.05)})
+
+    worse = remembers(covering(0.5), covering(0.9, "old"), recipe())
     assert not worse.passed
-    assert "worse beyond chance" in worse.reason
-    same = remembers(evaluation(measures={"mmd": measured(1.15)}), evaluation("old"), recipe())
+    assert "it has forgotten some of it" in worse.reason
+    assert remembers(covering(0.83), covering(0.9, "old"), recipe()).passed  # by less than a tenth
+    same = remembers(covering(0.88), covering(0.9, "old"), recipe())
     assert same.passed
-    unknown = remembers(evaluation(measures={}, unmeasured={"mmd": "too few"}), evaluation("old"), recipe())
+    unknown = remembers(evaluation(measures={}, unmeasured={"coverage": "too few"}), covering(0.9, "old"), recipe())
     assert not unknown.passed
     assert "too few" in unknown.reason
     better = evaluation(measures={"mmd": measured(0.5)})
     assert judge(better, evaluation("old"), recipe(), champion_version=1, memory=same).promote
     refused = judge(better, evaluation("old"), recipe(), champion_version=1, memory=worse)
     assert not refused.promote
-    assert "worse beyond chance" in refused.reason
+    assert "forgotten" in refused.reason
+
+
+def test_earlier_texts_are_asked_of_by_their_own_measure() -> None:
+    texts = recipe(content={"kind": "text"})
+    worse = evaluation(measures={"bits_per_byte": measured(2.0)})
+    old = evaluation("old", measures={"bits_per_byte": measured(1.5)})
+    assert not remembers(worse, old, texts).passed
+    assert remembers(evaluation(measures={"bits_per_byte": measured(1.55)}), old, texts).passed
 
 
 def test_a_champion_that_has_to_go_need_not_be_beaten() -> None:

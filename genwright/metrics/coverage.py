@@ -20,7 +20,8 @@ class Coverage(Metric):
     """Share of held-out items with a sample inside the ball that reaches their fifth nearest held-out neighbour.
 
     `detail.density` is how many such balls a sample lies in, against the number expected. As many samples as held-out
-    items are used, so that the value does not rise with the number of samples.
+    items are used (more where those are only a share of what the model knows), so that the value does not rise with the
+    number of samples.
     """
 
     name = "coverage"
@@ -35,7 +36,7 @@ class Coverage(Metric):
         assert isinstance(evaluand.model.content, Signal)
         ruler = features.learn(evaluand.dataset.train, evaluand.model.content)
         held_out = ruler(flat(evaluand.held_out, MOST))
-        samples = ruler(evaluand.samples[: len(held_out)].flatten(1))
+        samples = ruler(evaluand.samples[: round(len(held_out) / evaluand.share)].flatten(1))
         train = ruler(flat(evaluand.dataset.train, len(held_out)))
         radius = torch.cdist(held_out, held_out).kthvalue(min(NEIGHBOURS + 1, len(held_out)), dim=1).values
         inside = torch.cdist(samples, held_out) < radius

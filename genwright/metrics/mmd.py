@@ -22,6 +22,7 @@ class Mmd(Metric):
 
     name = "mmd"
     better = "lower"
+    memory = "coverage"  # the distance to earlier items also grows when new kinds are learned
     explain = "How far the samples as a whole are from real items never seen in training; about 0 for more real items."
 
     @classmethod
