@@ -47,16 +47,21 @@ def command(
     if as_json:
         typer.echo(json.dumps([row.model_dump() for row in rows], indent=2))
         return
+    show(rows)
+
+
+def show(rows: list[Row]) -> None:
+    """A line of facts a version, and one of measures below it, so that eighty columns are enough."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table("version", "", "made", "model", "data", "gate", "measures on held-out items", "licences")
+    console = Console(highlight=False)
     for row in rows:
+        aliases = f" ({', '.join(row.aliases)})" if row.aliases else ""
+        console.print(Text(f"version {row.version}{aliases}", style="bold"), Text(f"  made {row.made}, {row.model}"))
         measures = ", ".join(f"{key} {float(value):.3g}" for key, value in row.measures.items())
-        cells = (str(row.version), ", ".join(row.aliases), row.made[:16], row.model, row.data[:8], row.gate, measures)
-        table.add_row(*(Text(cell) for cell in (*cells, row.licences)))
-    Console().print(table)
+        console.print(Text(f"  {measures}"))
+        console.print(Text(f"  data {row.data[:8]} ({row.licences or 'licence unknown'}), gate: {row.gate}"))
 
 
 def _row(registry: Registry, version: ModelVersion, aliases: list[str]) -> Row:
