@@ -228,6 +228,12 @@ def test_a_burst_of_events_leads_to_one_retraining(studio: Studio) -> None:
     assert studio.runs()[0]["parameters"]["why"] == "a burst"
     assert len(Registry(studio.workspace).versions("shapes")) == 2
 
+    # A person asks, on the command line, for another one.
+    asked = json.loads(studio.genwright("retrain", "shapes", "--why", "by hand", "--json"))
+    assert not asked["merged"]
+    studio.until(lambda: [r for r in studio.runs() if r["id"] == asked["flow_run"] and r["state"]["type"] == "COMPLETED"], "it")
+    assert "by hand" in studio.log()
+
 
 def test_what_may_call_for_a_retraining_is_measured_and_told(studio: Studio) -> None:
     triggers = ["drift", "quality", {"kind": "age", "limit": "1s"}]
