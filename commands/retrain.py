@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from genwright.workspace import Settings, Workspace
+from commands.run import here
+from genwright.workspace import Workspace
 
 
 def command(
@@ -26,29 +27,10 @@ def command(
     with deployments(workspace) as served:
         started = served.retrain(name, why) if served is not None and served.served(name) else None
     if started is None:
-        _here(name, why, workspace, as_json)
+        here(name, going_on=True, as_json=as_json)
     elif as_json:
         typer.echo(started.model_dump_json(indent=2))
     elif started.merged:
         typer.echo(f"A retraining of {name} is under way and stands for this one: {started.url}")
     else:
         typer.echo(f"A retraining of {name} was asked for: {started.url}")
-
-
-def _here(name: str, why: str, workspace: Workspace, as_json: bool) -> None:
-    from commands.run import REFUSED, show
-    from genwright.adapters import prefect
-    from genwright.durable import exclusive
-
-    busy = f"Another process is running {name} in this workspace; wait for it, or stop it."
-    with prefect.server(workspace) as server:
-        from flows.produce import produce
-        from genwright.recipe import load
-
-        recipe = load(workspace.recipes / f"{name}.yaml")
-        with exclusive(workspace.lock(f"run-{name}"), busy=busy):
-            server.wait()
-            outcome = produce(recipe, workspace, Settings(), None, True)
-    show(outcome, as_json)
-    if not outcome.stands:
-        raise typer.Exit(REFUSED)

@@ -27,6 +27,18 @@ def command(
 
     Exit code 0: the champion stands; 3: the gate refused the model; 1: an error with what to do about it.
     """
+    here(recipe, override, data=data, as_json=as_json)
+
+
+def here(
+    recipe: str,
+    override: list[str] | None = None,
+    *,
+    data: str | None = None,
+    going_on: bool = False,
+    as_json: bool = False,
+) -> None:
+    """Run a recipe in this process and show what came of it; `going_on` as in `flows.produce`."""
     from genwright.adapters import prefect
     from genwright.durable import exclusive
 
@@ -41,7 +53,7 @@ def command(
             from flows.produce import produce
 
             server.wait()
-            outcome = produce(loaded, workspace, settings, data)
+            outcome = produce(loaded, workspace, settings, data, going_on)
     show(outcome, as_json)
     if not outcome.stands:
         raise typer.Exit(REFUSED)

@@ -34,13 +34,7 @@ async def automations(client: PrefectClient) -> None:
     crashed = AutomationCore(
         name="genwright: a crashed retraining is taken up again",
         description="It goes on at the last finished stage and step.",
-        trigger=EventTrigger(
-            match={"prefect.resource.id": ["prefect.flow-run.*"]},
-            match_related={"prefect.resource.role": "flow", "prefect.resource.name": "retrain"},
-            expect={"prefect.flow-run.Crashed"},
-            posture="Reactive",
-            threshold=1,
-        ),
+        trigger=_retraining("Crashed"),
         actions=[RunDeployment(source="inferred")],
     )
     for wanted in (silent, crashed):
@@ -57,15 +51,20 @@ async def notifications(client: PrefectClient, deployment: UUID | None) -> None:
         return
     became = EventTrigger(expect={"genwright.model.*", "genwright.watch.drift"}, posture="Reactive", threshold=1)
     await _install(client, AutomationCore(name=told, trigger=became, actions=[_tell(deployment, "{{ event.payload.why }}")]))
-    broke = EventTrigger(
+    broke = _retraining("Failed")
+    message = "{{ event.payload.validated_state.message }}"
+    await _install(client, AutomationCore(name=failed, trigger=broke, actions=[_tell(deployment, message)]))
+
+
+def _retraining(state: str) -> EventTrigger:
+    """When a run of the flow `retrain` comes to a state."""
+    return EventTrigger(
         match={"prefect.resource.id": ["prefect.flow-run.*"]},
         match_related={"prefect.resource.role": "flow", "prefect.resource.name": "retrain"},
-        expect={"prefect.flow-run.Failed"},
+        expect={f"prefect.flow-run.{state}"},
         posture="Reactive",
         threshold=1,
     )
-    message = "{{ event.payload.validated_state.message }}"
-    await _install(client, AutomationCore(name=failed, trigger=broke, actions=[_tell(deployment, message)]))
 
 
 def _tell(deployment: UUID, text: str) -> RunDeployment:

@@ -11,7 +11,7 @@ from genwright.errors import ModelError
 from genwright.exhibit import Item, item
 from genwright.model import Model
 from genwright.page import environment
-from genwright.records import DatasetContents, ModelVersion
+from genwright.records import DatasetContents, ModelVersion, dotted
 from genwright.upkeep import Canary
 
 ABSENT = "none"
@@ -57,9 +57,9 @@ def write(path: Path, sides: tuple[Side, Side], canaries: list[Canary], device: 
         .get_template("comparison.html.j2")
         .render(
             sides=sides,
-            recipe=_lines(*(_flat(side.recipe or {}) for side in sides)),
+            recipe=_lines(*(_told(side.recipe or {}) for side in sides)),
             recipes_known=a.recipe is not None and b.recipe is not None,
-            data=_lines(*(_flat(side.contents.model_dump(mode="json") if side.contents else {}) for side in sides)),
+            data=_lines(*(_told(side.contents.model_dump(mode="json") if side.contents else {}) for side in sides)),
             measures=_lines(*({k[5:]: v for k, v in side.tags.items() if k.startswith("test.")} for side in sides), all_=True),
             asked=ask((a.folder, b.folder), canaries or [Canary(n=8)], device),
         )
@@ -91,12 +91,5 @@ def _lines(a: dict[str, str], b: dict[str, str], *, all_: bool = False) -> list[
     return [line for line in lines if all_ or line.differs]
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested values as dotted keys."""
-    found: dict[str, str] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{key}.")
-        else:
-            found[prefix + key] = ABSENT if value is None else str(value)
-    return found
+def _told(values: dict[str, Any]) -> dict[str, str]:
+    return {key: ABSENT if value is None else str(value) for key, value in dotted(values).items()}

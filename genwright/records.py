@@ -27,6 +27,17 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def dotted(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values under keys like `a.b`; lists stay whole."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            found |= dotted(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = value
+    return found
+
+
 class Part(Record):
     """A registered part as a recipe names it: `{kind: NAME, option: value, ...}`, options validated by the part."""
 

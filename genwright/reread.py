@@ -14,7 +14,10 @@ from genwright.durable import replacing, sha256, write_json
 from genwright.encode import Writer
 from genwright.errors import ModelError
 from genwright.modality import build
+from genwright.records import DatasetContents
 from genwright.shapes import Label, Signal
+
+OTHER = "it makes content of another kind or size"
 
 
 class Incomparable(ModelError):
@@ -50,9 +53,8 @@ def as_read_by(model: Path, dataset: Dataset, out: Path) -> Dataset:
 def incomparable(model: Path, dataset: Dataset) -> str | None:
     """None, or why a model cannot read the items of a data set, or could not be asked for all its labels."""
     info, contents = bundle.info(model), dataset.contents
-    kinds = [[part and part.kind for part in (x.content_part, x.condition_part)] for x in (info, contents)]
-    if kinds[0] != kinds[1] or (isinstance(info.content, Signal) and info.content != contents.content):
-        return "it makes content of another kind or size"
+    if _differ(info, contents):
+        return OTHER
     if isinstance(info.condition, Label):
         known = getattr(build(info.condition_part, model / "condition"), "labels", []) if info.condition_part else []
         new = sorted(set(contents.labels or []) - set(known))
@@ -60,12 +62,17 @@ def incomparable(model: Path, dataset: Dataset) -> str | None:
     return None
 
 
+def _differ(info: bundle.BundleInfo, contents: DatasetContents) -> bool:
+    """Whether a model and a data set are of different kinds, or arrays of different sizes."""
+    kinds = [[part and part.kind for part in (x.content_part, x.condition_part)] for x in (info, contents)]
+    return kinds[0] != kinds[1] or (isinstance(info.content, Signal) and info.content != contents.content)
+
+
 def _encode(model: Path, dataset: Dataset, out: Path) -> None:
     """Write the items of a data set into the empty folder `out` as a model reads them."""
     info, contents = bundle.info(model), dataset.contents
-    kinds = [[part and part.kind for part in (x.content_part, x.condition_part)] for x in (info, contents)]
-    if kinds[0] != kinds[1] or (isinstance(info.content, Signal) and info.content != contents.content):
-        raise Incomparable("it makes content of another kind or size", got=info.content, allowed=contents.content)
+    if _differ(info, contents):
+        raise Incomparable(OTHER, got=info.content, allowed=contents.content)
     for shard in dataset.folder.glob("items-*.parquet"):
         (out / shard.name).symlink_to(shard)
     for role in ("content", "condition"):

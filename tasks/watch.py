@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,9 +33,8 @@ def measure(recipe: Recipe, workspace: Workspace, settings: Settings) -> list[Fi
         return []
     place = workspace.state / "watch"
     place.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(dir=place, prefix=f"{recipe.name}-")))
-        watched = _watched(recipe, workspace, settings, champion, folder)
+    with TemporaryDirectory(dir=place, prefix=f"{recipe.name}-") as folder:
+        watched = _watched(recipe, workspace, settings, champion, Path(folder))
         found = []
         for part in recipe.watch.triggers:
             kind = triggers.get(part.kind)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import pytest
 
 from genwright.errors import ServiceError
 from genwright.notify import Message, configured, send
 from genwright.workspace import Settings
+from tests.web import webhook
 
 MESSAGE = Message(event="genwright.model.promoted", name="birds", text="birds version 2 is the champion now.")
 
@@ -32,18 +30,8 @@ def serving(server: socketserver.BaseServer) -> Iterator[int]:
 
 
 def test_a_webhook_gets_a_document(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    got: list[dict[str, Any]] = []
-
-    class Hook(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None: ...
-
-    with serving(HTTPServer(("127.0.0.1", 0), Hook)) as port, caplog.at_level(logging.DEBUG):
-        monkeypatch.setenv("GENWRIGHT_WEBHOOK", f"http://127.0.0.1:{port}/hooks/very-secret")
+    with webhook() as (address, got), caplog.at_level(logging.DEBUG):
+        monkeypatch.setenv("GENWRIGHT_WEBHOOK", address)
         settings = Settings()
         assert send(MESSAGE, settings) == ["webhook"]
     assert got[0]["name"] == "birds"

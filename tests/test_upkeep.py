@@ -9,12 +9,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -30,6 +28,7 @@ from genwright.adapters.mlflow import Registry
 from genwright.services import Services, running
 from genwright.workspace import Workspace
 from genwright.yaml_edit import put
+from tests.web import webhook
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 RECIPE: dict[str, Any] = {
@@ -132,28 +131,6 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
 
 def names(runs: list[dict[str, Any]]) -> list[str]:
     return [run["name"] for run in runs]
-
-
-@contextmanager
-def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The address of a server that takes notifications, and what it got."""
-    got: list[dict[str, Any]] = []
-
-    class Hook(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None: ...
-
-    server = HTTPServer(("127.0.0.1", 0), Hook)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/very-secret", got
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def test_new_files_lead_to_a_new_champion_without_a_hand(studio: Studio) -> None:

@@ -37,11 +37,11 @@ class Deployments:
 
     def retrain(self, name: str, why: str) -> Started:
         """Start a retraining of a recipe, unless one is under way."""
-        deployment = self._client.read_deployment_by_name(f"retrain/{name}")
-        running = self._runs(deployment.id, LIVE)
+        deployment = self._id(name)
+        running = self._runs(deployment, LIVE)
         if running:
             return Started(flow_run=str(running[0].id), url=self._page(running[0].id), merged=True)
-        run = self._client.create_flow_run_from_deployment(deployment.id, parameters={"name": name, "why": why})
+        run = self._client.create_flow_run_from_deployment(deployment, parameters={"name": name, "why": why})
         return Started(flow_run=str(run.id), url=self._page(run.id), merged=False)
 
     def served(self, name: str) -> bool:
@@ -49,7 +49,7 @@ class Deployments:
         from prefect.exceptions import ObjectNotFound
 
         try:
-            self._client.read_deployment_by_name(f"retrain/{name}")
+            self._id(name)
         except ObjectNotFound:
             return False
         return True
@@ -58,7 +58,7 @@ class Deployments:
         """Answer the flow run that waits for a person; its address, or None where none waits."""
         from prefect.flow_runs import resume_flow_run
 
-        waiting = self._runs(self._client.read_deployment_by_name(f"retrain/{name}").id, ("PAUSED",))
+        waiting = self._runs(self._id(name), ("PAUSED",))
         if not waiting:
             return None
         resume_flow_run(waiting[0].id, run_input={"decision": decision, "why": why, "who": who})

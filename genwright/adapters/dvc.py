@@ -54,10 +54,7 @@ class Data(Stages):
         version = self._find(recipe, digest)
         targets = [f"{stage}@{recipe}" for stage in OUTS]
         with self._repo() as repo:
-            lock = self.workspace.root / "dvc.lock"
-            before = {
-                path: path.read_text() for path in (lock, *(self._spec(recipe, stage) for stage in OUTS)) if path.exists()
-            }
+            before = self._written(recipe)
             try:
                 self._enter(recipe, version)
                 if repo.config["core"].get("remote") and not (
@@ -102,14 +99,18 @@ class Data(Stages):
 
     def _fetch(self, repo: Any, recipe: str, version: DataVersion) -> None:
         """Get the objects of a version from the remote, leaving dvc.lock and the specs as they are."""
-        names = (self.workspace.root / "dvc.lock", *(self._spec(recipe, stage) for stage in OUTS))
-        before = {path: path.read_text() for path in names if path.exists()}
+        before = self._written(recipe)
         try:
             self._enter(recipe, version)
             repo.fetch(targets=[f"{stage}@{recipe}" for stage in OUTS])
         finally:
             for path, text in before.items():
                 write_text(path, text)
+
+    def _written(self, recipe: str) -> dict[Path, str]:
+        """What `_enter` writes over, as it is now."""
+        paths = (self.workspace.root / "dvc.lock", *(self._spec(recipe, stage) for stage in OUTS))
+        return {path: path.read_text() for path in paths if path.exists()}
 
     def versions(self, recipe: str) -> list[DataVersion]:
         """The versions made so far, oldest first."""

@@ -26,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from genwright import __version__
 from genwright.durable import exclusive
 from genwright.errors import ServiceError
-from genwright.records import CurvePoint, DatasetVersion, Diagnosis, Evaluation, Plan, TrainedModel
+from genwright.records import CurvePoint, DatasetVersion, Diagnosis, Evaluation, Plan, TrainedModel, dotted
 from genwright.workspace import Workspace
 
 RECIPE = "recipe.json"  # artifact of a round: the recipe it was trained by
@@ -168,7 +168,7 @@ class Tracking:
         """The nested run of one round: its number and reason as tags, its plan as parameters."""
         tags = {"mlflow.parentRunId": parent, "genwright.kind": "round", "genwright.round": str(plan.round)}
         run = self._run(recipe, {**tags, "genwright.why": plan.why}, f"round {plan.round}")
-        params = [Param(key, value) for key, value in _flat(plan.model_dump(mode="json")).items()]
+        params = [Param(key, str(value)) for key, value in dotted(plan.model_dump(mode="json")).items()]
         with self.service("logging a plan"):
             self.client.log_batch(run, params=params)
         return run
@@ -273,15 +273,4 @@ def _numbers(point: CurvePoint) -> dict[str, float]:
             found[name] = value
     if point.skipped:
         found["skipped"] = point.skipped
-    return found
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested values as dotted keys."""
-    found: dict[str, str] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{key}.")
-        else:
-            found[prefix + key] = str(value)
     return found
