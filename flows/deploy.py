@@ -16,15 +16,15 @@ from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
 from prefect.states import Cancelled, Crashed
 
-from flows.retrain import retrain
-from flows.watch import watch
-from genwright.recipe import Recipe
-from genwright.records import fingerprint
-from genwright.request import unfinished
-from genwright.twin import trigger
-from genwright.upkeep import Schedule, span
-from genwright.workspace import Workspace
-from tasks.display import say
+from genwright.adapters.prefect.manifest import trigger
+from genwright.core.record import fingerprint
+from genwright.core.workspace import Workspace
+from genwright.flows.retrain import retrain
+from genwright.flows.watch import watch
+from genwright.lifecycle.pending import unfinished
+from genwright.recipes.recipe import Recipe
+from genwright.recipes.upkeep import Schedule, span
+from genwright.tasks.display import say
 
 ONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 LIVE = (StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from prefect import flow
 
-from genwright.notify import Message, send
-from genwright.workspace import Settings
-from tasks.display import say
+from genwright.core.workspace import Settings
+from genwright.lifecycle.notify import Message, send
+from genwright.tasks.display import say
 
 
 @flow(name="notify", flow_run_name="{name} {event}")

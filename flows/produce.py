@@ -9,31 +9,33 @@ from math import inf
 
 from prefect import flow
 
-from genwright.device import choose
-from genwright.errors import TrainingError
-from genwright.metric import metrics
-from genwright.plan import first_plan, measure_of
-from genwright.recipe import Recipe
-from genwright.records import Evaluation, Outcome, Plan, Round, Selection
-from genwright.run import Run
-from genwright.spending import Meter, metered
-from genwright.workspace import Settings, Workspace
-from tasks.afford import afford, afford_race
-from tasks.announce import announce
-from tasks.approve import approve
-from tasks.base import base, unchanged
-from tasks.clean import clean, restore
-from tasks.collect import collect
-from tasks.diagnose import diagnose
-from tasks.evaluate import evaluate
-from tasks.gate import gate
-from tasks.promote import promote
-from tasks.register import register
-from tasks.report import report
-from tasks.select import select
-from tasks.track import end, open_run, record_round
-from tasks.train import train
-from tasks.turn import turn
+from genwright.core.errors import TrainingError
+from genwright.core.workspace import Settings, Workspace
+from genwright.evaluation.metrics.base import metrics
+from genwright.evaluation.records import Evaluation
+from genwright.lifecycle.records import Outcome
+from genwright.lifecycle.run import Run
+from genwright.lifecycle.spending import Meter, metered
+from genwright.models.device import choose
+from genwright.recipes.recipe import Recipe
+from genwright.tasks.approve import approve
+from genwright.tasks.clean import clean, restore
+from genwright.tasks.collect import collect
+from genwright.tasks.diagnose import diagnose
+from genwright.tasks.evaluate import evaluate
+from genwright.tasks.events import announce
+from genwright.tasks.gate import gate
+from genwright.tasks.limits import afford, afford_race
+from genwright.tasks.mlflow_runs import end, open_run, record_round
+from genwright.tasks.one_training import turn
+from genwright.tasks.promote import promote
+from genwright.tasks.register import register
+from genwright.tasks.report import report
+from genwright.tasks.select import select
+from genwright.tasks.starting_point import base, unchanged
+from genwright.tasks.train import train
+from genwright.training.plan import first_plan, measure_of
+from genwright.training.records import Plan, Round, Selection
 
 
 @flow(name="genwright", flow_run_name="{recipe.name}", validate_parameters=False)

@@ -11,14 +11,14 @@ from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows.produce import produce
-from genwright.durable import exclusive, holder
-from genwright.recipe import load
-from genwright.request import requested
-from genwright.workspace import Settings, Workspace
-from tasks.display import say
-from tasks.merge import merge
-from tasks.title import title
+from genwright.core.durable import exclusive, holder
+from genwright.core.workspace import Settings, Workspace
+from genwright.flows.produce import produce
+from genwright.lifecycle.pending import requested
+from genwright.recipes.recipe import load
+from genwright.tasks.coalesce import merge
+from genwright.tasks.display import say
+from genwright.tasks.run_name import title
 
 ENDED = {"promoted": "promoted", "refused": "refused", "waits": "waits for a person", "champion already": "nothing new"}
 

@@ -1,6 +1,6 @@
 """The worker of `genwright up`: serves every recipe's retraining and watching, and takes up what a dead one left.
 
-`python -m flows.serve` runs until it is stopped. Recipes that are written or changed meanwhile are noticed.
+`python -m genwright.flows.serve` runs until it is stopped. Recipes that are written or changed meanwhile are noticed.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import psutil
 from prefect.client.orchestration import get_client
 from prefect.runner import Runner
 
-from flows.automations import automations, notifications
-from flows.deploy import Served
-from flows.notify import notify
-from genwright.errors import GenwrightError
-from genwright.notify import configured
-from genwright.recipe import Recipe, load
-from genwright.workspace import Settings, Workspace
-from tasks.display import say
+from genwright.core.errors import GenwrightError
+from genwright.core.workspace import Settings, Workspace
+from genwright.flows.automations import automations, notifications
+from genwright.flows.deploy import Served
+from genwright.flows.notify import notify
+from genwright.lifecycle.notify import configured
+from genwright.recipes.recipe import Recipe, load
+from genwright.tasks.display import say
 
 NOTICE_SECONDS = 5.0  # after which a changed recipe is deployed again
 HEARTBEAT_SECONDS = 30

@@ -6,10 +6,10 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from genwright.recipe import load
-from genwright.workspace import Settings, Workspace
-from tasks.title import title
-from tasks.watch import measure, tell
+from genwright.core.workspace import Settings, Workspace
+from genwright.recipes.recipe import load
+from genwright.tasks.run_name import title
+from genwright.tasks.watch import measure, tell
 
 
 @flow(name="watch", flow_run_name="{name}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from genwright.model import Model
+    from genwright.sampling.model import Model
 
 __version__ = "0.1.0"
 
@@ -17,10 +17,10 @@ def load(name: str, version: int | None = None, workspace: Path | str | None = N
     `workspace` is the folder that holds `.genwright/`; by default the present one, or GENWRIGHT_WORKSPACE. Raises
     ModelError where there is no such model or its files do not verify, ServiceError where MLflow does not answer.
     """
-    from genwright.adapters.mlflow import Registry
-    from genwright.device import choose
-    from genwright.model import Model
-    from genwright.workspace import Settings, Workspace
+    from genwright.adapters.mlflow.registry import Registry
+    from genwright.core.workspace import Settings, Workspace
+    from genwright.models.device import choose
+    from genwright.sampling.model import Model
 
     registry = Registry(Workspace(None if workspace is None else Path(workspace)))
     wanted = registry.current(name) if version is None else registry.version(name, version)

@@ -10,11 +10,12 @@ from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.runtime import deployment
 
-from genwright.adapters.mlflow import Registry
-from genwright.records import Approval, Decision, ModelVersion
-from genwright.run import Run
-from genwright.upkeep import span
-from tasks.display import say
+from genwright.adapters.mlflow.registry import Registry
+from genwright.lifecycle.records import Approval, Decision
+from genwright.lifecycle.run import Run
+from genwright.models.records import ModelVersion
+from genwright.recipes.upkeep import span
+from genwright.tasks.display import say
 
 POLL = timedelta(seconds=5)
 

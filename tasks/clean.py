@@ -5,12 +5,12 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from genwright import clean as library
-from genwright.adapters.dvc import Data
-from genwright.durable import write_json
-from genwright.recipe import Recipe
-from genwright.records import DatasetContents, DatasetVersion
-from genwright.workspace import Workspace
+from genwright.adapters.dvc.data import Data
+from genwright.core.durable import write_json
+from genwright.core.workspace import Workspace
+from genwright.data import clean as library
+from genwright.data.records import DatasetContents, DatasetVersion
+from genwright.recipes.recipe import Recipe
 
 
 @task(name="clean", cache_policy=NO_CACHE)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from genwright import collect as library
-from genwright.adapters.dvc import Data
-from genwright.durable import write_json
-from genwright.recipe import Recipe
-from genwright.workspace import Workspace
+from genwright.adapters.dvc.data import Data
+from genwright.core.durable import write_json
+from genwright.core.workspace import Workspace
+from genwright.data import collect as library
+from genwright.recipes.recipe import Recipe
 
 
 @task(name="collect", cache_policy=NO_CACHE)

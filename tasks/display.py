@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from genwright.records import CurvePoint
+from genwright.training.records import CurvePoint
 
 console = Console(stderr=True, highlight=False)
 LINE_EVERY = 15.0  # seconds between lines where there is no terminal

@@ -5,10 +5,11 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from genwright import evaluate as library
-from genwright.records import Evaluation, TrainedModel
-from genwright.run import Run
-from tasks.display import say
+from genwright.evaluation import evaluate as library
+from genwright.evaluation.records import Evaluation
+from genwright.lifecycle.run import Run
+from genwright.tasks.display import say
+from genwright.training.records import TrainedModel
 
 
 @task(name="evaluate", cache_policy=NO_CACHE)

@@ -5,18 +5,21 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from genwright import __version__, evaluate
-from genwright import gate as library
-from genwright.adapters.dvc import Data
-from genwright.adapters.lineage import tainted
-from genwright.adapters.mlflow import GATE, Registry
-from genwright.dataset import Dataset
-from genwright.errors import DataError
-from genwright.plan import measure_of
-from genwright.records import Decision, Evaluation, GateVerdict, ModelVersion
-from genwright.reread import Incomparable, reread
-from genwright.run import Run
-from tasks.display import say
+from genwright import __version__
+from genwright.adapters.dvc.data import Data
+from genwright.adapters.mlflow.lineage import tainted
+from genwright.adapters.mlflow.registry import GATE, Registry
+from genwright.core.errors import DataError
+from genwright.data.dataset import Dataset
+from genwright.evaluation import evaluate
+from genwright.evaluation.records import Evaluation
+from genwright.lifecycle import gate as library
+from genwright.lifecycle.records import Decision, GateVerdict
+from genwright.lifecycle.run import Run
+from genwright.models.records import ModelVersion
+from genwright.models.reencode import Incomparable, reread
+from genwright.tasks.display import say
+from genwright.training.plan import measure_of
 
 
 @task(name="gate", cache_policy=NO_CACHE)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from genwright.adapters.mlflow import Registry
-from genwright.records import Approval, Decision, ModelVersion, Promoted
-from genwright.run import Run
-from tasks.display import say
+from genwright.adapters.mlflow.registry import Registry
+from genwright.lifecycle.records import Approval, Decision, Promoted
+from genwright.lifecycle.run import Run
+from genwright.models.records import ModelVersion
+from genwright.tasks.display import say
 
 
 @task(name="promote", cache_policy=NO_CACHE)

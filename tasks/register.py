@@ -5,10 +5,12 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from genwright.adapters.mlflow import Registry
-from genwright.records import Evaluation, ModelVersion, TrainedModel
-from genwright.run import Run
-from tasks.display import say
+from genwright.adapters.mlflow.registry import Registry
+from genwright.evaluation.records import Evaluation
+from genwright.lifecycle.run import Run
+from genwright.models.records import ModelVersion
+from genwright.tasks.display import say
+from genwright.training.records import TrainedModel
 
 
 @task(name="register", cache_policy=NO_CACHE)

@@ -6,17 +6,20 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from genwright import exhibit
-from genwright import report as library
-from genwright.adapters.mlflow import Registry
-from genwright.comparison import Asked, ask
-from genwright.device import choose
-from genwright.records import Decision, ModelVersion, Outcome, Promoted, Round, Selection, fingerprint
-from genwright.report import RunReport
-from genwright.run import Run
-from genwright.upkeep import Canary
-from genwright.written import PAGE, RECORD, Written
-from tasks.display import say
+from genwright.adapters.mlflow.registry import Registry
+from genwright.core.record import fingerprint
+from genwright.lifecycle.records import Decision, Outcome, Promoted
+from genwright.lifecycle.run import Run
+from genwright.models.device import choose
+from genwright.models.records import ModelVersion
+from genwright.recipes.upkeep import Canary
+from genwright.reports import gallery
+from genwright.reports import report as library
+from genwright.reports.comparison import Asked, ask
+from genwright.reports.latest import PAGE, RECORD, Written
+from genwright.reports.report import RunReport
+from genwright.tasks.display import say
+from genwright.training.records import Round, Selection
 
 SHEET = "samples"
 
@@ -68,7 +71,7 @@ def publish(run: Run, page: RunReport) -> Written:
     known = run.recall(RECORD, Written)
     if known is not None and known.inputs == inputs and all((run.folder / n).is_file() for n in (PAGE, known.samples)):
         return run.keep(RECORD, known)  # so that it is the newest again
-    exhibits = exhibit.gather(
+    exhibits = gallery.gather(
         run.folder / f"round-{page.best}" / "bundle",
         run.dataset,
         run.recipe,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from genwright.records import Selection
-from genwright.run import Run
-from genwright.select import Race
-from tasks.display import Bar, bars, say
-from tasks.stopping import interruptible
+from genwright.lifecycle.run import Run
+from genwright.tasks.display import Bar, bars, say
+from genwright.tasks.interrupts import interruptible
+from genwright.training.race import Race
+from genwright.training.records import Selection
 
 
 @task(name="select", cache_policy=NO_CACHE)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from genwright.fit import Fit
-from genwright.records import Plan, TrainedModel
-from genwright.run import Run
-from tasks.display import Bar, bars, say
-from tasks.stopping import interruptible
+from genwright.lifecycle.run import Run
+from genwright.tasks.display import Bar, bars, say
+from genwright.tasks.interrupts import interruptible
+from genwright.training.fit import Fit
+from genwright.training.records import Plan, TrainedModel
 
 
 @task(name="train", cache_policy=NO_CACHE)

@@ -11,17 +11,17 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
-from genwright.adapters.dvc import Data
-from genwright.adapters.mlflow import Registry
-from genwright.dataset import Dataset
-from genwright.recipe import Recipe
-from genwright.records import ModelVersion
-from genwright.reread import as_read_by
-from genwright.run import newest
-from genwright.trigger import Finding, triggers
-from genwright.watch import Watched, seen
-from genwright.workspace import Settings, Workspace
-from tasks.display import say
+from genwright.adapters.dvc.data import Data
+from genwright.adapters.mlflow.registry import Registry
+from genwright.core.workspace import Settings, Workspace
+from genwright.data.dataset import Dataset
+from genwright.lifecycle.run import newest
+from genwright.lifecycle.watch import Watched, seen
+from genwright.models.records import ModelVersion
+from genwright.models.reencode import as_read_by
+from genwright.recipes.recipe import Recipe
+from genwright.tasks.display import say
+from genwright.triggers.base import Finding, triggers
 
 
 @task(name="measure triggers", cache_policy=NO_CACHE)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from genwright.workspace import Settings
+from genwright.core.workspace import Settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from genwright import cost
-from genwright.dataset import Dataset
-from genwright.durable import write_json
-from genwright.modality import Modality, build
-from genwright.records import Candidate, DatasetContents, Part, Plan
-from genwright.shapes import Tokens
+from genwright.core.durable import write_json
+from genwright.core.record import Part
+from genwright.core.shapes import Tokens
+from genwright.data.dataset import Dataset
+from genwright.data.modalities.base import Modality, build
+from genwright.data.records import DatasetContents
+from genwright.models import cost
+from genwright.training.records import Candidate, Plan
 
 SIDES = ("train", "validation", "test")
 COUNTS = {"train": 96, "validation": 32, "test": 32}
@@ -79,8 +81,8 @@ def pictures(folder: Path, **counts: int) -> Dataset:
 
 def plan(data: Dataset, family: str, *, steps: int = 12, dial: float = 0.125, **fields: object) -> Plan:
     """A plan for the smallest model of a family."""
-    from genwright.architecture import architectures
-    from genwright.modality import modalities
+    from genwright.data.modalities.base import modalities
+    from genwright.models.architectures.base import architectures
 
     kind, contents = architectures.get(family), data.contents
     config = kind.sized(contents.content, contents.condition, dial).model_dump(mode="json")

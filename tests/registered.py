@@ -7,11 +7,13 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
-from genwright.adapters.mlflow import Registry
-from genwright.fit import Fit
-from genwright.recipe import Recipe, parse
-from genwright.records import Diagnosis, Evaluation, Measured, ModelVersion, TrainedModel
-from genwright.workspace import Settings, Workspace
+from genwright.adapters.mlflow.registry import Registry
+from genwright.core.workspace import Settings, Workspace
+from genwright.evaluation.records import Evaluation, Measured
+from genwright.models.records import ModelVersion
+from genwright.recipes.recipe import Recipe, parse
+from genwright.training.fit import Fit
+from genwright.training.records import Diagnosis, TrainedModel
 from tests import made
 
 DATA = "3f2a9c00000000000000000000000000.dir"

@@ -17,10 +17,10 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Running
 
-from flows import automations
-from genwright.adapters import prefect
-from genwright.adapters.processes import free_port, keeper
-from genwright.workspace import Workspace
+from genwright.adapters.prefect import server
+from genwright.adapters.processes.children import free_port, keeper
+from genwright.core.workspace import Workspace
+from genwright.flows import automations
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
@@ -31,9 +31,9 @@ def api(tmp_path: Path) -> Iterator[str]:
     home, port = str(tmp_path / "prefect"), free_port()
     with keeper() as kept:
         url = f"http://127.0.0.1:{port}/api"
-        variables = {**prefect.environment(Workspace(tmp_path)), "PREFECT_HOME": home}
-        child = kept.start("prefect", prefect.command(port), lambda line: None, **variables)
-        child.wait(lambda: prefect.answers(url), tmp_path)
+        variables = {**server.environment(Workspace(tmp_path)), "PREFECT_HOME": home}
+        child = kept.start("prefect", server.command(port), lambda line: None, **variables)
+        child.wait(lambda: server.answers(url), tmp_path)
         with temporary_settings({PREFECT_API_URL: url}):
             yield url
         child.stop()

@@ -10,22 +10,22 @@ import numpy as np
 import pytest
 import torch
 
-from genwright import architecture, bundle, cost
-from genwright.architecture import Architecture, architectures
-from genwright.dataset import Dataset
-from genwright.device import choose
-from genwright.evaluand import decode, draw
-from genwright.evaluate import evaluand
-from genwright.filter import filters
-from genwright.fit import Fit
-from genwright.metric import metrics
-from genwright.modality import Modality, build, modalities
-from genwright.model import Model
-from genwright.records import Part
-from genwright.shapes import EOS, PAD, Label, Signal, Tokens
-from genwright.source import sources
-from genwright.trigger import triggers
-from genwright.workspace import Settings
+from genwright.core.record import Part
+from genwright.core.shapes import EOS, PAD, Label, Signal, Tokens
+from genwright.core.workspace import Settings
+from genwright.data.dataset import Dataset
+from genwright.data.filters.base import filters
+from genwright.data.modalities.base import Modality, build, modalities
+from genwright.data.sources.base import sources
+from genwright.evaluation.evaluand import decode, draw
+from genwright.evaluation.evaluate import evaluand
+from genwright.evaluation.metrics.base import metrics
+from genwright.models import bundle, cost
+from genwright.models.architectures.base import Architecture, architectures, build_model
+from genwright.models.device import choose
+from genwright.sampling.model import Model
+from genwright.training.fit import Fit
+from genwright.triggers.base import triggers
 from tests import made
 
 SMALL = {"image": {"size": [8, 8], "channels": 1}, "text": {"vocab": 300, "length": 32}, "code": {"vocab": 300, "length": 32}}
@@ -55,7 +55,7 @@ def tiny(name: str, data: Dataset) -> Architecture:
     contents = data.contents
     config = architectures.get(name).sized(contents.content, contents.condition, 0.125)
     torch.manual_seed(0)
-    return architecture.build(name, config.model_dump(mode="json"), contents.content, contents.condition)
+    return build_model(name, config.model_dump(mode="json"), contents.content, contents.condition)
 
 
 CASES = pytest.mark.parametrize(("name", "content", "condition"), accepted())
@@ -209,7 +209,7 @@ def test_a_kind_of_content_goes_there_and_back(name: str, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", list(modalities.all()))
 def test_a_kind_of_content_refuses_what_it_is_not(name: str) -> None:
-    from genwright.errors import Unreadable
+    from genwright.core.errors import Unreadable
 
     modality: Modality = build(Part(kind=name, options=SMALL.get(name, {})))
     with pytest.raises(Unreadable):

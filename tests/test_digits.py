@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.svm import SVC
 
-from genwright.dataset import Dataset, Split
+from genwright.data.dataset import Dataset, Split
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 ROOT = Path(__file__).parents[1]
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 def genwright(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), "GENWRIGHT_THREADS": str(os.cpu_count() or 1)}
     environment.pop("OMP_NUM_THREADS", None)
-    command = [sys.executable, "-m", "commands.app", *arguments]
+    command = [sys.executable, "-m", "genwright", *arguments]
     return subprocess.run(command, env=environment, cwd=workspace, capture_output=True, text=True, timeout=900)
 
 

@@ -10,15 +10,15 @@ import pytest
 import typer
 import yaml
 
-from commands.app import build
-from genwright.architecture import architectures
-from genwright.filter import filters
-from genwright.metric import metrics
-from genwright.modality import modalities
-from genwright.recipe import Recipe, parse
-from genwright.registry import Registry
-from genwright.source import sources
-from genwright.trigger import triggers
+from genwright.commands.app import build
+from genwright.core.plugins import Plugins
+from genwright.data.filters.base import filters
+from genwright.data.modalities.base import modalities
+from genwright.data.sources.base import sources
+from genwright.evaluation.metrics.base import metrics
+from genwright.models.architectures.base import architectures
+from genwright.recipes.recipe import Recipe, parse
+from genwright.triggers.base import triggers
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -75,7 +75,7 @@ def test_lines_can_be_read(page: Path) -> None:
 
 
 @pytest.mark.parametrize("registry", [sources, filters, modalities, architectures, metrics, triggers], ids=lambda r: r.room)
-def test_every_part_is_described(registry: Registry[object]) -> None:  # type: ignore[type-var]
+def test_every_part_is_described(registry: Plugins[object]) -> None:  # type: ignore[type-var]
     said = "\n".join(page.read_text() for page in PAGES if page.name != "ARCHITECTURE.md")
     for name in registry.all():
         assert f"`{name}`" in said or f"kind: {name}" in said or f" {name}:" in said, name

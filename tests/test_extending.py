@@ -16,7 +16,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"```(?:python|toml)\n# (\S+)\n(.*?)```", re.DOTALL)
-GENWRIGHT = [sys.executable, "-m", "commands.app"]
+GENWRIGHT = [sys.executable, "-m", "genwright"]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_the_conformance_suite_tests_them_by_being_there(package: Path, tmp_path
 
 @pytest.mark.long
 def test_the_family_races_is_trained_registered_and_sampled_and_the_filter_applies(package: Path, tmp_path: Path) -> None:
-    from genwright.modality import modalities
+    from genwright.data.modalities.base import modalities
 
     files = modalities.get("image").fixture(180)
     recipe = {

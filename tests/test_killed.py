@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
-from genwright.adapters.mlflow import Registry
-from genwright.workspace import Workspace
+from genwright.adapters.mlflow.registry import Registry
+from genwright.core.workspace import Workspace
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 ROOT = Path(__file__).parents[1]
@@ -29,7 +29,7 @@ def start(workspace: Path) -> subprocess.Popen[str]:
     (workspace / "recipes" / "digits.yaml").write_text((ROOT / "recipes" / "digits.yaml").read_text())
     environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), "GENWRIGHT_THREADS": str(os.cpu_count() or 1)}
     environment.pop("OMP_NUM_THREADS", None)
-    command = [sys.executable, "-m", "commands.app", "run", "digits", "--json", *SMALL]
+    command = [sys.executable, "-m", "genwright", "run", "digits", "--json", *SMALL]
     errors = (workspace / "errors.log").open("a")
     return subprocess.Popen(command, env=environment, cwd=workspace, stdout=subprocess.PIPE, stderr=errors, text=True)
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from genwright.modality import modalities
-from genwright.split import Splitting
+from genwright.data.modalities.base import modalities
+from genwright.data.split import Splitting
 
 pytestmark = pytest.mark.timeout(600)
 BUDGETS: dict[str, Any] = {
@@ -35,7 +35,7 @@ PICTURES: dict[str, Any] = {
 
 def genwright(workspace: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), "GENWRIGHT_THREADS": "1", **variables}
-    command = [sys.executable, "-m", "commands.app", *arguments]
+    command = [sys.executable, "-m", "genwright", *arguments]
     return subprocess.run(command, env=environment, cwd=workspace, capture_output=True, text=True, timeout=500)
 
 

@@ -7,18 +7,21 @@ from pathlib import Path
 import pytest
 import torch
 
-from genwright import bundle
-from genwright.comparison import Side, ask, write
-from genwright.dataset import Dataset
-from genwright.errors import ModelError, TrainingError
-from genwright.fit import Fit
-from genwright.recipe import Recipe, parse
-from genwright.records import DatasetVersion, ModelVersion, Part, Plan
-from genwright.reread import as_read_by, incomparable
-from genwright.run import Base, Run
-from genwright.select import Race
-from genwright.upkeep import Canary
-from genwright.workspace import Settings, Workspace
+from genwright.core.errors import ModelError, TrainingError
+from genwright.core.record import Part
+from genwright.core.workspace import Settings, Workspace
+from genwright.data.dataset import Dataset
+from genwright.data.records import DatasetVersion
+from genwright.lifecycle.run import Base, Run
+from genwright.models import bundle
+from genwright.models.records import ModelVersion
+from genwright.models.reencode import as_read_by, incomparable
+from genwright.recipes.recipe import Recipe, parse
+from genwright.recipes.upkeep import Canary
+from genwright.reports.comparison import Side, ask, write
+from genwright.training.fit import Fit
+from genwright.training.race import Race
+from genwright.training.records import Plan
 from tests import made
 
 RECIPE = {

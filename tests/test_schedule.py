@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from genwright.errors import RecipeError
-from genwright.recipe import load
-from genwright.twin import prefect_yaml
-from genwright.upkeep import Schedule, span
-from genwright.yaml_edit import put
+from genwright.adapters.prefect.manifest import prefect_yaml
+from genwright.core.errors import RecipeError
+from genwright.recipes.edit import put
+from genwright.recipes.recipe import load
+from genwright.recipes.upkeep import Schedule, span
 
 ROOT = Path(__file__).parents[1]
 RECIPE = """\

@@ -24,10 +24,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from genwright.adapters.mlflow import Registry
-from genwright.services import Services, running
-from genwright.workspace import Workspace
-from genwright.yaml_edit import put
+from genwright.adapters.mlflow.registry import Registry
+from genwright.core.workspace import Workspace
+from genwright.lifecycle.servers import Services, running
+from genwright.recipes.edit import put
 from tests.web import webhook
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
@@ -63,7 +63,7 @@ class Studio:
         self.process: subprocess.Popen[bytes] | None = None
 
     def genwright(self, *arguments: str) -> str:
-        command = [sys.executable, "-m", "commands.app", *arguments]
+        command = [sys.executable, "-m", "genwright", *arguments]
         done = subprocess.run(command, env=self.environment, cwd=self.root, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -71,7 +71,7 @@ class Studio:
     def up(self) -> Services:
         with (self.root / "up.out").open("w") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "commands.app", "up"], env=self.environment, cwd=self.root, stdout=out, stderr=out
+                [sys.executable, "-m", "genwright", "up"], env=self.environment, cwd=self.root, stdout=out, stderr=out
             )
         return self.until(lambda: running(self.workspace), "up", 90)
 
@@ -93,7 +93,7 @@ class Studio:
 
     def worker(self) -> psutil.Process:
         assert self.process is not None
-        found = [p for p in psutil.Process(self.process.pid).children() if "flows.serve" in p.cmdline()]
+        found = [p for p in psutil.Process(self.process.pid).children() if "genwright.flows.serve" in p.cmdline()]
         return found[0]
 
     def run_deployment(self, name: str) -> None:
@@ -256,7 +256,7 @@ def test_slots_that_were_missed_are_made_up_for_once(studio: Studio) -> None:
 def test_a_second_up_says_that_one_is_running(studio: Studio) -> None:
     services = studio.up()
     second = subprocess.run(
-        [sys.executable, "-m", "commands.app", "up"], env=studio.environment, cwd=studio.root, capture_output=True, text=True
+        [sys.executable, "-m", "genwright", "up"], env=studio.environment, cwd=studio.root, capture_output=True, text=True
     )
     assert second.returncode == 1
     assert services.prefect in second.stderr

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from genwright.records import Record
-from genwright.trigger import Finding, Trigger, triggers
-from genwright.upkeep import Span, span
+from genwright.core.record import Record
+from genwright.recipes.upkeep import Span, span
+from genwright.triggers.base import Finding, Trigger, triggers
 
 if TYPE_CHECKING:
-    from genwright.watch import Watched
+    from genwright.lifecycle.watch import Watched
 
 
 class AgeOptions(Record):

@@ -15,16 +15,17 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from genwright import bundle, features
-from genwright.architecture import Architecture
-from genwright.dataset import Dataset, Split
-from genwright.neighbours import flat
-from genwright.records import Record
-from genwright.shapes import Signal, Tokens
-from genwright.trigger import Finding, Trigger, triggers
+from genwright.core.record import Record
+from genwright.core.shapes import Signal, Tokens
+from genwright.data.dataset import Dataset, Split
+from genwright.evaluation import features
+from genwright.evaluation.neighbours import flat
+from genwright.models import bundle
+from genwright.models.architectures.base import Architecture
+from genwright.triggers.base import Finding, Trigger, triggers
 
 if TYPE_CHECKING:
-    from genwright.watch import Watched
+    from genwright.lifecycle.watch import Watched
 
 MOST = 256  # items whose loss is taken
 RESAMPLES = 500

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from genwright.records import Record
-from genwright.trigger import Finding, Trigger, triggers
+from genwright.core.record import Record
+from genwright.triggers.base import Finding, Trigger, triggers
 
 if TYPE_CHECKING:
-    from genwright.watch import Watched
+    from genwright.lifecycle.watch import Watched
 
 
 class NewItemsOptions(Record):

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from genwright.evaluate import evaluate
-from genwright.metric import metrics
-from genwright.plan import measure_of
-from genwright.records import Record
-from genwright.trigger import Finding, Trigger, triggers
+from genwright.core.record import Record
+from genwright.evaluation.evaluate import evaluate
+from genwright.evaluation.metrics.base import metrics
+from genwright.training.plan import measure_of
+from genwright.triggers.base import Finding, Trigger, triggers
 
 if TYPE_CHECKING:
-    from genwright.watch import Watched
+    from genwright.lifecycle.watch import Watched
 
 
 class QualityOptions(Record):

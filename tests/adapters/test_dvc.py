@@ -14,18 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from genwright.adapters import stages
-from genwright.adapters.dvc import Data
-from genwright.collect import specify
-from genwright.durable import exclusive, write_json
-from genwright.errors import DataError, GenwrightError, ServiceError
-from genwright.modality import modalities
-from genwright.recipe import Recipe, parse
-from genwright.records import DatasetVersion
-from genwright.tree import tree
-from genwright.workspace import Workspace
-from tasks.clean import clean
-from tasks.collect import collect
+from genwright.adapters.dvc import stages
+from genwright.adapters.dvc.data import Data
+from genwright.core.durable import exclusive, write_json
+from genwright.core.errors import DataError, GenwrightError, ServiceError
+from genwright.core.folder_hash import tree
+from genwright.core.workspace import Workspace
+from genwright.data.collect import specify
+from genwright.data.modalities.base import modalities
+from genwright.data.records import DatasetVersion
+from genwright.recipes.recipe import Recipe, parse
+from genwright.tasks.clean import clean
+from genwright.tasks.collect import collect
 
 ROOT = Path(__file__).parents[2]
 
@@ -235,7 +235,7 @@ def _stages(workspace: Workspace) -> list[int]:
     found = []
     for process in psutil.process_iter(["cmdline", "cwd"]):
         cmdline, cwd = process.info["cmdline"] or [], process.info["cwd"]
-        if "genwright.collect" in cmdline and cwd == str(workspace.root):
+        if "genwright.data.collect" in cmdline and cwd == str(workspace.root):
             found.append(process.pid)
     return found
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from genwright.adapters.mlflow import Registry
-from genwright.ledger import Ledger
-from genwright.workspace import Workspace
+from genwright.adapters.mlflow.registry import Registry
+from genwright.core.workspace import Workspace
+from genwright.lifecycle.ledger import Ledger
 from tests import registered
 
 POINTS = [

@@ -7,18 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from genwright.adapters.dvc import Data
-from genwright.adapters.lineage import tainted, trace
-from genwright.adapters.mlflow import Registry
-from genwright.collect import items
-from genwright.errors import DataError, ModelError
-from genwright.forgotten import digest_of, forget, forgotten
-from genwright.modality import modalities
-from genwright.recipe import Recipe, parse
-from genwright.records import DatasetVersion, ModelVersion
-from genwright.workspace import Workspace
-from tasks.clean import clean
-from tasks.collect import collect
+from genwright.adapters.dvc.data import Data
+from genwright.adapters.mlflow.lineage import tainted, trace
+from genwright.adapters.mlflow.registry import Registry
+from genwright.core.errors import DataError, ModelError
+from genwright.core.workspace import Workspace
+from genwright.data.collect import items
+from genwright.data.forgotten import digest_of, forget, forgotten
+from genwright.data.modalities.base import modalities
+from genwright.data.records import DatasetVersion
+from genwright.models.records import ModelVersion
+from genwright.recipes.recipe import Recipe, parse
+from genwright.tasks.clean import clean
+from genwright.tasks.collect import collect
 from tests import registered
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from genwright.adapters.processes import free_port, keeper
-from genwright.errors import ServiceError
+from genwright.adapters.processes.children import free_port, keeper
+from genwright.core.errors import ServiceError
 
 FAMILY = (
     "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); time.sleep(600)"
@@ -21,7 +21,7 @@ FAMILY = (
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
 OWNER = f"""
 import sys, time
-from genwright.adapters.processes import keeper
+from genwright.adapters.processes.children import keeper
 with keeper() as kept:
     child = kept.start("family", [sys.executable, "-c", {FAMILY!r}], print)
     print(child.process.pid, flush=True)

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from genwright import bundle
-from genwright.adapters.mlflow import Registry
-from genwright.durable import sha256
-from genwright.errors import GenwrightError, ModelError, ServiceError
-from genwright.model import Model
-from genwright.records import ModelVersion
-from genwright.workspace import Workspace
+from genwright.adapters.mlflow.registry import Registry
+from genwright.core.durable import sha256
+from genwright.core.errors import GenwrightError, ModelError, ServiceError
+from genwright.core.workspace import Workspace
+from genwright.models import bundle
+from genwright.models.records import ModelVersion
+from genwright.sampling.model import Model
 from tests import registered
 
 
@@ -168,7 +168,7 @@ def test_a_rollback_to_harmed_files_is_refused_and_the_champion_stays(
 def test_a_version_that_does_not_sample_is_not_promoted(
     registry: Registry, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from genwright.architectures.vae import Vae
+    from genwright.models.architectures.vae import Vae
 
     def broken(*given: Any, **options: Any) -> None:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from genwright.adapters.mlflow import Registry
-from genwright.errors import ServiceError
-from genwright.records import CurvePoint, DatasetVersion, Diagnosis
-from genwright.workspace import Workspace
+from genwright.adapters.mlflow.registry import Registry
+from genwright.core.errors import ServiceError
+from genwright.core.workspace import Workspace
+from genwright.data.records import DatasetVersion
+from genwright.training.records import CurvePoint, Diagnosis
 from tests import made, registered
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from commands.data import group
-from genwright.errors import DataError
-from genwright.modality import modalities
-from genwright.recipe import parse
-from genwright.tree import tree
-from genwright.workspace import Workspace
-from tasks.clean import clean
-from tasks.collect import collect
+from genwright.commands.data import group
+from genwright.core.errors import DataError
+from genwright.core.folder_hash import tree
+from genwright.core.workspace import Workspace
+from genwright.data.modalities.base import modalities
+from genwright.recipes.recipe import parse
+from genwright.tasks.clean import clean
+from genwright.tasks.collect import collect
 
 RECIPE = {
     "name": "tiny",

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from genwright.checkup import Finding, check
-from genwright.workspace import Settings, Workspace
+from genwright.core.workspace import Settings, Workspace
+from genwright.lifecycle.doctor import Finding, check
 
 
 def findings(workspace: Path, settings: Settings, problem: str | None = None) -> dict[str, Finding]:
@@ -42,7 +42,7 @@ def test_a_service_that_does_not_answer_is_a_problem_with_advice(
 
 def run(workspace: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), **variables}
-    command = [sys.executable, "-m", "commands.app", *arguments]
+    command = [sys.executable, "-m", "genwright", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
 

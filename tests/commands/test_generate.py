@@ -12,10 +12,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import genwright
-from commands.app import build
-from genwright.durable import sha256
-from genwright.errors import GenwrightError, ModelError
-from genwright.workspace import Workspace
+from genwright.commands.app import build
+from genwright.core.durable import sha256
+from genwright.core.errors import GenwrightError, ModelError
+from genwright.core.workspace import Workspace
 from tests import registered
 
 

@@ -15,12 +15,12 @@ import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
-from commands.app import build
-from genwright.errors import DataError, GenwrightError, RecipeError
-from genwright.inspection import inspect
-from genwright.modality import modalities
-from genwright.proposal import Machine, Proposal
-from genwright.recipe import Recipe, load
+from genwright.commands.app import build
+from genwright.core.errors import DataError, GenwrightError, RecipeError
+from genwright.data.modalities.base import modalities
+from genwright.recipes.inspect import inspect
+from genwright.recipes.recipe import Recipe, load
+from genwright.recipes.suggest import Machine, Proposal
 
 LAPTOP = Machine(cores=2, memory_gib=16, gpu=None)
 ROOT = Path(__file__).parents[2]
@@ -235,7 +235,7 @@ def test_run_takes_it_as_it_stands(workspace: Path, kind: str) -> None:
     cut = ("train.budget={steps: 6}", "select.budget={steps: 6}", "train.rounds=1", "samples=32", "train.evaluate=2")
     sets = [part for one in cut for part in ("--set", one)]
     done = subprocess.run(
-        [sys.executable, "-m", "commands.app", "run", "mine", "--json", *sets],
+        [sys.executable, "-m", "genwright", "run", "mine", "--json", *sets],
         env=os.environ | {"GENWRIGHT_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         cwd=workspace,
         capture_output=True,

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from commands.app import build
-from genwright.adapters.mlflow import GATE, Registry
-from genwright.errors import GenwrightError, ModelError
-from genwright.workspace import Workspace
+from genwright.adapters.mlflow.registry import GATE, Registry
+from genwright.commands.app import build
+from genwright.core.errors import GenwrightError, ModelError
+from genwright.core.workspace import Workspace
 from tests import registered
 
 

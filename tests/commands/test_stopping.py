@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from genwright.durable import exclusive
-from genwright.workspace import Workspace
+from genwright.core.durable import exclusive
+from genwright.core.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
-RUN = [sys.executable, "-m", "commands.app", "run", "digits"]
+RUN = [sys.executable, "-m", "genwright", "run", "digits"]
 SWALLOWED = """
 import os, signal
-from commands import app
+from genwright.commands import app
 
 def library(**options):
     try:
@@ -32,7 +32,7 @@ app.main()
 """
 DROPPED = """
 import os, signal, time
-from commands import app
+from genwright.commands import app
 
 def library(**options):
     os.register_at_fork(before=lambda: os.kill(os.getpid(), signal.SIGINT))

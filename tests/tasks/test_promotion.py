@@ -7,20 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from commands.approve import answer
 from genwright import __version__
-from genwright.adapters.mlflow import GATE, Registry
-from genwright.dataset import Dataset
-from genwright.errors import ModelError
-from genwright.evaluate import evaluate, evaluation_set
-from genwright.ledger import person
-from genwright.records import Approval, DatasetVersion, Decision, ModelVersion, Part, Promoted
-from genwright.run import Run
-from genwright.workspace import Settings, Workspace
-from tasks.approve import approve
-from tasks.gate import gate
-from tasks.promote import promote
-from tasks.register import register
+from genwright.adapters.mlflow.registry import GATE, Registry
+from genwright.commands.approve import answer
+from genwright.core.errors import ModelError
+from genwright.core.record import Part
+from genwright.core.workspace import Settings, Workspace
+from genwright.data.dataset import Dataset
+from genwright.data.records import DatasetVersion
+from genwright.evaluation.evaluate import evaluate, evaluation_set
+from genwright.lifecycle.ledger import person
+from genwright.lifecycle.records import Approval, Decision, Promoted
+from genwright.lifecycle.run import Run
+from genwright.models.records import ModelVersion
+from genwright.tasks.approve import approve
+from genwright.tasks.gate import gate
+from genwright.tasks.promote import promote
+from genwright.tasks.register import register
 from tests import made, registered
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from genwright.durable import exclusive
-from genwright.spending import Meter
-from genwright.workspace import Workspace
-from tasks.turn import turn
+from genwright.core.durable import exclusive
+from genwright.core.workspace import Workspace
+from genwright.lifecycle.spending import Meter
+from genwright.tasks.one_training import turn
 
 
 def test_a_second_training_waits_and_its_waiting_does_not_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

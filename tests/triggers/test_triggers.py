@@ -10,19 +10,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genwright.clean import clean
-from genwright.clean import specify as clean_spec
-from genwright.collect import collect
-from genwright.collect import specify as collect_spec
-from genwright.dataset import Dataset
-from genwright.fit import Fit
-from genwright.recipe import Recipe, parse
-from genwright.records import ModelVersion, Part
-from genwright.shapes import Tokens
-from genwright.trigger import Finding, triggers
+from genwright.core.record import Part
+from genwright.core.shapes import Tokens
+from genwright.core.workspace import Settings, Workspace
+from genwright.data.clean import clean
+from genwright.data.clean import specify as clean_spec
+from genwright.data.collect import collect
+from genwright.data.collect import specify as collect_spec
+from genwright.data.dataset import Dataset
+from genwright.lifecycle.watch import Watched, seen
+from genwright.models.records import ModelVersion
+from genwright.recipes.recipe import Recipe, parse
+from genwright.training.fit import Fit
+from genwright.triggers.base import Finding, triggers
 from genwright.triggers.drift import centre_distance, frequencies
-from genwright.watch import Watched, seen
-from genwright.workspace import Settings, Workspace
 from tests import made
 
 

@@ -1,0 +1,131 @@
+"""Which data versions hold an item, and which model versions learned from it, themselves or through the weights they
+began from."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from genwright.adapters.dvc.data import Data, DataVersion
+from genwright.core.record import Record
+from genwright.core.workspace import Workspace
+from genwright.data.forgotten import Forgotten, forgotten
+from genwright.models.records import ModelVersion
+
+if TYPE_CHECKING:
+    from genwright.adapters.mlflow.registry import Registry
+
+Fate = Literal["train", "validation", "test", "quarantine"]
+Way = Literal["training", "weights", "choice", "measure"]
+
+
+class Held(Record):
+    """That a data version holds an item, and on which side; `quarantine` is where it was put aside."""
+
+    recipe: str
+    data: str
+    recorded: str
+    fate: Fate
+
+
+class Learned(Record):
+    """What a model version had to do with an item: `training` learned from it, `weights` began from a version that had,
+    `choice` and `measure` were stopped or measured by it."""
+
+    name: str
+    version: int
+    champion: bool
+    through: Way
+
+    @property
+    def tainted(self) -> bool:
+        """Whether the weights bear on the item."""
+        return self.through in ("training", "weights")
+
+
+class Trace(Record):
+    """Where an item went."""
+
+    digest: str
+    held: list[Held]
+    learned: list[Learned]
+
+    @property
+    def to_retrain(self) -> list[str]:
+        """Models whose champion learned from it."""
+        return sorted({entry.name for entry in self.learned if entry.champion and entry.tainted})
+
+
+def trace(registry: Registry, digest: str) -> Trace:
+    """The data versions that hold an item, in any recipe, and the model versions made from them."""
+    data = Data(registry.workspace)
+    held = [
+        Held(recipe=recipe, data=version.digest, recorded=version.recorded, fate=fate)
+        for recipe in recipes(registry.workspace)
+        for version in data.versions(recipe)
+        if (fate := _fate(data, version, digest)) is not None
+    ]
+    learned = []
+    for name in registry.names():
+        fates = {entry.data: entry.fate for entry in held if entry.recipe == name}
+        champion = registry.alias(name, "champion")
+        for version, through in _learned(registry, name, fates).items():
+            learned.append(Learned(name=name, version=version, champion=version == champion, through=through))
+    return Trace(digest=digest, held=held, learned=learned)
+
+
+def tainted(registry: Registry, version: ModelVersion) -> list[Forgotten]:
+    """What a model version learned from although it is to be forgotten."""
+    found = []
+    for entry in forgotten(registry.workspace):
+        learned = trace(registry, entry.digest).learned
+        if any(one.tainted and (one.name, one.version) == (version.name, version.version) for one in learned):
+            found.append(entry)
+    return found
+
+
+def recipes(workspace: Workspace) -> list[str]:
+    """Recipes that have data versions."""
+    return sorted(path.parent.name for path in workspace.data.glob("*/versions.jsonl"))
+
+
+def _fate(data: Data, version: DataVersion, digest: str) -> Fate | None:
+    """Where a data version holds an item; from the cache, so that nothing has to be checked out."""
+    listing = data.cache.listing(version.digest)
+    files = listing.files if listing else {}
+    sides: tuple[Fate, ...] = ("train", "validation", "test")
+    for side in sides:
+        oid = files.get(f"{side}.digests.npy")
+        if oid is not None and np.isin(digest.encode(), np.load(data.cache.path(oid), mmap_mode="r")).any():
+            return side
+    for path, oid in files.items():
+        if path.startswith("quarantine-"):
+            column = pq.read_table(io.BytesIO(data.cache.path(oid).read_bytes()), columns=["digest"])["digest"]
+            if digest in column.to_pylist():
+                return "quarantine"
+    return None
+
+
+def _learned(
+    registry: Registry, name: str, fates: dict[str, Fate]
+) -> dict[int, Literal["training", "weights", "choice", "measure"]]:
+    """Version to what it had to do with the item; versions come in order, so that what they began from is known."""
+    ways: dict[Fate, Literal["training", "choice", "measure"]] = {
+        "train": "training",
+        "validation": "choice",
+        "test": "measure",
+    }
+    found: dict[int, Literal["training", "weights", "choice", "measure"]] = {}
+    bearing: set[str] = set()  # weights that bear on the item
+    for version in registry.versions(name):
+        fate = fates.get(version.data)
+        started = registry.tags(version).get("genwright.start", "")
+        if fate == "train" or started in bearing:
+            found[version.version] = "training" if fate == "train" else "weights"
+            bearing.add(version.weights)
+        elif fate in ways:
+            found[version.version] = ways[fate]
+    return found

@@ -1,0 +1,118 @@
+"""Prefect's server: the one configured, the one of `genwright up`, or one of our own that ends with us.
+
+Prefect's built-in temporary server is left behind when its parent is killed, and takes longer to answer.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from genwright.adapters.processes.children import Child, free_port, keeper
+from genwright.core.errors import ServiceError
+from genwright.core.workspace import Workspace
+from genwright.lifecycle import servers
+
+PROBE_SECONDS = 3.0
+
+
+def environment(workspace: Workspace) -> dict[str, str]:
+    """Prefect's settings for this workspace; must be in the environment before Prefect is imported."""
+    return {
+        "PREFECT_HOME": os.environ.get("PREFECT_HOME") or str(workspace.state / "prefect"),
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # Runs keep their logs in Prefect's database; the terminal belongs to our own progress.
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    }
+
+
+def address(workspace: Workspace) -> str | None:
+    """The API of the server configured, or of `genwright up`; None where neither is."""
+    up = servers.running(workspace)
+    return os.environ.get("PREFECT_API_URL") or (up.prefect_api if up else None)
+
+
+def answers(url: str) -> str | None:
+    """None when a Prefect API answers there, else the reason."""
+    try:
+        status = httpx.get(f"{url}/health", timeout=PROBE_SECONDS).status_code
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return str(error) or type(error).__name__
+    return None if status == 200 else f"HTTP {status}"
+
+
+def command(port: int) -> list[str]:
+    """The program that serves API and pages on the loopback address."""
+    return [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+
+
+@contextmanager
+def server(workspace: Workspace) -> Iterator[Server]:
+    """A Prefect API for the length of the block. Enter it first, import and prepare, then `wait`: it starts meanwhile.
+
+    Raises ServiceError when the server that is configured or up does not answer.
+    """
+    os.environ.update(environment(workspace))
+    with _served(workspace) as serving:
+        before = os.environ.get("PREFECT_API_URL")
+        os.environ["PREFECT_API_URL"] = serving.url
+        try:
+            yield serving
+        finally:
+            _flush()  # also after an error: what is left would wait at exit for a server that is gone
+            if before is None:
+                del os.environ["PREFECT_API_URL"]
+
+
+@contextmanager
+def _served(workspace: Workspace) -> Iterator[Server]:
+    standing = address(workspace)
+    if standing is not None:
+        problem = answers(standing)
+        if problem is not None:
+            raise ServiceError(
+                "Prefect does not answer; nothing was run.",
+                got=f"{standing}: {problem}",
+                do="start it, correct PREFECT_API_URL, or unset it to use the workspace's own server",
+            )
+        yield Server(standing)
+        return
+    log = workspace.state / "logs" / "prefect-server.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", buffering=1) as out, keeper() as kept:
+        port = free_port()
+        # Scheduling and events are the business of `genwright up`, whose database this is as well.
+        child = kept.start("Prefect", [*command(port), "--no-services"], lambda line: print(line, file=out))
+        try:
+            yield Server(f"http://127.0.0.1:{port}/api", child, log)
+        finally:
+            child.stop()
+
+
+class Server:
+    """A Prefect API at `url`; `child` is the process that serves it where it is ours."""
+
+    def __init__(self, url: str, child: Child | None = None, log: Path = Path()) -> None:
+        self.url, self._child, self._log = url, child, log
+
+    def wait(self) -> None:
+        """Until it answers. Raises ServiceError when it does not start."""
+        if self._child is not None:
+            self._child.wait(lambda: answers(self.url), self._log)
+
+
+def _flush() -> None:
+    """Let Prefect send what it still holds before its server goes away; nothing where no flow was begun."""
+    if "prefect" not in sys.modules:
+        return
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for worker in (APILogWorker, EventsWorker):
+        worker.drain_all(timeout=10)

@@ -1,0 +1,79 @@
+"""`genwright models`: the versions of a model, and what became of each."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from genwright.core.record import Record
+from genwright.core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from genwright.adapters.mlflow.registry import Registry
+    from genwright.models.records import ModelVersion
+
+ALIASES = ("champion", "previous", "challenger")
+
+
+class Row(Record):
+    """A version as the table shows it."""
+
+    version: int
+    aliases: list[str]
+    made: str
+    model: str
+    data: str
+    recipe: str
+    gate: str
+    measures: dict[str, str]
+    licences: str
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="a registered model")],
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False,
+) -> None:
+    """List the versions of a model, newest last: aliases, data, verdict of the gate, measures, licences of the data."""
+    from genwright.adapters.mlflow.registry import Registry
+
+    registry = Registry(Workspace())
+    versions = registry.versions(name)
+    if not versions:
+        raise registry.unknown(name)
+    aliases = {alias: registry.alias(name, alias) for alias in ALIASES}
+    rows = [_row(registry, version, [a for a, number in aliases.items() if number == version.version]) for version in versions]
+    if as_json:
+        typer.echo(json.dumps([row.model_dump() for row in rows], indent=2))
+        return
+    show(rows)
+
+
+def show(rows: list[Row]) -> None:
+    """A line of facts a version, and one of measures below it, so that eighty columns are enough."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for row in rows:
+        aliases = f" ({', '.join(row.aliases)})" if row.aliases else ""
+        console.print(Text(f"version {row.version}{aliases}", style="bold"), Text(f"  made {row.made}, {row.model}"))
+        measures = ", ".join(f"{key} {float(value):.3g}" for key, value in row.measures.items())
+        console.print(Text(f"  {measures}"))
+        console.print(Text(f"  data {row.data[:8]} ({row.licences or 'licence unknown'}), gate: {row.gate}"))
+
+
+def _row(registry: Registry, version: ModelVersion, aliases: list[str]) -> Row:
+    tags = registry.tags(version)
+    return Row(
+        version=version.version,
+        aliases=aliases,
+        made=registry.made(version).astimezone().isoformat(sep=" ", timespec="minutes"),
+        model=tags.get("genwright.model", ""),
+        data=version.data,
+        recipe=version.recipe,
+        gate=tags.get("genwright.gate", "not judged"),
+        measures={key.removeprefix("test."): value for key, value in tags.items() if key.startswith("test.")},
+        licences=tags.get("genwright.licences", ""),
+    )

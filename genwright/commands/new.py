@@ -1,0 +1,85 @@
+"""`genwright new`: a recipe for the files of a folder."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from genwright.core.errors import RecipeError
+
+if TYPE_CHECKING:
+    from genwright.recipes.inspect import Inspection
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+def command(
+    name: Annotated[str | None, typer.Argument(help="What to call the recipe and its model.")] = None,
+    folder: Annotated[Path | None, typer.Option("--from", help="The folder with the data.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a recipe of that name.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of recipes and do nothing else.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Look at a folder and write a commented recipe for it, which `genwright run NAME` takes as it stands."""
+    if schema:
+        from genwright.recipes import recipe
+
+        typer.echo(json.dumps(recipe.schema(), indent=2))
+        return
+    if name is None or folder is None:
+        raise RecipeError("A recipe needs a name and a folder.", do="genwright new NAME --from FOLDER")
+    if not NAME.fullmatch(name):
+        allowed = "up to 63 small letters, digits, and . _ - inside, e.g. my-birds"
+        raise RecipeError("A recipe cannot have that name.", got=repr(name), allowed=allowed)
+    path, found = write(name, folder.expanduser(), force)
+    show(path, found, as_json)
+
+
+def write(name: str, folder: Path, force: bool) -> tuple[Path, Inspection]:
+    """Write the recipe and the schema for editors; the recipe's path and what was found."""
+    from genwright.core.durable import write_json, write_text
+    from genwright.core.workspace import Workspace
+    from genwright.recipes import recipe
+    from genwright.recipes.inspect import inspect
+    from genwright.recipes.suggest import Machine, Proposal, relative
+
+    workspace = Workspace()
+    path = workspace.recipes / f"{name}.yaml"
+    if path.exists() and not force:
+        raise RecipeError(f"There is a recipe called {name} already.", got=path, do="choose another name, or add --force")
+    found = inspect(folder)
+    text = Proposal(name, relative(folder, workspace.root), found, Machine.here()).text()
+    write_json(workspace.state / "recipe.schema.json", recipe.schema())
+    write_text(path, text)
+    return path, found
+
+
+def show(path: Path, found: Inspection, as_json: bool) -> None:
+    """What was found and what to do next, for a person or as JSON."""
+    summary: dict[str, Any] = {
+        "recipe": str(path),
+        "content": found.kind,
+        "files": len(found.files),
+        "bytes": found.bytes,
+        "duplicates": found.duplicates,
+        "unreadable": found.unreadable,
+        "others": found.others,
+        "labels": found.classes,
+        "captions": found.captioned,
+    }
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2))
+        return
+    typer.echo(f"{len(found.files):,} files of kind {found.kind}, {found.bytes:,} bytes in all")
+    if found.classes:
+        told = "taken as labels" if found.labelled else "which no family here can use as labels"
+        typer.echo(f"  in {len(found.classes)} folders, {told}")
+    if found.captions:
+        typer.echo(f"  with {found.captioned:,} captions, left aside: no family here turns texts into pictures")
+    if found.others:
+        typer.echo("  not read: " + ", ".join(f"{count} x {ending}" for ending, count in found.others.items()))
+    typer.echo(f"Wrote {path}; read it, then `genwright run {path.stem}`.")

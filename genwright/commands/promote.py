@@ -1,0 +1,40 @@
+"""`genwright promote`: make a version the champion."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from genwright.core.errors import ModelError
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="a registered model")],
+    version: Annotated[int, typer.Argument(help="the version to promote")],
+    why: Annotated[str | None, typer.Option(help="the reason, for the ledger; needed for a version the gate refused")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False,
+) -> None:
+    """Make a version the champion, after its files are verified and sampled from."""
+    from genwright.adapters.mlflow.registry import GATE, Registry
+    from genwright.core.workspace import Workspace
+
+    registry = Registry(Workspace())
+    champion, wanted = registry.champion(name), registry.version(name, version)
+    if champion is not None and champion.version == version:
+        raise ModelError(f"Version {version} is the champion of {name} already.")
+    verdict = registry.tags(wanted).get(GATE, "the gate has not judged it")
+    if verdict != "passed" and not why:
+        raise ModelError(
+            f"{name} version {version} has not passed the gate.",
+            got=verdict,
+            do=f"`genwright promote {name} {version} --why 'REASON'` promotes it all the same",
+        )
+    reason = why or "promoted by hand; it had passed the gate"
+    entry = registry.promote(wanted, expected=champion.version if champion else None, why=reason)
+    if as_json:
+        print(entry.model_dump_json())
+    else:
+        before = "there was none" if entry.before is None else f"it was version {entry.before}"
+        Console().print(f"Version {version} is the champion of {name} now; {before}.", highlight=False)

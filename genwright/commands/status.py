@@ -1,0 +1,63 @@
+"""`genwright status`: where every recipe of the workspace stands."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from genwright.core.workspace import Workspace
+
+
+def command(
+    name: Annotated[str | None, typer.Argument(help="One recipe; default: all.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Show recipes, their last run and how far it came, and the champion with its measures."""
+    workspace = Workspace()
+    rows = [standing(workspace, recipe) for recipe in _names(workspace, name)]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        Console().print("There are no recipes here. `genwright new NAME --from FOLDER` writes one.")
+        return
+    table = Table("recipe", "last run", "data", "champion", "measures on held-out items", title=f"{workspace.root}")
+    for row in rows:
+        measures = ", ".join(f"{key} {value}" for key, value in row["measures"].items())
+        champion = "none" if row["champion"] is None else f"version {row['champion']}"
+        table.add_row(row["recipe"], row["run"] or "never run", (row["data"] or "")[:12], champion, measures)
+    Console().print(table)
+
+
+def standing(workspace: Workspace, recipe: str) -> dict[str, Any]:
+    """Run, data and champion of one recipe. Raises ServiceError when MLflow cannot be read."""
+    from genwright.adapters.mlflow.registry import Registry
+    from genwright.lifecycle.run import newest, reached
+
+    found = newest(workspace, recipe)
+    registry = Registry(workspace)
+    champion = registry.champion(recipe)
+    tags = {} if champion is None else registry.tags(champion)
+    return {
+        "recipe": recipe,
+        "run": None if found is None else reached(found[0]),
+        "data": None if found is None else found[1].data,
+        "champion": None if champion is None else champion.version,
+        "measures": {key.removeprefix("test."): value for key, value in tags.items() if key.startswith("test.")},
+    }
+
+
+def _names(workspace: Workspace, name: str | None) -> list[str]:
+    from genwright.core.errors import RecipeError, nearest
+
+    there = sorted(p.stem for p in workspace.recipes.glob("*.yaml"))
+    if name is None:
+        return there
+    if name not in there:
+        raise RecipeError(f"There is no recipe {name!r}{nearest(name, there)}.", allowed=", ".join(there) or None)
+    return [name]

@@ -1,0 +1,1 @@
+"""What everything else stands on: records, shapes, errors, durable files, plug-ins."""

@@ -1,0 +1,1 @@
+"""From places data comes from to encoded columns: collect, clean, split, encode, derive, feed."""

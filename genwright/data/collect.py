@@ -1,0 +1,154 @@
+"""Raw items with provenance: from sources into a few parquet shards.
+
+`python -m genwright.data.collect RECIPE` is the data stage: it reads `data/RECIPE/collect.json`, writes `data/RECIPE/raw`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Set
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from genwright.core.durable import replacing, write_json
+from genwright.core.errors import DataError
+from genwright.core.folder_hash import Objects
+from genwright.core.record import Part, Record
+from genwright.core.workspace import Workspace
+from genwright.data import shards, stage
+from genwright.data.forgotten import digests
+from genwright.data.item import Item
+from genwright.data.modalities.base import modalities
+from genwright.data.shards import ITEM, Shards
+from genwright.data.sources.base import Source, sources
+
+if TYPE_CHECKING:
+    from genwright.recipes.recipe import Recipe
+
+
+class CollectSpec(Record):
+    """What is collected: equal specs give equal raw items. `states` holds what each source said of itself."""
+
+    recipe: str
+    content: Part
+    condition: Part | None
+    sources: list[Part]
+    states: list[str]
+    forgotten: list[str] = Field(default_factory=list, description="content hashes of items that are left out")
+    retained: str | None = Field(None, description="hash of the raw folder whose items stay though their source lost them")
+
+
+def specify(recipe: Recipe, workspace: Workspace) -> CollectSpec:
+    """The spec of a recipe as its sources are now. Raises DataError when a source cannot be read."""
+    return CollectSpec(
+        recipe=recipe.name,
+        content=recipe.content,
+        condition=recipe.condition,
+        sources=recipe.sources,
+        states=[_open(part, recipe.content, workspace).state() for part in recipe.sources],
+        forgotten=digests(workspace),
+    )
+
+
+def retaining(spec: CollectSpec, before: CollectSpec | None, raw: str | None) -> CollectSpec:
+    """The spec that also keeps the items of the raw folder `raw`, made by the spec `before`; that one again where nothing
+    else has changed, so that collecting twice is collecting once."""
+    if before is None or raw is None:
+        return spec
+    same = before.model_copy(update={"retained": None}) == spec
+    return spec.model_copy(update={"retained": before.retained if same else raw})
+
+
+def items(recipe: Recipe, workspace: Workspace) -> Iterator[Item]:
+    """The items of a recipe's sources as they are now, streamed; nothing is written. Raises DataError."""
+    left_out = set(digests(workspace))
+    for part in recipe.sources:
+        yield from (i for i in _open(part, recipe.content, workspace).items() if i.digest not in left_out)
+
+
+def collect(spec: CollectSpec, workspace: Workspace, out: Path) -> None:
+    """Write `items-NNNN.parquet` and `collected.json` into `out`, whole or not at all; memory stays flat.
+
+    Items with equal bytes are all written. Raises DataError when a source is empty, or changed since the spec was made.
+    """
+    with replacing(out) as folder:
+        report = []
+        met: set[bytes] = set()
+        with Shards(folder, "items", ITEM) as written:
+            for part, state in zip(spec.sources, spec.states, strict=True):
+                source = _open(part, spec.content, workspace)
+                report.append(
+                    {"part": part.model_dump(mode="json"), **_gather(part, source, written, set(spec.forgotten), met)}
+                )
+                if source.state() != state:
+                    raise DataError(f"The source {part.kind!r} changed while it was collected.", do="run the command again")
+            if spec.retained is not None:
+                report.append({"part": {"kind": "retained"}, **_retain(spec, workspace, written, met)})
+        totals = {key: sum(row[key] for row in report) for key in ("items", "bytes")}
+        write_json(folder / "collected.json", {**totals, "sources": report})
+
+
+def read_items(folder: Path) -> Iterator[Item]:
+    """The collected items in the order they were written, a few at a time. Raises DataError when there are none."""
+    if not shards.count(folder, "items"):
+        raise DataError(f"There are no collected items in {folder}.", do="collect them first: `genwright run RECIPE`")
+    for row in shards.read(folder, "items"):
+        del row["digest"]
+        yield Item(**row)
+
+
+def _open(part: Part, content: Part, workspace: Workspace) -> Source:
+    kind = sources.get(part.kind)
+    return kind(
+        kind.Options.model_validate(part.options),
+        base=workspace.root,
+        cache=workspace.state / "sources",
+        suffixes=modalities.get(content.kind).suffixes,
+    )
+
+
+def _gather(part: Part, source: Source, out: Shards, left_out: Set[str], met: set[bytes]) -> dict[str, Any]:
+    """Write the items of one source but those left out; its counts and what it skipped. `met` gains their hashes."""
+    items = size = 0
+    for item in source.items():
+        if item.digest in left_out:
+            continue
+        met.add(bytes.fromhex(item.digest))
+        out.add({column: getattr(item, column) for column in ITEM.names})
+        items, size = items + 1, size + len(item.data)
+    skipped = dict(sorted(source.skipped.items()))
+    if not items:
+        raise DataError(f"The source {part.kind!r} has no items.", got=part.options, do="correct its options in the recipe")
+    return {"items": items, "bytes": size, "skipped": skipped}
+
+
+def _retain(spec: CollectSpec, workspace: Workspace, out: Shards, met: Set[bytes]) -> dict[str, Any]:
+    """Write the earlier items that no source has any more; their counts. Raises DataError when they are not in the cache."""
+    assert spec.retained is not None
+    cache = Objects(workspace.state / "cache" / "files" / "md5")
+    if not cache.whole(spec.retained):
+        raise DataError(
+            "The earlier items that are to be retained are not in the cache, or altered.",
+            got=spec.retained,
+            do=f"`genwright data restore {spec.recipe} VERSION` fetches a version, or set `retain: false`",
+        )
+    listing = cache.listing(spec.retained)
+    assert listing is not None
+    count = size = 0
+    for path, oid in sorted(listing.files.items()):
+        for row in shards.rows(cache.path(oid)) if path.startswith("items-") else ():
+            if bytes.fromhex(row["digest"]) not in met and row["digest"] not in spec.forgotten:
+                out.add(row)
+                count, size = count + 1, size + len(row["data"])
+    return {"items": count, "bytes": size, "skipped": {}}
+
+
+def _stage(recipe: str, workspace: Workspace) -> None:
+    spec = stage.spec_of(CollectSpec, workspace.data / recipe / "collect.json", recipe)
+    collect(spec, workspace, workspace.raw(recipe))
+
+
+if __name__ == "__main__":
+    sys.exit(stage.run(sys.argv[1:], _stage))

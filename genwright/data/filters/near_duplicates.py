@@ -1,0 +1,132 @@
+"""Items that are almost the same as an earlier one: copies with small edits, re-encoded or scaled pictures."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import defaultdict
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from genwright.core.record import Record
+from genwright.data.filters.base import Entry, Filter, example, filters
+from genwright.data.modalities.base import Modality
+
+PERMUTATIONS = 64  # of a signature: its estimate of likeness has a standard error of 0.05
+WORD = re.compile(r"\w+|[^\w\s]")
+PIECE = 4096  # shingles hashed at a time
+HASH, THUMBNAIL = 8, 16  # sides of a perceptual hash in bits and of a small version in pixels
+
+
+class NearDuplicatesOptions(Record):
+    threshold: float = Field(0.8, gt=0, le=1, description="texts: share of word triples in common that makes two alike")
+    distance: int = Field(4, ge=0, le=16, description="pictures: differing bits, of 64, of hashes worth a closer look")
+    alike: float = Field(0.997, gt=0, le=1, description="pictures: correlation of small versions that makes two alike")
+
+
+class Index(Protocol):
+    """Remembers what it is given."""
+
+    def like(self, value: Any, name: str) -> str | None:
+        """The name of an earlier value like this one; where there is none, the value is remembered."""
+
+
+@filters.register
+class NearDuplicates(Filter):
+    """Keeps the first of items that are nearly the same. Texts: MinHash over word triples with locality-sensitive hashing
+    (Broder 1997). Pictures: perceptual hash, confirmed on versions of 16 x 16, since small or simple pictures that differ
+    can share a hash. A few kilobytes an item are remembered."""
+
+    name = "near_duplicates"
+    Options: ClassVar[type[Record]] = NearDuplicatesOptions
+    options: NearDuplicatesOptions
+
+    def __init__(self, options: Record) -> None:
+        super().__init__(options)
+        self._index: Index | None = None
+
+    @classmethod
+    def applies(cls, modality: Modality) -> str | None:
+        return None if isinstance(example(modality), str | np.ndarray) else "compares texts and pictures"
+
+    def reason(self, entry: Entry) -> str | None:
+        if self._index is None:
+            self._index = (Texts if isinstance(entry.value, str) else Pictures)(self.options)
+        found = self._index.like(entry.value, entry.item.name)
+        return None if found is None else f"nearly the same as {found}"
+
+
+class Texts:
+    """Signatures of texts, in buckets."""
+
+    def __init__(self, options: NearDuplicatesOptions) -> None:
+        from datasketch import MinHashLSH
+
+        self._threshold = options.threshold
+        self._buckets = MinHashLSH(threshold=options.threshold, num_perm=PERMUTATIONS)
+        self._signatures: list[NDArray[np.uint32]] = []
+        self._names: list[str] = []
+
+    def like(self, value: str, name: str) -> str | None:
+        minhash = self._minhash(value)
+        signature: NDArray[np.uint32] = minhash.hashvalues.astype(np.uint32)
+        candidates: list[int] = self._buckets.query(minhash)
+        for place in sorted(candidates):
+            if float(np.mean(self._signatures[place] == signature)) >= self._threshold:
+                return self._names[place]
+        self._buckets.insert(len(self._names), minhash, check_duplication=False)
+        self._signatures.append(signature)
+        self._names.append(name)
+        return None
+
+    @staticmethod
+    def _minhash(text: str) -> Any:
+        from datasketch import MinHash
+
+        words = [word.encode() for word in WORD.findall(text)]
+        triples = sorted({b" ".join(words[place : place + 3]) for place in range(max(1, len(words) - 2))})
+        minhash = MinHash(num_perm=PERMUTATIONS, hashfunc=zlib.crc32)
+        for start in range(0, len(triples), PIECE):
+            minhash.update_batch(triples[start : start + PIECE])
+        return minhash
+
+
+class Pictures:
+    """Perceptual hashes, found again by their parts: of hashes that differ in d bits, one of d + 1 parts is equal."""
+
+    def __init__(self, options: NearDuplicatesOptions) -> None:
+        self._options = options
+        self._parts = np.array_split(np.arange(HASH * HASH), options.distance + 1)
+        self._buckets: dict[tuple[int, bytes], list[int]] = defaultdict(list)
+        self._hashes: list[NDArray[np.bool_]] = []
+        self._thumbnails: list[NDArray[np.uint8]] = []
+        self._names: list[str] = []
+
+    def like(self, value: NDArray[np.uint8], name: str) -> str | None:
+        import imagehash
+        from PIL import Image
+
+        picture = Image.fromarray(value)
+        bits = imagehash.phash(picture, hash_size=HASH).hash.ravel()
+        thumbnail = np.asarray(picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC)).ravel()
+        keys = [(number, np.packbits(bits[part]).tobytes()) for number, part in enumerate(self._parts)]
+        for place in sorted({place for key in keys for place in self._buckets.get(key, ())}):
+            near = int((self._hashes[place] != bits).sum()) <= self._options.distance
+            if near and _correlation(self._thumbnails[place], thumbnail) >= self._options.alike:
+                return self._names[place]
+        for key in keys:
+            self._buckets[key].append(len(self._names))
+        self._hashes.append(bits)
+        self._thumbnails.append(thumbnail)
+        self._names.append(name)
+        return None
+
+
+def _correlation(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    """Pearson's, so that brightness and contrast do not matter; 0 where one of them is blank."""
+    x, y = a - a.mean(), b - b.mean()
+    norm = float(np.sqrt((x @ x) * (y @ y)))
+    return float(x @ y) / norm if norm else 0.0

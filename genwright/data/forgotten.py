@@ -1,0 +1,64 @@
+"""Items that are to be forgotten: excluded from every data set made from now on, by content hash."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import Field
+
+from genwright.core.durable import sha256, write_text
+from genwright.core.errors import DataError
+from genwright.core.record import Record
+from genwright.core.workspace import Workspace
+from genwright.lifecycle.ledger import person
+
+HASH = re.compile(r"[0-9a-f]{64}")
+
+
+class Forgotten(Record):
+    """One line of `data/forgotten.jsonl`."""
+
+    digest: str = Field(description="SHA-256 of the item's bytes")
+    name: str = Field(description="what it was called when it was forgotten")
+    why: str
+    who: str
+    at: str = Field(description="ISO 8601 in UTC")
+
+
+def digest_of(text: str) -> tuple[str, str]:
+    """Hash and name of an item: of the file at a path, or the hash itself where the file is gone. Raises DataError."""
+    path = Path(text)
+    if path.is_file():
+        return sha256(path), path.name
+    if HASH.fullmatch(text.lower()):
+        return text.lower(), "an item without a file"
+    raise DataError("There is no such file.", got=text, allowed="a file, or the SHA-256 of one that is gone, in hex")
+
+
+def forgotten(workspace: Workspace) -> list[Forgotten]:
+    """Everything that is to be forgotten, oldest first."""
+    path = _path(workspace)
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return [Forgotten.model_validate_json(line) for line in lines]
+
+
+def digests(workspace: Workspace) -> list[str]:
+    """Their hashes, sorted."""
+    return sorted({entry.digest for entry in forgotten(workspace)})
+
+
+def forget(workspace: Workspace, digest: str, name: str, why: str) -> Forgotten:
+    """Exclude an item from now on; once, however often it is said."""
+    known = forgotten(workspace)
+    for entry in known:
+        if entry.digest == digest:
+            return entry
+    entry = Forgotten(digest=digest, name=name, why=why, who=person(), at=datetime.now(UTC).isoformat(timespec="seconds"))
+    write_text(_path(workspace), "".join(f"{line.model_dump_json()}\n" for line in (*known, entry)))
+    return entry
+
+
+def _path(workspace: Workspace) -> Path:
+    return workspace.data / "forgotten.jsonl"

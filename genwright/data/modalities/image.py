@@ -1,0 +1,150 @@
+"""Pictures: files of the usual formats as grey or colour arrays of one size."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pictures
+from PIL import ImageOps, UnidentifiedImageError
+from pydantic import Field
+
+from genwright.core.durable import write_bytes, write_json
+from genwright.core.errors import DataError, Unreadable
+from genwright.core.record import Record
+from genwright.core.shapes import Signal
+from genwright.data.modalities.base import Modality, modalities
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
+MOST_PIXELS = 50_000_000  # a header that promises more is refused before anything is decoded
+TILE, LARGEST_TILE, ROW, GAP = 64, 256, 16, 2  # of a contact sheet, in pixels and tiles
+
+Picture = NDArray[np.uint8]
+
+
+class ImageOptions(Record):
+    size: tuple[int, int] = Field((32, 32), description="height and width; pictures are cropped at the centre and scaled")
+    channels: Literal[1, 3] = Field(3, description="1: grey, 3: red, green, blue")
+
+    def model_post_init(self, context: Any, /) -> None:
+        if not all(1 <= side <= 4096 for side in self.size):
+            raise ValueError(f"size must be [height, width], each 1 to 4096, not {list(self.size)}")
+
+
+@modalities.register
+class Image(Modality):
+    """A value is a uint8 array (height, width) or (height, width, 3), of whatever size the file has; `encode` crops it
+    at the centre to the aspect asked for and scales it (bicubic, antialiased) where it is not that size already.
+
+    What is transparent is laid on white; of an animation the first frame counts; EXIF rotation is applied.
+    """
+
+    name = "image"
+    Options: ClassVar[type[Record]] = ImageOptions
+    options: ImageOptions
+    suffixes = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff"})
+    measure = "mmd"
+    suffix = ".png"
+
+    def read(self, data: bytes) -> Picture:
+        """The picture. Raises Unreadable for bytes that are no picture, are cut short, or promise too many pixels."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about sizes and broken metadata; sizes are judged below
+                with Pictures.open(io.BytesIO(data), formats=FORMATS) as file:
+                    pixels = file.width * file.height
+                    if pixels > MOST_PIXELS:
+                        raise Unreadable(f"{file.width:,} x {file.height:,} pixels; at most {MOST_PIXELS:,} are decoded")
+                    return self._array(ImageOps.exif_transpose(file))
+        except Unreadable:
+            raise
+        except UnidentifiedImageError as error:
+            raise Unreadable(f"not a picture of a known format ({', '.join(FORMATS)})") from error
+        except Exception as error:  # decoders answer hostile bytes with almost any exception
+            raise Unreadable(f"broken picture: {error}") from error
+
+    def _array(self, file: Pictures.Image) -> Picture:
+        if file.mode == "F":
+            raise Unreadable("a picture of real numbers without a known range")
+        if file.mode.startswith("I"):  # 16 bits a pixel
+            return self._array(Pictures.fromarray((np.asarray(file, dtype=np.int64).clip(0, 65535) // 257).astype(np.uint8)))
+        if file.has_transparency_data:
+            file = file.convert("RGBA")
+            file = Pictures.alpha_composite(Pictures.new("RGBA", file.size, "white"), file)
+        return np.asarray(file.convert("L" if self.options.channels == 1 else "RGB"), dtype=np.uint8)
+
+    @property
+    def shape(self) -> Signal:
+        return Signal(channels=self.options.channels, axes=self.options.size)
+
+    def encode(self, value: Picture) -> NDArray[Any]:
+        """(channels, height, width) uint8."""
+        height, width = self.options.size
+        if value.shape[:2] != (height, width):
+            value = np.asarray(ImageOps.fit(Pictures.fromarray(value), (width, height), Pictures.Resampling.BICUBIC))
+        return value[None] if self.options.channels == 1 else np.ascontiguousarray(value.transpose(2, 0, 1))
+
+    def decode(self, array: NDArray[Any]) -> Picture:
+        """The picture of uint8, or of float32 in [-1, 1]; what lies outside is clipped."""
+        if array.dtype != np.uint8:
+            array = np.rint((np.nan_to_num(array) + 1) * 127.5).clip(0, 255).astype(np.uint8)
+        return array[0] if self.options.channels == 1 else np.ascontiguousarray(array.transpose(1, 2, 0))
+
+    def write(self, value: Picture) -> bytes:
+        png = io.BytesIO()
+        Pictures.fromarray(value).save(png, format="PNG")
+        return png.getvalue()
+
+    def preview(self, values: Sequence[Picture], path: Path) -> Path:
+        """A contact sheet, at most 16 pictures a row; small ones are enlarged without smoothing."""
+        height, width = self.options.size
+        scale = max(1, math.ceil(TILE / max(height, width)))
+        shrink = min(1.0, LARGEST_TILE / max(height, width))
+        tile = (max(1, round(width * scale * shrink)), max(1, round(height * scale * shrink)))
+        method = Pictures.Resampling.NEAREST if shrink == 1 else Pictures.Resampling.BICUBIC
+        columns = min(ROW, max(1, len(values)))
+        rows = max(1, math.ceil(len(values) / columns))
+        size = (columns * (tile[0] + GAP) + GAP, rows * (tile[1] + GAP) + GAP)
+        sheet = Pictures.new("L" if self.options.channels == 1 else "RGB", size, "white")
+        for place, value in enumerate(values):
+            row, column = divmod(place, columns)
+            picture = Pictures.fromarray(self.decode(self.encode(value))).resize(tile, method)
+            sheet.paste(picture, (GAP + column * (tile[0] + GAP), GAP + row * (tile[1] + GAP)))
+        path = path.with_suffix(".png")
+        write_bytes(path, self.write(np.asarray(sheet)))
+        return path
+
+    def save(self, folder: Path) -> None:
+        write_json(folder / "image.json", self.options.model_dump(mode="json"))
+
+    def load(self, folder: Path) -> None:
+        try:
+            saved = ImageOptions.model_validate(json.loads((folder / "image.json").read_text()))
+        except (OSError, ValueError) as error:
+            raise DataError("The size of the pictures cannot be read.", got=error, do="clean the data again") from error
+        if saved != self.options:
+            raise DataError("The pictures are of another size or colour.", got=saved, allowed=self.options)
+
+    @classmethod
+    def fixture(cls, n: int, seed: int = 0) -> list[bytes]:
+        """Squares, discs and crosses of 12 x 12, grey on dark, a little noisy, all different."""
+        random = np.random.default_rng(seed)
+        down, across = np.mgrid[:12, :12]
+        files = []
+        for place in range(n):
+            y, x, half = random.uniform(4, 7), random.uniform(4, 7), random.uniform(2, 4)
+            dy, dx = abs(down - y), abs(across - x)
+            inside = (np.maximum(dy, dx) < half, np.hypot(dy, dx) < half, np.minimum(dy, dx) < 1)[place % 3]
+            levels = 200.0 * inside + random.uniform(0, 40, inside.shape)
+            picture = np.repeat(levels.astype(np.uint8)[..., None], 3, axis=2)
+            png = io.BytesIO()
+            Pictures.fromarray(picture).save(png, format="PNG")
+            files.append(png.getvalue())
+        return files

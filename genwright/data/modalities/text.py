@@ -1,0 +1,131 @@
+"""Text: UTF-8 files as sequences of byte-pair tokens."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from genwright.core.durable import write_text
+from genwright.core.errors import DataError, Unreadable
+from genwright.core.record import Record
+from genwright.core.shapes import BOS, EOS, PAD, Tokens
+from genwright.data.modalities.base import Modality, modalities
+
+SPECIAL = max(PAD, BOS, EOS) + 1  # ids below are never those of a piece of text
+LONGEST_LINE = 100_000  # characters
+
+
+class TextOptions(Record):
+    vocab: int = Field(4096, ge=SPECIAL + 256, le=1_000_000, description="tokens at most: 3 special ones, 256 bytes, merges")
+    length: int = Field(256, ge=2, description="tokens a model sees at once")
+    normalise: bool = Field(True, description="line ends become LF and a byte order mark goes; nothing else is changed")
+
+
+@modalities.register
+class Text(Modality):
+    """A value is a str. Tokens come from byte-level byte-pair encoding (Sennrich et al. 2016, Radford et al. 2019),
+    learned from the training texts: any text, also one never seen, encodes and decodes without loss.
+
+    The tokenizer knows nothing of PAD, BOS and EOS: its ids begin behind them, so no text can produce one.
+    """
+
+    name = "text"
+    Options: ClassVar[type[Record]] = TextOptions
+    options: TextOptions
+    suffixes = frozenset({".txt", ".text", ".md"})
+    measure = "bits_per_byte"
+    suffix = ".txt"
+
+    def __init__(self, options: Record) -> None:
+        super().__init__(options)
+        self._tokenizer: Any = None
+
+    def read(self, data: bytes) -> str:
+        """The text. Raises Unreadable for bytes that are not UTF-8 or hold NUL."""
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise Unreadable(f"not UTF-8: {error.reason} at byte {error.start:,}") from error
+        if "\0" in text:
+            raise Unreadable(f"not text: NUL at character {text.index(chr(0)):,}")
+        return re.sub(r"\r\n?", "\n", text.lstrip("\ufeff")) if self.options.normalise else text
+
+    def keep(self, value: str) -> str | None:
+        if not value.strip():
+            return "empty"
+        longest = max(len(line) for line in value.split("\n"))
+        return f"a line of {longest:,} characters" if longest > LONGEST_LINE else None
+
+    def fit(self, values: Iterable[str]) -> None:
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=self.options.vocab - SPECIAL,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            min_frequency=2,
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator(values, trainer)
+        self._tokenizer = tokenizer
+
+    @property
+    def tokenizer(self) -> Any:
+        if self._tokenizer is None:
+            raise DataError("The tokenizer has not been trained.", do="fit it to training texts, or load it")
+        return self._tokenizer
+
+    @property
+    def shape(self) -> Tokens:
+        return Tokens(vocab=SPECIAL + self.tokenizer.get_vocab_size(), length=self.options.length)
+
+    def encode(self, value: str) -> NDArray[Any]:
+        """(tokens,) uint16, or uint32 for a large vocabulary."""
+        wide = self.options.vocab > np.iinfo(np.uint16).max
+        ids = np.asarray(self.tokenizer.encode(value, add_special_tokens=False).ids, dtype=np.int64) + SPECIAL
+        return ids.astype(np.uint32 if wide else np.uint16)
+
+    def decode(self, array: NDArray[Any]) -> str:
+        """The text of tokens; bytes that a model left incomplete become U+FFFD, special ids nothing."""
+        ids = np.asarray(array, dtype=np.int64)
+        text: str = self.tokenizer.decode((ids[ids >= SPECIAL] - SPECIAL).tolist(), skip_special_tokens=False)
+        return text
+
+    def write(self, value: str) -> bytes:
+        return value.encode("utf-8")
+
+    def preview(self, values: Sequence[str], path: Path) -> Path:
+        """A text file with the values one below the other, numbered."""
+        path = path.with_suffix(".txt")
+        write_text(path, "\n\n".join(f"--- {number} ---\n{value}" for number, value in enumerate(values, start=1)) + "\n")
+        return path
+
+    def save(self, folder: Path) -> None:
+        write_text(folder / "tokenizer.json", self.tokenizer.to_str())
+
+    def load(self, folder: Path) -> None:
+        from tokenizers import Tokenizer
+
+        try:
+            self._tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text())
+        except Exception as error:  # tokenizers raises bare Exception for JSON it does not understand
+            raise DataError("A tokenizer cannot be read.", got=f"{folder}: {error}", do="clean the data again") from error
+
+    @classmethod
+    def fixture(cls, n: int, seed: int = 0) -> list[bytes]:
+        """Little weather reports, all different."""
+        choose = random.Random(seed).choice
+        days = ("Monday", "Tuesday", "Friday", "Sunday")
+        skies = ("grey", "clear", "red", "blue and wide")
+        winds = ("sleeps", "comes from the sea", "turns north", "dies at noon")
+        lines = (f"{choose(days)} {number}: the sky is {choose(skies)}, the wind {choose(winds)}.\n" for number in range(n))
+        return [line.encode() for line in lines]

@@ -1,0 +1,96 @@
+"""A file or an archive on the web."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from genwright.core.durable import exclusive, write_json
+from genwright.core.record import Record
+from genwright.data.fetch.download import Wanted, download
+from genwright.data.fetch.unpack import Limits, is_archive, unpack
+from genwright.data.files import FileOptions, Files
+from genwright.data.item import Item
+from genwright.data.sources.base import Source, sources
+
+
+class UrlOptions(FileOptions):
+    url: str
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="the file's hash; then it is asked for only once")
+    unpack: bool | None = Field(None, description="default: when the address ends like an archive (.zip, .tar.gz, ...)")
+    allow_hosts: list[str] = Field(default_factory=list, description="hosts that may have private or loopback addresses")
+    mib: float = Field(2048.0, gt=0, description="largest download")
+    minutes: float = Field(30.0, gt=0, description="longest download")
+    unpacked_mib: float = Field(8192.0, gt=0, description="most that an archive may unpack to")
+
+    @field_validator("url")
+    @classmethod
+    def _web(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("expected an address that begins with http:// or https://")
+        if parts.username or parts.password:
+            raise ValueError("a recipe is no place for a user name or password; leave them out of the address")
+        return url
+
+
+@sources.register
+class Url(Source):
+    """One file, or the files of an archive, at an http or https address. Its state is a digest of the files collected.
+
+    Links, devices and paths that lead out of an archive are skipped and reported.
+    """
+
+    name = "url"
+    Options: ClassVar[type[Record]] = UrlOptions
+    options: UrlOptions
+
+    def __init__(self, options: Record, *, base: Path, cache: Path, suffixes: frozenset[str]) -> None:
+        super().__init__(options, base=base, cache=cache, suffixes=suffixes)
+        self._files: Files | None = None
+        self._not_unpacked: dict[str, str] = {}
+
+    def state(self) -> str:
+        return self._fetched().state()
+
+    def items(self) -> Iterator[Item]:
+        yield from self._fetched().items()
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        return {**self._not_unpacked, **(self._files.skipped if self._files else {})}
+
+    def _fetched(self) -> Files:
+        """The files, asked for once in the life of a source."""
+        if self._files is None:
+            options = self.options
+            folder = self.cache / "web" / hashlib.sha256(options.url.encode()).hexdigest()[:32]
+            wanted = Wanted(
+                options.url, int(options.mib * 2**20), options.minutes * 60, frozenset(options.allow_hosts), options.sha256
+            )
+            fetched, file = download(wanted, folder)
+            chosen: FileOptions = options
+            if options.unpack if options.unpack is not None else is_archive(file.name):
+                root = self._unpacked(file, folder / f"unpacked-{fetched.sha256[:32]}")
+            else:
+                root = file.parent
+                chosen = options.model_copy(update={"include": options.include or ["*"]})
+            self._files = Files(root, chosen, self.suffixes, f"url:{options.url}")
+        return self._files
+
+    def _unpacked(self, archive: Path, folder: Path) -> Path:
+        with exclusive(folder.parent / "unpack.lock", busy="", wait=True):
+            if not (folder / "skipped.json").is_file():
+                for old in folder.parent.glob("unpacked-*"):
+                    shutil.rmtree(old)
+                limits = Limits(bytes=int(self.options.unpacked_mib * 2**20))
+                write_json(folder / "skipped.json", unpack(archive, folder / "files", limits))
+            self._not_unpacked = json.loads((folder / "skipped.json").read_text())
+        return folder / "files"

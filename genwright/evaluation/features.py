@@ -1,0 +1,61 @@
+"""Features in which arrays are compared: whitened principal components of the training items.
+
+They are a function of the training split alone, so every family is measured with the same ruler. Whitening gives fine
+detail the same say as overall shape, so that blurred samples do not pass for good ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from genwright.core.shapes import Shape, Signal
+from genwright.data.dataset import Split
+from genwright.evaluation.neighbours import pieces
+
+SIDE = 32  # longer axes are averaged down to this before comparing
+MOST = 20_000  # training items the components are learned from
+COMPONENTS = 128
+
+
+@dataclass(frozen=True)
+class Features:
+    """A linear map from flat items (n, values) to features (n, d) of unit variance over the training items."""
+
+    dims: tuple[int, ...]
+    mean: Tensor
+    basis: Tensor
+
+    def __call__(self, flat: Tensor) -> Tensor:
+        return (_reduced(flat, self.dims) - self.mean) @ self.basis
+
+
+def applies(content: Shape) -> str | None:
+    """None, or why items of this shape have no such features."""
+    return None if isinstance(content, Signal) and len(content.axes) == 2 else "compares arrays with two axes (pictures)"
+
+
+def learn(train: Split, content: Signal) -> Features:
+    """Components that hold 99 % of the variance of the training items, at most COMPONENTS."""
+    total, square, n = torch.zeros(()), torch.zeros(()), 0
+    for piece in pieces(train, MOST):
+        x = _reduced(piece, content.dims).double()
+        total, square, n = total + x.sum(dim=0), square + x.T @ x, n + len(x)
+    mean = total / n
+    values, vectors = torch.linalg.eigh(square / n - torch.outer(mean, mean))
+    values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
+    d = min(COMPONENTS, int((values.cumsum(0) < 0.99 * values.sum()).sum()) + 1)
+    basis = vectors[:, :d] / values[:d].clamp(min=1e-8).sqrt()
+    return Features(content.dims, mean.float(), basis.float())
+
+
+def _reduced(flat: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """Items with axes longer than SIDE averaged down, flat again."""
+    channels, *axes = dims
+    if all(a <= SIDE for a in axes):
+        return flat
+    small = (min(axes[0], SIDE), min(axes[1], SIDE))
+    return F.adaptive_avg_pool2d(flat.view(len(flat), channels, *axes), small).flatten(1)

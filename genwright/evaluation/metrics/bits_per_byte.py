@@ -1,0 +1,141 @@
+"""How many bits a byte of held-out text costs under the model: compression, comparable across tokenizers."""
+
+from __future__ import annotations
+
+import gzip
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from genwright.core.shapes import BOS, EOS, PAD, Tokens
+from genwright.data.dataset import Batch, Split
+from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
+from genwright.evaluation.records import Measured
+from genwright.models.architectures.base import ScoresTokens
+
+TOKENS = 8192  # a batch
+
+Row = tuple[int, int, NDArray[np.int64]]
+"""An item, the first position that counts, and tokens of the shape's length."""
+
+
+@metrics.register
+class BitsPerByte(Metric):
+    """Bits of whole held-out items over their raw bytes; a condition, where there is one, is given and costs nothing.
+
+    Protocol. Every item stands alone, in stored order: BOS, its tokens, EOS; BOS is given, everything else is predicted
+    exactly once. Items longer than the model's length are read in windows that overlap by half, each token counted in the
+    first window that holds it, so that all but an item's first tokens are predicted from at least half a window. Conditioned
+    items are never cut into windows; those that do not fit are left out and counted in `detail.left_out`.
+    On the test side every item counts; on the others items are taken until they hold max(count, 1) times the shape's length
+    in tokens, the last one cut there with its bytes counted in proportion.
+
+    `detail.gzip` is what `gzip -9` needs for the same items one by one, where whole items were measured.
+    """
+
+    name = "bits_per_byte"
+    better = "lower"
+    explain = "Bits the model needs for a byte of text it has never seen; the lower, the better it knows the language."
+    minimum = 1
+
+    @classmethod
+    def applies(cls, evaluand: Evaluand) -> str | None:
+        if not isinstance(evaluand.model.content, Tokens):
+            return "measures sequences"
+        if not isinstance(evaluand.model, ScoresTokens):
+            return "the family gives no probabilities of tokens"
+        return None if len(evaluand.held_out) else "there are no held-out items"
+
+    def measure(self, evaluand: Evaluand) -> Measured:
+        assert isinstance(evaluand.model.content, Tokens)
+        split, length = evaluand.held_out, evaluand.model.content.length
+        cap = None if evaluand.side == "test" else max(evaluand.count, 1) * length
+        chosen, left_out = _choose(split, length, cap)
+        nats = np.zeros(len(split))
+        for items, counted, batch in _batches(split, chosen, length):
+            for item, first, row in zip(items, counted, _score(evaluand, batch), strict=True):
+                nats[item] += float(row[first:].sum())
+        picked = np.array(list(chosen), dtype=np.int64)
+        bits = nats[picked] / math.log(2)
+        sizes = np.array([split.bytes[i] * chosen[i] / max(1, _size(split, i)) for i in picked])
+        low, high = bootstrap(len(picked), lambda i: float(bits[i].sum() / sizes[i].sum()), seed=evaluand.seed)
+        value = float(bits.sum() / sizes.sum())
+        detail: dict[str, float] = {"left_out": left_out}
+        if cap is None:
+            detail["gzip"] = 8 * sum(_zipped(evaluand, i) for i in picked) / float(sizes.sum())
+        return Measured(value=value, low=min(low, value), high=max(high, value), n=len(picked), detail=detail)
+
+
+def _size(split: Split, item: int) -> int:
+    assert split.content.offsets is not None
+    return int(split.content.offsets[item + 1] - split.content.offsets[item])
+
+
+def _choose(split: Split, length: int, cap: int | None) -> tuple[dict[int, int], int]:
+    """Items to how many of their tokens count, and how many items do not fit."""
+    chosen: dict[int, int] = {}
+    total = left_out = 0
+    for item in range(len(split)):
+        if cap is not None and total >= cap:
+            break
+        size = _size(split, item)
+        if not split.windowed and size + 2 > length:
+            left_out += 1
+            continue
+        chosen[item] = size if cap is None or not split.windowed else min(size, cap - total)
+        total += chosen[item]
+    return chosen, left_out
+
+
+def _batches(split: Split, chosen: dict[int, int], length: int) -> Iterator[tuple[list[int], list[int], Batch]]:
+    """Items, first counted positions and tokens of about TOKENS tokens at a time."""
+    held: list[Row] = []
+    for item, size in chosen.items():
+        for row in _windows(item, split.content.tokens(item), size, length):
+            held.append(row)
+            if len(held) * length >= TOKENS:
+                yield _joined(split, held)
+                held = []
+    if held:
+        yield _joined(split, held)
+
+
+def _windows(item: int, tokens: NDArray[np.int64], size: int, length: int) -> Iterator[Row]:
+    """The windows of one item: the next begins half a window later and counts from where this one ends."""
+    whole = size == len(tokens)
+    stream = np.concatenate([[BOS], tokens[:size], [EOS] if whole else []]).astype(np.int64)
+    start = end = 0
+    while end < len(stream):
+        row = np.full(length, PAD, dtype=np.int64)
+        piece = stream[start : start + length]
+        row[: len(piece)] = piece
+        yield item, end - start, row
+        end, start = start + length, start + length // 2
+
+
+def _joined(split: Split, rows: list[Row]) -> tuple[list[int], list[int], Batch]:
+    items = [item for item, _, _ in rows]
+    condition = None if split.condition is None else split.condition.rows(np.array(items))
+    content = torch.from_numpy(np.stack([row for _, _, row in rows]))
+    return items, [first for _, first, _ in rows], Batch(content, condition)
+
+
+def _score(evaluand: Evaluand, batch: Batch) -> torch.Tensor:
+    model, training = evaluand.model, evaluand.model.training
+    assert isinstance(model, ScoresTokens)
+    model.eval()
+    try:
+        with torch.no_grad():
+            return model.token_nll(batch.to(evaluand.device)).double().cpu()
+    finally:
+        model.train(training)
+
+
+def _zipped(evaluand: Evaluand, item: int) -> int:
+    modality = evaluand.content
+    data = modality.write(modality.decode(evaluand.held_out.content.tokens(item)))
+    return len(gzip.compress(data, compresslevel=9, mtime=0))

@@ -1,0 +1,35 @@
+"""How near are answers to the right ones, letter by letter?"""
+
+from __future__ import annotations
+
+from genwright.evaluation import translation
+from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.metrics.base import Metric, metrics
+from genwright.evaluation.records import Measured
+
+SHOWN = 16  # answers in the report
+
+
+@metrics.register
+class Chrf(Metric):
+    """chrF of the answers to held-out conditions (Popovic 2015, as in sacrebleu), 0 to 100.
+
+    `detail.baseline` is the chrF of answering with what stands beside the nearest training condition (TF-IDF);
+    `detail.answers` shows the first (answer, right answer) pairs.
+    """
+
+    name = "chrf"
+    better = "higher"
+    explain = "How much of the right answer's wording the model finds, letter by letter, from 0 to 100."
+
+    @classmethod
+    def applies(cls, evaluand: Evaluand) -> str | None:
+        return translation.applies(evaluand)
+
+    def measure(self, evaluand: Evaluand) -> Measured:
+        answers = translation.answers(evaluand)
+        value, low, high = translation.interval(translation.Chrf(answers.model, answers.right), None, evaluand.seed)
+        baseline = translation.Chrf(answers.nearest, answers.right)()
+        pairs = list(map(list, zip(answers.model[:SHOWN], answers.right[:SHOWN], strict=True)))
+        detail = {"baseline": baseline, "answers": pairs}
+        return Measured(value=value, low=low, high=high, n=len(answers.right), detail=detail)

@@ -1,0 +1,65 @@
+"""Do generated texts repeat training texts word for word?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from genwright.core.shapes import Tokens
+from genwright.evaluation.evaluand import Evaluand, decode
+from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
+from genwright.evaluation.passages import Automaton, Passage, excerpts
+from genwright.evaluation.records import Measured
+
+MOST = 256  # samples, and held-out items
+SHARE = 95  # percentile
+
+
+@metrics.register
+class CopiedPassage(Metric):
+    """The longest passage of a sample that stands in one training item, in characters: exceeded by one sample in twenty.
+
+    `floor` is the same of pieces of held-out items, cut to the samples' lengths. Compared token by token, after encoding the
+    samples' text anew. `detail` names the longest passage of all: its text, length, sample and training item (row and
+    SHA-256).
+    """
+
+    name = "copied_passage"
+    better = "lower"
+    explain = "How many characters in a row the samples repeat from the training texts; unseen real texts do so too."
+
+    @classmethod
+    def applies(cls, evaluand: Evaluand) -> str | None:
+        return None if isinstance(evaluand.model.content, Tokens) else "compares sequences"
+
+    def measure(self, evaluand: Evaluand) -> Measured:
+        modality, train = evaluand.content, evaluand.dataset.train
+        samples = [modality.encode(text).tolist() for text in decode(modality, evaluand.samples[:MOST])]
+        held_out = excerpts(evaluand.held_out, [len(s) for s in samples])
+        automaton = Automaton([*samples, *held_out])
+        passages = automaton.longest(train.content.tokens(i).tolist() for i in range(len(train)))
+        texts = [
+            modality.decode(np.array(tokens[p.start : p.start + p.length], dtype=np.int64))
+            for tokens, p in zip([*samples, *held_out], passages, strict=True)
+        ]
+        sizes = np.array([len(text) for text in texts], dtype=np.float64)
+        own, real = sizes[: len(samples)], sizes[len(samples) :]
+        value = float(np.percentile(own, SHARE))
+        low, high = bootstrap(len(own), lambda i: float(np.percentile(own[i], SHARE)), seed=evaluand.seed)
+        worst = int(own.argmax())
+        return Measured(
+            value=value,
+            low=min(low, value),
+            high=max(high, value),
+            n=len(own),
+            floor=float(np.percentile(real, SHARE)),
+            detail=_named(evaluand, worst, texts[worst], passages[worst]),
+        )
+
+
+def _named(evaluand: Evaluand, sample: int, text: str, passage: Passage) -> dict[str, Any]:
+    if passage.item < 0:
+        return {}
+    digest = evaluand.dataset.train.digests[passage.item].decode()
+    return {"text": text, "characters": len(text), "sample": sample, "row": passage.item, "sha256": digest}

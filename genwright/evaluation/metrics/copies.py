@@ -1,0 +1,45 @@
+"""Is a sample a copy of one training item?"""
+
+from __future__ import annotations
+
+from genwright.core.shapes import Signal
+from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
+from genwright.evaluation.neighbours import flat, nearest
+from genwright.evaluation.records import Measured
+
+RATIO = 1 / 3  # Yoon et al. 2023, Bonnaire et al. 2025: much nearer to one training item than to any other
+MOST = 2000
+
+
+@metrics.register
+class Copies(Metric):
+    """Share of samples whose nearest training item is less than a third as far as the second nearest.
+
+    `floor` is the same share of held-out items. `detail.pairs` lists the closest (sample, training row, distance).
+    """
+
+    name = "copies"
+    better = "lower"
+    explain = "Share of samples that are all but equal to one training item; 0 is what new real items show."
+
+    @classmethod
+    def applies(cls, evaluand: Evaluand) -> str | None:
+        if not isinstance(evaluand.model.content, Signal):
+            return "compares arrays"
+        return None if len(evaluand.dataset.train) > 1 else "needs two training items"
+
+    def measure(self, evaluand: Evaluand) -> Measured:
+        distances, rows = nearest(evaluand.samples[:MOST].flatten(1), evaluand.dataset.train, k=2)
+        real, _ = nearest(flat(evaluand.held_out, MOST), evaluand.dataset.train, k=2)
+        copied = (distances[:, 0] < RATIO * distances[:, 1]).float().numpy()
+        closest = distances[:, 0].argsort()[:16].tolist()
+        low, high = bootstrap(len(copied), lambda i: float(copied[i].mean()), seed=evaluand.seed)
+        return Measured(
+            value=float(copied.mean()),
+            low=low,
+            high=high,
+            n=len(copied),
+            floor=float((real[:, 0] < RATIO * real[:, 1]).float().mean()),
+            detail={"pairs": [[i, int(rows[i, 0]), float(distances[i, 0])] for i in closest]},
+        )

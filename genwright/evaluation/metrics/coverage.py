@@ -1,0 +1,52 @@
+"""Density and coverage (Naeem et al. 2020): is every kind of real item there among the samples?"""
+
+from __future__ import annotations
+
+import torch
+
+from genwright.core.shapes import Signal
+from genwright.evaluation import features
+from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
+from genwright.evaluation.neighbours import flat
+from genwright.evaluation.records import Measured
+
+NEIGHBOURS = 5
+MOST = 2000
+
+
+@metrics.register
+class Coverage(Metric):
+    """Share of held-out items with a sample inside the ball that reaches their fifth nearest held-out neighbour.
+
+    `detail.density` is how many such balls a sample lies in, against the number expected. As many samples as held-out
+    items are used (more where those are only a share of what the model knows), so that the value does not rise with the
+    number of samples.
+    """
+
+    name = "coverage"
+    better = "higher"
+    explain = "Share of real, unseen items that have a sample much like them; low when kinds are missing."
+
+    @classmethod
+    def applies(cls, evaluand: Evaluand) -> str | None:
+        return features.applies(evaluand.model.content)
+
+    def measure(self, evaluand: Evaluand) -> Measured:
+        assert isinstance(evaluand.model.content, Signal)
+        ruler = features.learn(evaluand.dataset.train, evaluand.model.content)
+        held_out = ruler(flat(evaluand.held_out, MOST))
+        samples = ruler(evaluand.samples[: round(len(held_out) / evaluand.share)].flatten(1))
+        train = ruler(flat(evaluand.dataset.train, len(held_out)))
+        radius = torch.cdist(held_out, held_out).kthvalue(min(NEIGHBOURS + 1, len(held_out)), dim=1).values
+        inside = torch.cdist(samples, held_out) < radius
+        covered = inside.any(dim=0).float().numpy()
+        low, high = bootstrap(len(covered), lambda i: float(covered[i].mean()), seed=evaluand.seed)
+        return Measured(
+            value=float(covered.mean()),
+            low=low,
+            high=high,
+            n=len(covered),
+            floor=float((torch.cdist(train, held_out) < radius).any(dim=0).float().mean()),
+            detail={"density": float(inside.float().sum(dim=1).mean() / NEIGHBOURS)},
+        )

@@ -1,0 +1,38 @@
+"""Are all kinds there, and none too often?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from genwright.evaluation import classifier
+from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
+from genwright.evaluation.records import Measured
+
+
+@metrics.register
+class Evenness(Metric):
+    """The smaller of (rarest class's share x classes) and 1 / (commonest class's share x classes), as a classifier
+    trained on real items sees the samples: 1 when all classes are equally frequent, 0 when one is missing."""
+
+    name = "evenness"
+    better = "higher"
+    explain = "1 when every kind comes up equally often among the samples, 0 when a kind never comes up."
+
+    @classmethod
+    def applies(cls, evaluand: Evaluand) -> str | None:
+        return classifier.applies(evaluand.dataset)
+
+    def measure(self, evaluand: Evaluand) -> Measured:
+        classes = len(evaluand.dataset.contents.labels or [])
+        kinds, _ = classifier.Judge(evaluand.dataset).probabilities(evaluand.samples)
+
+        def statistic(chosen: np.ndarray) -> float:
+            shares = np.bincount(chosen, minlength=classes) / len(chosen) * classes
+            return float(min(shares.min(), 1 / shares.max()))
+
+        low, high = bootstrap(len(kinds), lambda i: statistic(kinds[i]), seed=evaluand.seed)
+        shares = np.bincount(kinds, minlength=classes) / len(kinds)
+        detail = {"rarest": float(shares.min()), "commonest": float(shares.max())}
+        value = statistic(kinds)  # resamples are always less even than the sample itself
+        return Measured(value=value, low=min(low, value), high=max(high, value), n=len(kinds), detail=detail)

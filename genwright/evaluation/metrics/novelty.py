@@ -1,0 +1,40 @@
+"""Are the samples new, or leaning on training items?"""
+
+from __future__ import annotations
+
+from genwright.core.shapes import Signal
+from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
+from genwright.evaluation.neighbours import flat, nearest
+from genwright.evaluation.records import Measured
+
+MOST = 2000
+
+
+@metrics.register
+class Novelty(Metric):
+    """Median distance of samples to their nearest training item, over that of held-out items to theirs."""
+
+    name = "novelty"
+    better = "higher"
+    explain = "1 when samples are as far from the training items as real unseen items are; well below 1 means copying."
+
+    @classmethod
+    def applies(cls, evaluand: Evaluand) -> str | None:
+        return None if isinstance(evaluand.model.content, Signal) else "compares arrays"
+
+    def measure(self, evaluand: Evaluand) -> Measured:
+        samples, _ = nearest(evaluand.samples[:MOST].flatten(1), evaluand.dataset.train, k=1)
+        held_out, _ = nearest(flat(evaluand.held_out, MOST), evaluand.dataset.train, k=1)
+        real = float(held_out.median())
+        distances = samples[:, 0].numpy()
+        value = float(samples.median()) / max(real, 1e-9)
+
+        def statistic(indices: object) -> float:
+            picked = distances[indices]  # type: ignore[call-overload]
+            picked.sort()
+            return float(picked[(len(picked) - 1) // 2]) / max(real, 1e-9)
+
+        low, high = bootstrap(len(distances), statistic, seed=evaluand.seed)
+        detail = {"samples": float(samples.median()), "held_out": real}
+        return Measured(value=value, low=low, high=high, n=len(distances), floor=1.0, detail=detail)

@@ -1,0 +1,44 @@
+"""Do the samples look like something? Share that an independent classifier is sure about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from genwright.evaluation import classifier
+from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
+from genwright.evaluation.records import Measured
+
+SURE = 0.8
+
+
+@metrics.register
+class Recognised(Metric):
+    """Share of samples to which a calibrated SVM gives some class with probability >= 0.8.
+
+    `floor` is the same share of real held-out items. `detail.agreement`: share recognised as the class asked for;
+    `detail.shares`: share of the samples recognised as each class.
+    """
+
+    name = "recognised"
+    better = "higher"
+    explain = "Share of samples that a classifier trained on the real items recognises as one of the kinds, being sure."
+
+    @classmethod
+    def applies(cls, evaluand: Evaluand) -> str | None:
+        return classifier.applies(evaluand.dataset)
+
+    def measure(self, evaluand: Evaluand) -> Measured:
+        judge = classifier.Judge(evaluand.dataset)
+        kinds, probability = judge.probabilities(evaluand.samples)
+        sure = (probability >= SURE).astype(np.float64)
+        _, real = judge.probabilities(evaluand.held_out.items(np.arange(min(2000, len(evaluand.held_out)))).content)
+        names = evaluand.dataset.contents.labels or []
+        detail: dict[str, Any] = {"shares": {names[k]: float((kinds == k).mean()) for k in range(len(names))}}
+        if evaluand.conditions is not None:
+            detail["agreement"] = float((kinds == evaluand.conditions.numpy()).mean())
+        low, high = bootstrap(len(sure), lambda i: float(sure[i].mean()), seed=evaluand.seed)
+        floor = float((real >= SURE).mean())
+        return Measured(value=float(sure.mean()), low=low, high=high, n=len(sure), floor=floor, detail=detail)

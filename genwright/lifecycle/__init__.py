@@ -1,0 +1,1 @@
+"""What becomes of a model: runs, gates, promotion, ledger, costs, watching."""

@@ -1,0 +1,119 @@
+"""One run of a recipe on one data version: where its records lie, and which of them still count.
+
+A run is identified by what bears on its result, so the same command finds the same folder, and a stage whose record is
+there and whose bytes verify is not done again. That, not the orchestrator's cache, makes a rerun cheap and a resume
+correct.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from genwright import __version__
+from genwright.core.durable import write_text
+from genwright.core.record import Record, fingerprint
+from genwright.core.workspace import Settings, Workspace
+from genwright.data.dataset import Dataset
+from genwright.data.records import DatasetVersion
+from genwright.models.records import ModelVersion
+from genwright.models.reencode import as_read_by
+from genwright.recipes.recipe import Recipe
+from genwright.training.records import Plan
+
+R = TypeVar("R", bound=Record)
+
+
+class Begun(Record):
+    """`run.json`: which recipe and data a run folder belongs to."""
+
+    recipe: str
+    data: str
+
+
+@dataclass(frozen=True)
+class Base:
+    """The champion that a retraining may go on from, its bundle verified."""
+
+    version: ModelVersion
+    folder: Path
+
+
+class Run:
+    """`identity` is the fingerprint of recipe (as far as it bears on the result), data, release of Genwright and, where
+    there is one, the champion to go on from."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        version: DatasetVersion,
+        workspace: Workspace,
+        settings: Settings,
+        base: Base | None = None,
+    ) -> None:
+        self.recipe, self.version, self.workspace, self.settings, self.base = recipe, version, workspace, settings, base
+        started = [base.version.weights] if base else []
+        self.identity = fingerprint(recipe.identity, version.digest, __version__, *started)
+        self.steps_trained = 0  # by this process; 0 at the end means that everything was there already
+
+    @property
+    def folder(self) -> Path:
+        return self.workspace.run(self.identity)
+
+    @property
+    def cleaned(self) -> Dataset:
+        """The data version."""
+        return Dataset(self.workspace.root / self.version.path)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data as the models of this run read it: with the champion's tokenizer and labels where it may go on."""
+        return self.cleaned if self.base is None else as_read_by(self.base.folder, self.cleaned, self.folder / "dataset")
+
+    def round(self, plan: Plan) -> Path:
+        """Folder of a round: its checkpoints while it trains, its bundle afterwards."""
+        return self.folder / f"round-{plan.round}"
+
+    def recall(self, name: str, kind: type[R]) -> R | None:
+        """The record stored under a name, None when there is none or it is of another release."""
+        file = self.folder / f"{name}.json"
+        try:
+            return kind.model_validate_json(file.read_text()) if file.is_file() else None
+        except ValidationError:
+            return None
+
+    def keep(self, name: str, record: R) -> R:
+        """Store a record under a name, and hand it back."""
+        write_text(self.folder / f"{name}.json", record.model_dump_json(indent=2) + "\n")
+        return record
+
+    def begin(self) -> None:
+        """Leave word of whose folder this is."""
+        self.keep("run", Begun(recipe=self.recipe.name, data=self.version.digest))
+
+
+def reached(folder: Path) -> str:
+    """The last stage a run folder has a record of, in words."""
+    if (folder / "report.json").is_file():
+        return "finished"
+    rounds = sorted(int(p.parent.name.removeprefix("round-")) for p in folder.glob("round-*/trained.json"))
+    if rounds:
+        return f"round {rounds[-1]} trained"
+    training = any(folder.glob("round-*/checkpoints"))
+    if (folder / "selection.json").is_file():
+        return "stopped while training" if training else "selected"
+    return "stopped in the race" if (folder / "race").is_dir() else "data made"
+
+
+def newest(workspace: Workspace, recipe: str) -> tuple[Path, Begun] | None:
+    """The folder of the run of a recipe that was begun or gone on with last; None when there is none."""
+    found = []
+    for file in (workspace.state / "runs").glob("*/run.json"):
+        begun = Begun.model_validate_json(file.read_text())
+        if begun.recipe == recipe:
+            found.append((file.stat().st_mtime_ns, file.parent, begun))
+    return max(found)[1:] if found else None

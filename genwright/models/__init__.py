@@ -1,0 +1,1 @@
+"""Families of models, what they share, and models on disk."""

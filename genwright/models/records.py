@@ -1,0 +1,26 @@
+"""What is known of a model."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from genwright.core.record import Record
+
+
+class Cost(Record):
+    """Estimated before anything runs."""
+
+    parameters: int
+    flops_per_item: float = Field(description="forward and backward, one item")
+    memory_bytes: int = Field(description="weights, gradients, optimiser state, averages and activations at the batch size")
+
+
+class ModelVersion(Record):
+    """A registered model version."""
+
+    name: str
+    version: int
+    weights: str
+    data: str
+    recipe: str = Field(description="recipe fingerprint")
+    run: str = Field(description="MLflow run id")

@@ -1,0 +1,185 @@
+"""From what lies in a folder to a recipe for it: settings that suit the data and this machine, each with its reason."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from genwright.core.errors import DataError
+from genwright.core.record import Part
+from genwright.core.shapes import Tokens
+from genwright.data.filters.base import filters
+from genwright.data.modalities.base import build as build_modality
+from genwright.data.split import Splitting
+from genwright.evaluation.metrics.base import metrics
+from genwright.recipes.inspect import Inspection
+from genwright.recipes.recipe import parse
+
+SIDES = (8, 16, 32, 64)  # of pictures, in pixels
+SHARES = {0.05: 200, 0.1: 60, 0.15: 40, 0.2: 36, 0.25: 32, 0.3: 0}  # held out on either side, and the items it must give
+RULES = ("corrupt", "exact_duplicates", "near_duplicates")
+FEWEST = {"train": 16, "validation": 4, "test": 4}  # twice what cleaning insists on, since it may drop some
+MEASURABLE = 30  # test items below which most measures say nothing
+KILO, MEGA = 2**10, 2**20
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What bears on a budget."""
+
+    cores: int
+    memory_gib: float
+    gpu: str | None
+
+    @classmethod
+    def here(cls) -> Machine:
+        """This machine."""
+        import torch
+
+        gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+        return cls(os.cpu_count() or 1, psutil.virtual_memory().total / 2**30, gpu)
+
+    @property
+    def title(self) -> str:
+        return f"{self.cores} cores, {self.memory_gib:.0f} GiB of memory, {self.gpu or 'no GPU'}"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A recipe called `name` for what was found; `path` is the folder as the recipe should name it."""
+
+    name: str
+    path: str
+    found: Inspection
+    machine: Machine
+
+    @cached_property
+    def split(self) -> Splitting:
+        """Shares that hold out enough to measure on, and no more. Raises DataError when there is too little data."""
+        for share, wanted in SHARES.items():
+            split = Splitting(validation=share, test=share)
+            sides: list[str] = [split.side(digest) for digest in self.found.digests]
+            if min(sides.count("validation"), sides.count("test")) >= wanted:
+                break
+        if any(sides.count(side) < fewest for side, fewest in FEWEST.items()):
+            raise DataError(
+                "There is too little data to train and measure on.",
+                got=f"{len(self.found.digests)} different files of kind {self.found.kind}",
+                allowed="about 40 or more",
+                do="add files, or cut long ones into several: a file is an item",
+            )
+        return split
+
+    @property
+    def held_out(self) -> int:
+        """Items of the test split, before cleaning."""
+        return sum(self.split.side(digest) == "test" for digest in self.found.digests)
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """The content's options."""
+        found = self.found
+        if found.pictures is not None:
+            return {"size": self._size(), "channels": 1 if found.pictures.grey else 3}
+        if found.kind not in ("text", "code"):
+            return {}
+        steps = [(256 * KILO, 512), (MEGA, 1024), (4 * MEGA, 2048)]
+        vocab = next((size for limit, size in steps if found.bytes < limit), 4096)
+        ending = {"ending": found.ending.removeprefix(".")} if found.kind == "code" else {}
+        return {"vocab": vocab, "length": 128 if found.bytes / len(found.files) < 500 else 256, **ending}
+
+    def _size(self) -> list[int]:
+        """Height and width: the longer side as near to the pictures' own as this machine trains in minutes."""
+        assert self.found.pictures is not None
+        height, width = self.found.pictures.height, self.found.pictures.width
+        largest = 64 if self.machine.gpu or self.machine.cores >= 16 else 32
+        longer = min((s for s in SIDES if s <= largest), key=lambda s: abs(math.log(s / max(height, width))))
+        if 0.8 <= width / height <= 1.25:
+            return [longer, longer]
+        shorter = max(8, 8 * round(longer * min(height, width) / max(height, width) / 8))
+        return [shorter, longer] if width > height else [longer, shorter]
+
+    @property
+    def minutes(self) -> tuple[int, int]:
+        """Of the race and of a round of training."""
+        if isinstance(self.found.shape, Tokens):
+            return 2, max(4, min(12, round(2 * self.found.bytes / MEGA)))
+        return {8: (2, 3), 16: (2, 4), 32: (3, 8), 64: (4, 12)}[max(self.content.get("size", [32]))]
+
+    @property
+    def memory(self) -> int:
+        """GiB a candidate may take: half of what there is."""
+        return max(1, int(self.machine.memory_gib / 2))
+
+    @property
+    def samples(self) -> int:
+        if isinstance(self.found.shape, Tokens):
+            return 128 if len(self.found.digests) >= 500 else 64
+        return 500 if len(self.found.digests) >= 1000 else 200
+
+    @property
+    def cleaning(self) -> list[str]:
+        """The usual rules, where they suit the content."""
+        modality = build_modality(Part(kind=self.found.kind))
+        return [rule for rule in RULES if filters.get(rule).applies(modality) is None]
+
+    @property
+    def bounds(self) -> dict[str, str]:
+        """Measures to the bounds that this much data can support."""
+        if self.held_out < MEASURABLE:
+            return {}
+        if self.found.gzip_bits is not None:
+            return {"bits_per_byte": f"{{at_most: {min(6.0, 1.2 * self.found.gzip_bits):.2f}}}", "variety": "{at_least: 0.3}"}
+        fair = 2 <= len(self.found.classes) <= 20 and min(self.found.classes.values()) >= 20
+        small = math.prod(self.content.get("size", [64])) * self.content.get("channels", 3) <= 3 * 32 * 32
+        even = {"evenness": "{at_least: 0.1}"} if self.found.labelled and fair and small else {}
+        return {"novelty": "{at_least: 0.7}"} | even
+
+    def text(self) -> str:
+        """The recipe as commented YAML; it has been parsed and is valid."""
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+
+        environment = Environment(
+            loader=PackageLoader("genwright.reports"),
+            autoescape=False,  # what comes from the folder is quoted
+            trim_blocks=True,
+            lstrip_blocks=True,
+            undefined=StrictUndefined,
+            keep_trailing_newline=True,
+        )
+        environment.filters["quoted"] = _quoted
+        environment.filters["pad"] = lambda text: f"{text:<35} "
+        text = environment.get_template("recipe.yaml.j2").render(
+            p=self,
+            found=self.found,
+            machine=self.machine,
+            families=self.found.takers(None),
+            explain={name: metrics.get(name).explain for name in self.bounds},
+            sequences=isinstance(self.found.shape, Tokens),
+        )
+        parse(yaml.safe_load(text), f"the recipe for {self.path}")
+        return text
+
+
+def relative(folder: Path, workspace: Path) -> str:
+    """The folder as a recipe names it: relative to the workspace where it lies inside, else absolute."""
+    folder = folder.resolve()
+    path = folder.relative_to(workspace).as_posix() if folder.is_relative_to(workspace) else str(folder)
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        what = "The folder's name is not UTF-8, so a recipe cannot name it."
+        raise DataError(what, got=ascii(path), do="rename the folder") from error
+    return path
+
+
+def _quoted(text: str) -> str:
+    """A YAML string on one line, whatever the text holds."""
+    return yaml.safe_dump(text, default_style='"', allow_unicode=True, width=math.inf).strip()

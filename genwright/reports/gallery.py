@@ -1,0 +1,155 @@
+"""What a person is shown of a model: its samples as the evaluation drew them, beside the real items nearest to them."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genwright.core.shapes import Label, Signal
+from genwright.data.dataset import Column, Dataset
+from genwright.data.modalities.base import Modality
+from genwright.evaluation.evaluand import Evaluand, decode
+from genwright.evaluation.evaluate import SEED, evaluand
+from genwright.evaluation.neighbours import nearest
+from genwright.evaluation.records import Measured
+from genwright.models import bundle
+from genwright.recipes.recipe import Recipe
+
+MOST = 128  # samples drawn: one batch of the evaluation, so these are its first samples
+SHOWN_PICTURES, SHOWN_TEXTS, SHOWN_PAIRS = 40, 8, 12
+EXCERPT = 1500  # characters of a text that are shown
+AROUND = 300  # characters of a training text shown on either side of a copied passage
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to look at: a file as data URI where a browser shows it, else a text in three parts, the middle marked."""
+
+    uri: str = ""
+    kind: str = "text"  # image, audio, video or text
+    before: str = ""
+    marked: str = ""
+    after: str = ""
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A sample, or a passage of it, beside what it is compared with."""
+
+    sample: Item
+    real: Item
+    note: str
+    given: Item | None = None  # what the sample answers
+
+
+@dataclass(frozen=True)
+class Exhibits:
+    """`values` are the drawn samples as the modality gives them."""
+
+    content: Modality
+    values: list[Any]
+    samples: list[Item]
+    nearest: list[Pair]  # Signal: the samples closest to a training item, closest first
+    answers: list[Pair]  # sequences that answer others: what was asked, what the model says, what stands in the data
+    copied: Pair | None  # sequences: the longest passage that stands in a training item
+
+    def preview(self, path: Path) -> Path:
+        """All of them on one sheet; returns its path, whose suffix is the modality's choice."""
+        return self.content.preview(self.values, path)
+
+
+def gather(folder: Path, dataset: Dataset, recipe: Recipe, device: str, measures: dict[str, Measured]) -> Exhibits:
+    """Samples of the bundle in `folder`, drawn with the evaluation's seed and options, and what to compare them with."""
+    loaded = bundle.load(folder, device)
+    sampling = recipe.sampling.get(loaded.info.family, {})
+    count = min(MOST, recipe.samples)
+    subject = evaluand(loaded.model, dataset, side="test", count=count, sampling=sampling, seed=SEED, device=device)
+    values = decode(loaded.content, subject.samples)
+    signal = isinstance(loaded.model.content, Signal)
+    asked = subject.conditions is not None and not isinstance(loaded.model.condition, Label)
+    passage = measures["copied_passage"].detail if "copied_passage" in measures else {}
+    shown = SHOWN_PICTURES if signal else SHOWN_TEXTS
+    return Exhibits(
+        content=loaded.content,
+        values=values,
+        samples=[item(loaded.content, v, c) for v, c in zip(values[:shown], _captions(subject, count), strict=False)],
+        nearest=_nearest(subject, values) if signal else [],
+        answers=_answers(subject, values) if asked else [],
+        copied=_copied(subject, values, passage) if passage else None,
+    )
+
+
+def item(modality: Modality, value: Any, caption: str = "") -> Item:
+    """A value as a browser can show it."""
+    if isinstance(value, str):
+        return Item(before=_cut(value), caption=caption)
+    media = mimetypes.guess_type(f"a{modality.suffix}")[0] or "application/octet-stream"
+    data = base64.b64encode(modality.write(value)).decode("ascii")
+    return Item(uri=f"data:{media};base64,{data}", kind=media.split("/")[0], caption=caption)
+
+
+def _captions(subject: Evaluand, count: int) -> list[str]:
+    """What each sample was asked to be, where that is a label."""
+    shape, labels = subject.model.condition, subject.dataset.contents.labels
+    if not isinstance(shape, Label):
+        return [""] * count
+    names = labels or [str(i) for i in range(shape.classes)]
+    return [names[i % shape.classes] for i in range(count)]
+
+
+def _nearest(subject: Evaluand, values: list[Any]) -> list[Pair]:
+    train = subject.dataset.train
+    distances, rows = nearest(subject.samples.flatten(1), train, k=1)
+    pairs = []
+    for place in distances[:, 0].argsort()[:SHOWN_PAIRS].tolist():
+        row, distance = int(rows[place, 0]), float(distances[place, 0])
+        note = f"distance {distance:.3g} (sample {place + 1}, item {train.digests[row].decode()[:8]})"
+        real = _stored(subject.content, train.content, row)
+        pairs.append(Pair(item(subject.content, values[place]), item(subject.content, real), note))
+    return pairs
+
+
+def _answers(subject: Evaluand, values: list[Any]) -> list[Pair]:
+    split, condition = subject.held_out, subject.condition
+    if condition is None or split.condition is None:
+        return []
+    pairs = []
+    for place in range(min(SHOWN_TEXTS, len(values), len(split))):
+        given = item(condition, _stored(condition, split.condition, place))
+        real = item(subject.content, _stored(subject.content, split.content, place))
+        pairs.append(Pair(item(subject.content, values[place]), real, "", given))
+    return pairs
+
+
+def _stored(modality: Modality, column: Column, row: int) -> Any:
+    """The value of a row of a data set, however long."""
+    return modality.decode(column.rows(np.array([row]))[0].numpy() if column.offsets is None else column.tokens(row))
+
+
+def _copied(subject: Evaluand, values: list[Any], passage: dict[str, Any]) -> Pair:
+    """The sample where it was drawn here, else the passage alone, beside the training text it stands in."""
+    text, row, place = passage["text"], int(passage["row"]), int(passage["sample"])
+    real = _stored(subject.content, subject.dataset.train.content, row)
+    sample = values[place] if place < len(values) and text in values[place] else text
+    note = f"{passage['characters']} characters in a row, sample {place + 1}, training item {passage['sha256'][:8]}"
+    return Pair(_marked(sample, text), _marked(real, text), note)
+
+
+def _marked(text: str, passage: str) -> Item:
+    """A text with the first place of a passage marked; cut where it is long."""
+    before, found, after = text.partition(passage)
+    if not found:
+        return Item(before=_cut(text))
+    lead = f"... {before[-AROUND:]}" if len(before) > AROUND else before
+    tail = f"{after[:AROUND]} ..." if len(after) > AROUND else after
+    return Item(before=lead, marked=_cut(passage), after=tail)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= EXCERPT else f"{text[:EXCERPT]} ..."

@@ -1,0 +1,1 @@
+"""Drawing samples step by step, for the command line, evaluation and servers alike."""

@@ -1,0 +1,172 @@
+"""What went wrong in a round, and the one change that answers it. Every finding names its evidence.
+
+The order matters: what makes other signs meaningless (memory, divergence) is asked first, and a model that passes every
+gate is good whatever its curves look like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from genwright.data.dataset import Dataset
+from genwright.evaluation.records import Evaluation, Measured
+from genwright.lifecycle import gate
+from genwright.models import cost
+from genwright.models.architectures.base import architectures
+from genwright.recipes.recipe import Recipe
+from genwright.training.records import Candidate, CurvePoint, Diagnosis, Plan, TrainedModel
+
+IMPROVING = 0.01  # share by which the held-out measure still moved at the end for «under-trained»
+RISEN = 0.05  # share by which the held-out loss rose above its lowest for «overfitted»
+
+
+def diagnose(trained: TrainedModel, evaluation: Evaluation | None, recipe: Recipe, dataset: Dataset) -> Diagnosis:
+    """The finding of a round and the plan of the next one (None when the rounds are used up or nothing needs changing)."""
+    if evaluation is not None:
+        verdicts = gate.absolute(evaluation, recipe)
+        if all(v.passed for v in verdicts):
+            return Diagnosis(finding="good", evidence="; ".join(v.reason for v in verdicts) or "no bounds are set")
+    finding, evidence, changed = _finding(trained, evaluation, recipe, dataset)
+    if trained.plan.round >= recipe.train.rounds or changed is None:
+        return Diagnosis(finding=finding, evidence=evidence)
+    change, fields = changed
+    plan = trained.plan.model_copy(update={**fields, "round": trained.plan.round + 1, "why": f"{finding}: {change}"})
+    return Diagnosis(finding=finding, evidence=evidence, change=change, next_plan=_within_budget(plan, trained.plan, recipe))
+
+
+Change = tuple[str, dict[str, Any]]
+
+
+def _finding(
+    trained: TrainedModel, evaluation: Evaluation | None, recipe: Recipe, dataset: Dataset
+) -> tuple[Any, str, Change | None]:
+    plan = trained.plan
+    if trained.stopped == "out of memory":
+        return "out of memory", "memory ran out with one item a micro-batch", _resized(plan, dataset, 0.5)
+    if trained.stopped == "diverged":
+        rate = plan.learning_rate / 4
+        change = f"learning rate {plan.learning_rate:.2g} -> {rate:.2g}, longer warm-up"
+        warmup = min(plan.steps // 4, max(20, 2 * plan.warmup))
+        return (
+            "diverged",
+            "updates were not finite, also after two roll-backs",
+            (
+                change,
+                {"learning_rate": rate, "warmup": warmup},
+            ),
+        )
+    measures = evaluation.measures if evaluation else {}
+    copying = _memorised(measures)
+    if copying:
+        return "memorised", copying, _regularised(plan, shorter=0.5)
+    narrow = _collapsed(measures)
+    if narrow:
+        return "collapsed", narrow, _steadied(plan)
+    risen = _overfitted(trained.curve)
+    if risen:
+        return "overfitted", risen, _regularised(plan, shorter=max(0.3, trained.best_step / plan.steps))
+    unfinished = _undertrained(trained)
+    if unfinished:
+        steps = min(2 * plan.steps, plan.steps_left)
+        longer = (f"steps {plan.steps} -> {steps}", {"steps": steps})
+        return "under-trained", unfinished, longer if steps > plan.steps // 2 else None
+    failed = [] if evaluation is None else [v.reason for v in gate.absolute(evaluation, recipe) if not v.passed]
+    return "not good enough", "; ".join(failed), _resized(plan, dataset, 2.0)
+
+
+def _memorised(measures: dict[str, Measured]) -> str | None:
+    copies, novelty, passage = (measures.get(name) for name in ("copies", "novelty", "copied_passage"))
+    if copies is not None and copies.low > (copies.floor or 0.0) + 0.02:
+        return f"{copies.value:.1%} of the samples are all but copies of a training item"
+    if novelty is not None and novelty.high < 0.7:
+        return f"samples lie {novelty.value:.2f} times as far from training items as unseen items do"
+    if passage is not None and passage.floor is not None and passage.low > 3 * passage.floor + 200:
+        return f"samples repeat {passage.value:.0f} characters of training text in one piece, unseen text {passage.floor:.0f}"
+    return None
+
+
+def _collapsed(measures: dict[str, Measured]) -> str | None:
+    tests: dict[str, Callable[[Measured], bool]] = {
+        "evenness": lambda m: m.value < 0.1,
+        "coverage": lambda m: m.high < 0.3 * (m.floor or 1.0),
+        "variety": lambda m: m.high < 0.3,
+    }
+    for name, narrow in tests.items():
+        if name in measures and narrow(measures[name]):
+            return f"the samples leave kinds out: {name} is {measures[name].value:.2f}"
+    return None
+
+
+def _overfitted(curve: list[CurvePoint]) -> str | None:
+    """Held-out loss past its lowest point while the training loss goes on falling (Prechelt 1998)."""
+    points = [(p.step, p.train_loss, p.validation_loss) for p in curve if p.train_loss is not None]
+    losses = [(step, train, held) for step, train, held in points if train is not None and held is not None]
+    if len(losses) < 3:
+        return None
+    low = min(losses, key=lambda p: p[2])
+    last = losses[-1]
+    scale = max(abs(low[2]), abs(losses[0][2] - low[2]), 1e-9)
+    if last[2] - low[2] > RISEN * scale and last[1] < low[1]:
+        return f"held-out loss rose from {low[2]:.4g} (step {low[0]}) to {last[2]:.4g} while training loss fell"
+    return None
+
+
+def _undertrained(trained: TrainedModel) -> str | None:
+    scores = [(p.step, p.score) for p in trained.curve if p.score is not None]
+    if trained.stopped != "budget" or len(scores) < 2 or trained.best_step != scores[-1][0]:
+        return None
+    before, last = scores[-2][1], scores[-1][1]
+    assert before is not None
+    assert last is not None
+    if abs(last - before) < IMPROVING * max(abs(before), 1e-9):
+        return None
+    return f"{trained.plan.measure} was still improving at the last step ({before:.4g} -> {last:.4g})"
+
+
+def _regularised(plan: Plan, shorter: float) -> Change:
+    config = dict(plan.candidate.config)
+    config["dropout"] = min(0.5, round(config.get("dropout", 0.0) + 0.1, 3))
+    decay = max(0.05, 3 * plan.weight_decay)
+    steps = max(1, int(plan.steps * shorter))
+    change = f"dropout {config['dropout']:g}, weight decay {decay:.2g}, steps {plan.steps} -> {steps}"
+    candidate = plan.candidate.model_copy(update={"config": config})
+    return change, {"candidate": candidate, "weight_decay": decay, "steps": steps}
+
+
+def _steadied(plan: Plan) -> Change:
+    """Half the rate; families with a gradient penalty get three times as much of it."""
+    config, change = dict(plan.candidate.config), f"learning rate {plan.learning_rate:.2g} -> {plan.learning_rate / 2:.2g}"
+    if "penalty" in config:
+        config["penalty"] *= 3
+        change += f", gradient penalty {config['penalty']:g}"
+    candidate = plan.candidate.model_copy(update={"config": config})
+    return change, {"candidate": candidate, "learning_rate": plan.learning_rate / 2}
+
+
+def _resized(plan: Plan, dataset: Dataset, factor: float) -> Change | None:
+    """Another size of the same family; None when it would be smaller than an eighth or larger than eight times."""
+    old, contents = plan.candidate, dataset.contents
+    dial = old.dial * factor
+    if not 1 / 8 <= dial <= 8:
+        return None
+    config = architectures.get(old.family).sized(contents.content, contents.condition, dial).model_dump(mode="json")
+    if config == old.config:
+        return None
+    price = cost.estimate(old.family, config, contents.content, contents.condition, plan.batch_size)
+    candidate = Candidate(family=old.family, dial=dial, config=config, cost=price, batch_size=old.batch_size)
+    change = f"size {old.dial:g} -> {dial:g} ({old.cost.parameters:,} -> {price.parameters:,} parameters)"
+    return change, {"candidate": candidate}
+
+
+def _within_budget(plan: Plan, before: Plan, recipe: Recipe) -> Plan | None:
+    """The plan cut to what the rounds may still take; None when that is next to nothing. A larger model does fewer steps."""
+    dearer = plan.candidate.cost.flops_per_item / max(before.candidate.cost.flops_per_item, 1.0)
+    steps = min(plan.steps, plan.steps_left) if dearer <= 1 else int(min(plan.steps, plan.steps_left) / dearer)
+    if steps < 1:
+        return None
+    left = max(0, plan.steps_left - int(steps * max(1.0, dearer)))
+    every = max(1, -(-steps // recipe.train.evaluate))
+    return plan.model_copy(
+        update={"steps": steps, "steps_left": left, "evaluate_every": every, "warmup": min(plan.warmup, steps // 4)}
+    )

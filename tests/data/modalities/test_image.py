@@ -1,0 +1,121 @@
+"""Pictures: exact round trips, sizes and colours, and files that lie."""
+
+from __future__ import annotations
+
+import io
+import struct
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
+from PIL import Image as Pictures
+
+from genwright.core.errors import Unreadable
+from genwright.core.record import Part
+from genwright.data.modalities.base import build
+
+
+def image(**options: Any) -> Any:
+    return build(Part(kind="image", options=options))
+
+
+def encoded(picture: Pictures.Image, format: str = "PNG", **options: Any) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, format=format, **options)
+    return out.getvalue()
+
+
+def bomb(side: int) -> bytes:
+    """A PNG of a few bytes whose header promises side x side pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+
+
+@settings(max_examples=40, deadline=None)
+@given(arrays.arrays(np.uint8, st.sampled_from([(8, 8), (8, 8, 3)])))
+def test_a_picture_of_the_right_size_goes_there_and_back_bit_by_bit(picture: NDArray[np.uint8]) -> None:
+    modality = image(size=[8, 8], channels=3 if picture.ndim == 3 else 1)
+    assert np.array_equal(modality.read(modality.write(picture)), picture)
+    array = modality.encode(picture)
+    assert array.shape == modality.shape.dims
+    assert np.array_equal(modality.decode(array.astype(np.float32) / 127.5 - 1), picture)
+
+
+def test_what_a_model_overdoes_is_clipped() -> None:
+    decoded = image(size=[1, 4], channels=1).decode(np.array([[[-9, 1, 7, np.nan]]], dtype=np.float32))
+    assert decoded.tolist() == [[0, 255, 255, 128]]
+
+
+def test_pictures_are_cropped_at_the_centre_and_scaled_smoothly() -> None:
+    wide = np.zeros((100, 300), dtype=np.uint8)
+    wide[:, 80:220] = 200  # the centre and what smoothing reaches
+    assert image(size=[10, 10], channels=1).encode(wide).min() == 200
+    stripes = np.tile(np.array([0, 255], dtype=np.uint8), (100, 50))
+    assert abs(image(size=[10, 10], channels=1).encode(stripes).astype(int) - 127).max() < 15  # nearest would give 0 or 255
+
+
+def test_transparency_palette_sixteen_bits_and_rotation() -> None:
+    grey = image(size=[4, 4], channels=1)
+    assert grey.read(encoded(Pictures.new("RGBA", (4, 4), (0, 0, 0, 0)))).min() == 255
+    assert grey.read(encoded(Pictures.new("P", (4, 4), 0))).shape == (4, 4)
+    deep = Pictures.fromarray(np.full((4, 4), 0x8080, dtype=np.uint16))
+    assert grey.read(encoded(deep)).tolist() == [[128] * 4] * 4
+    exif = Pictures.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    assert grey.read(encoded(Pictures.new("RGB", (8, 4)), "JPEG", exif=exif)).shape == (8, 4)
+
+
+@pytest.mark.parametrize("side", [30_000, 2**31 - 1])
+def test_a_pixel_bomb_is_refused_by_its_header(side: int) -> None:
+    began = time.monotonic()
+    with pytest.raises(Unreadable, match="pixels"):
+        image().read(bomb(side))
+    assert time.monotonic() - began < 1
+
+
+def test_every_truncation_is_unreadable() -> None:
+    random = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    for format in ("PNG", "JPEG", "BMP", "GIF"):
+        whole = encoded(Pictures.fromarray(random), format)
+        for length in range(0, len(whole) - 30, 97):
+            with pytest.raises(Unreadable):
+                image().read(whole[:length])
+
+
+def test_other_formats_are_not_pictures() -> None:
+    for data in (
+        b"",
+        b"hello",
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n",
+        b"PK\x03\x04",
+        b"RIFF\xff\xff\xff\xffWAVE",
+    ):
+        with pytest.raises(Unreadable):
+            image().read(data)
+
+
+def test_the_contact_sheet_enlarges_small_pictures_without_smoothing(tmp_path: Path) -> None:
+    modality = image(size=[8, 8], channels=1)
+    values = [modality.read(data) for data in type(modality).fixture(20)]
+    sheet = np.asarray(Pictures.open(modality.preview(values, tmp_path / "sheet.png")))
+    assert sheet.shape == (2 * 66 + 2, 16 * 66 + 2)
+    assert np.unique(sheet[2:66, 2:66].reshape(8, 8, 8, 8).std(axis=(1, 3))).tolist() == [0]
+
+
+def test_the_size_of_saved_pictures_must_agree(tmp_path: Path) -> None:
+    from genwright.core.errors import DataError
+
+    image(size=[8, 8]).save(tmp_path)
+    with pytest.raises(DataError, match="another size"):
+        build(Part(kind="image", options={"size": [16, 16]}), tmp_path)

@@ -1,0 +1,120 @@
+"""Recipes: strict, overridable, and errors a person can act on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genwright.core.errors import RecipeError
+from genwright.recipes.recipe import Recipe, load, parse, schema
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+GOOD: dict[str, Any] = {
+    "name": "digits",
+    "content": {"kind": "image", "size": [8, 8], "channels": 1},
+    "condition": "label",
+    "sources": [{"kind": "sklearn", "dataset": "digits"}],
+}
+
+
+@pytest.mark.parametrize("file", sorted(RECIPES.glob("*.yaml")), ids=lambda f: f.stem)
+def test_the_recipes_that_come_along_are_valid(file: Path) -> None:
+    assert load(file).name == file.stem
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"trian": {}}, ["trian", "did you mean 'train'"]),
+        ({"train": {"lerning_rate": 1.0}}, ["train.lerning_rate", "did you mean 'learning_rate'"]),
+        ({"content": {"kind": "imagee"}}, ["content", "did you mean 'image'"]),
+        ({"content": {"kind": "image", "sise": [8, 8]}}, ["sise", "did you mean 'size'"]),
+        ({"sources": []}, ["sources", "at least 1"]),
+        ({"sources": [{"kind": "folder"}]}, ["path", "required"]),
+        ({"accept": {"recognized": {"at_least": 0.9}}}, ["did you mean 'recognised'"]),
+        ({"accept": {"recognised": {"at_leest": 0.9}}}, ["accept.recognised.at_leest", "did you mean 'at_least'"]),
+        ({"accept": {"recognised": {}}}, ["at_least"]),
+        ({"train": {"budget": {"minutes": 1, "steps": 1}}}, ["either `minutes` or `steps`"]),
+        ({"train": {"budget": {"minutes": -1}}}, ["train.budget.minutes", "greater than 0", "-1"]),
+        ({"select": {"families": ["gna"]}}, ["did you mean 'gan'"]),
+        ({"sampling": {"diffusion": {"stepz": 1}}}, ["stepz"]),
+        ({"name": "../digits"}, ["name"]),
+        ({"cleaning": ["exact_duplicate"]}, ["did you mean 'exact_duplicates'"]),
+    ],
+)
+def test_a_wrong_recipe_says_where_and_what_is_near(change: dict[str, Any], said: list[str]) -> None:
+    with pytest.raises(RecipeError) as error:
+        parse({**GOOD, **change})
+    for words in said:
+        assert words in str(error.value)
+
+
+def test_every_problem_is_named_at_once() -> None:
+    with pytest.raises(RecipeError) as error:
+        parse({**GOOD, "trian": {}, "samples": 0})
+    assert "trian" in str(error.value)
+    assert "samples" in str(error.value)
+
+
+def write(folder: Path, given: dict[str, Any]) -> Path:
+    path = folder / "digits.yaml"
+    path.write_text(yaml.safe_dump(given))
+    return path
+
+
+def test_overrides_reach_into_mappings_and_lists(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    recipe = load(path, ["train.budget.steps=7", "content.size=[16, 16]", "sources.0.dataset=digits", "condition=null"])
+    assert recipe.train.budget.steps == 7
+    assert recipe.content.options["size"] == [16, 16]
+    assert recipe.condition is None
+
+
+@pytest.mark.parametrize(
+    "override", ["train", "=3", "name.x=3", "sources.x=3", "sources.9.dataset=digits", "samples=[unclosed"]
+)
+def test_a_wrong_override_is_an_error_not_a_crash(tmp_path: Path, override: str) -> None:
+    with pytest.raises(RecipeError):
+        load(write(tmp_path, GOOD), [override])
+
+
+def test_a_missing_recipe_names_the_nearest(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    with pytest.raises(RecipeError, match="did you mean 'digits'"):
+        load(tmp_path / "digts.yaml")
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [1\n", "just text", "\x00", "", "!!python/object/apply:os.getcwd []"])
+def test_what_is_no_recipe_is_said(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError):
+        load(path)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(key=st.sampled_from(sorted(Recipe.model_fields)), value=VALUES)
+def test_any_value_anywhere_is_taken_or_refused(key: str, value: Any) -> None:
+    try:
+        recipe = parse({**GOOD, key: value})
+    except RecipeError as error:
+        assert str(error)
+    else:
+        assert parse(recipe.model_dump(mode="json")) == recipe
+
+
+def test_the_schema_names_every_part() -> None:
+    text = str(schema())
+    for word in ("sklearn", "near_duplicates", "image", "recognised", "channels"):
+        assert word in text

@@ -1,0 +1,134 @@
+"""Each finding is provoked by the record it should come from, and answered by the matching change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from genwright.data.dataset import Dataset
+from genwright.evaluation.records import Evaluation, Measured
+from genwright.recipes.recipe import Recipe, parse
+from genwright.training.diagnose import diagnose
+from genwright.training.records import CurvePoint, TrainedModel
+from tests import made
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Dataset:
+    return made.pictures(tmp_path / "data")
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    return parse(
+        {
+            "name": "digits",
+            "content": {"kind": "image", "size": [8, 8], "channels": 1},
+            "condition": "label",
+            "sources": [{"kind": "sklearn", "dataset": "digits"}],
+            "accept": {"recognised": {"at_least": 0.9}},
+        }
+    )
+
+
+def trained(data: Dataset, family: str = "gan", curve: list[tuple[int, float, float, float]] | None = None, **fields: Any):  # type: ignore[no-untyped-def]
+    points = [
+        CurvePoint(step=step, score=score, train_loss=train, validation_loss=held)
+        for step, score, train, held in curve or [(4, 2.0, 1.0, 1.0), (8, 1.0, 0.9, 0.9), (12, 1.0, 0.9, 0.9)]
+    ]
+    given = {
+        "plan": made.plan(data, family, steps=12, steps_left=24),
+        "data": "d",
+        "path": "p",
+        "weights": "w",
+        "best_step": 8,
+        "steps_done": 12,
+        "best_score": 1.0,
+        "stopped": "budget",
+        "curve": points,
+        "seconds": 1.0,
+        **fields,
+    }
+    return TrainedModel.model_validate(given)
+
+
+def evaluation(**values: tuple[float, float | None]) -> Evaluation:
+    measures = {
+        name: Measured(value=value, low=value - 0.01, high=value + 0.01, n=100, floor=floor)
+        for name, (value, floor) in values.items()
+    }
+    return Evaluation(model="w", evaluation_set="e", code="c", measures=measures)
+
+
+def test_a_model_within_its_bounds_is_good(data: Dataset, recipe: Recipe) -> None:
+    found = diagnose(trained(data), evaluation(recognised=(0.95, 0.95)), recipe, data)
+    assert found.finding == "good"
+    assert found.next_plan is None
+
+
+def test_diverged_lowers_the_rate(data: Dataset, recipe: Recipe) -> None:
+    model = trained(data, stopped="diverged")
+    found = diagnose(model, None, recipe, data)
+    assert found.finding == "diverged"
+    assert found.next_plan is not None
+    assert found.next_plan.learning_rate == model.plan.learning_rate / 4
+    assert found.next_plan.round == 2
+
+
+def test_out_of_memory_takes_a_smaller_model(data: Dataset, recipe: Recipe) -> None:
+    model = trained(data, stopped="out of memory", plan=made.plan(data, "gan", dial=1.0, steps_left=24))
+    found = diagnose(model, None, recipe, data)
+    assert found.finding == "out of memory"
+    assert found.next_plan is not None
+    assert found.next_plan.candidate.dial == 0.5
+
+
+def test_copies_of_training_items_are_memorised(data: Dataset, recipe: Recipe) -> None:
+    found = diagnose(trained(data), evaluation(recognised=(0.5, 0.95), copies=(0.4, 0.0)), recipe, data)
+    assert found.finding == "memorised"
+    assert found.next_plan is not None
+    assert found.next_plan.candidate.config["dropout"] > 0
+    assert found.next_plan.steps < 12
+
+
+def test_missing_kinds_are_a_collapse(data: Dataset, recipe: Recipe) -> None:
+    model = trained(data)
+    found = diagnose(model, evaluation(recognised=(0.5, 0.95), evenness=(0.0, None)), recipe, data)
+    assert found.finding == "collapsed"
+    assert found.next_plan is not None
+    assert found.next_plan.candidate.config["penalty"] == 3 * model.plan.candidate.config["penalty"]
+
+
+def test_a_rising_held_out_loss_is_overfitting(data: Dataset, recipe: Recipe) -> None:
+    curve = [(4, 2.0, 1.0, 1.0), (8, 1.0, 0.6, 0.9), (12, 1.5, 0.1, 1.4)]
+    found = diagnose(trained(data, "vae", curve), evaluation(recognised=(0.5, 0.95)), recipe, data)
+    assert found.finding == "overfitted"
+    assert found.next_plan is not None
+    assert found.next_plan.weight_decay > 0
+
+
+def test_a_measure_still_moving_is_undertrained(data: Dataset, recipe: Recipe) -> None:
+    curve = [(4, 4.0, 1.0, 1.0), (8, 3.0, 0.9, 0.9), (12, 2.0, 0.8, 0.8)]
+    found = diagnose(trained(data, "vae", curve, best_step=12), evaluation(recognised=(0.5, 0.95)), recipe, data)
+    assert found.finding == "under-trained"
+    assert found.next_plan is not None
+    assert found.next_plan.steps == 24
+    assert found.next_plan.steps_left == 0
+
+
+def test_rounds_are_bounded(data: Dataset, recipe: Recipe) -> None:
+    curve = [(4, 4.0, 1.0, 1.0), (8, 3.0, 0.9, 0.9), (12, 2.0, 0.8, 0.8)]
+    model = trained(data, "vae", curve, best_step=12)
+    model = model.model_copy(update={"plan": model.plan.model_copy(update={"round": 3})})
+    found = diagnose(model, evaluation(recognised=(0.5, 0.95)), recipe, data)
+    assert found.finding == "under-trained"
+    assert found.next_plan is None
+
+
+def test_nothing_else_wrong_takes_a_larger_model(data: Dataset, recipe: Recipe) -> None:
+    found = diagnose(trained(data, "vae"), evaluation(recognised=(0.5, 0.95)), recipe, data)
+    assert found.finding == "not good enough"
+    assert found.next_plan is not None
+    assert found.next_plan.candidate.cost.parameters > made.plan(data, "vae").candidate.cost.parameters
