@@ -14,7 +14,7 @@ from genwright.data.dataset import Dataset
 from genwright.data.modalities.base import Modality, build
 from genwright.data.records import DatasetContents
 from genwright.models import cost
-from genwright.training.records import Candidate, Plan
+from genwright.models.records import Candidate, Plan
 
 SIDES = ("train", "validation", "test")
 COUNTS = {"train": 96, "validation": 32, "test": 32}

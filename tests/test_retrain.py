@@ -14,14 +14,13 @@ from genwright.data.dataset import Dataset
 from genwright.data.records import DatasetVersion
 from genwright.lifecycle.run import Base, Run
 from genwright.models import bundle
-from genwright.models.records import ModelVersion
+from genwright.models.records import ModelVersion, Plan
 from genwright.models.reencode import as_read_by, incomparable
 from genwright.recipes.recipe import Recipe, parse
 from genwright.recipes.upkeep import Canary
 from genwright.reports.comparison import Side, ask, write
 from genwright.training.fit import Fit
 from genwright.training.race import Race
-from genwright.training.records import Plan
 from tests import made
 
 RECIPE = {

@@ -20,8 +20,8 @@ from genwright.evaluation.records import Evaluation, Measured
 from genwright.models import bundle
 from genwright.models.architectures.base import Architecture
 from genwright.models.device import choose
+from genwright.models.records import Plan
 from genwright.recipes.recipe import Recipe
-from genwright.training.records import Plan
 
 SEED = 20_000  # of the samples an evaluation draws; the same for every model, so that models compare
 

@@ -28,7 +28,7 @@ from genwright.data.dataset import Dataset
 from genwright.data.modalities.base import Modality
 from genwright.data.modalities.base import build as build_modality
 from genwright.models.architectures.base import Architecture, build_model
-from genwright.training.records import Plan
+from genwright.models.records import Plan
 
 WEIGHTS, INFO, MANIFEST = "weights.safetensors", "model.json", "manifest.json"
 

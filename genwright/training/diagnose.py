@@ -14,8 +14,9 @@ from genwright.evaluation.records import Evaluation, Measured
 from genwright.lifecycle import gate
 from genwright.models import cost
 from genwright.models.architectures.base import architectures
+from genwright.models.records import Candidate, Plan
 from genwright.recipes.recipe import Recipe
-from genwright.training.records import Candidate, CurvePoint, Diagnosis, Plan, TrainedModel
+from genwright.training.records import CurvePoint, Diagnosis, TrainedModel
 
 IMPROVING = 0.01  # share by which the held-out measure still moved at the end for «under-trained»
 RISEN = 0.05  # share by which the held-out loss rose above its lowest for «overfitted»

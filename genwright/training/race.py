@@ -24,10 +24,11 @@ from genwright.data.dataset import Dataset
 from genwright.evaluation.metrics.base import metrics
 from genwright.models import bundle, cost
 from genwright.models.architectures.base import architectures
+from genwright.models.records import Candidate
 from genwright.recipes.recipe import Recipe
 from genwright.training.fit import Fit
 from genwright.training.plan import draft, measure_of
-from genwright.training.records import Candidate, CurvePoint, RaceEntry, Selection
+from genwright.training.records import CurvePoint, RaceEntry, Selection
 
 FEWEST_STEPS = 10  # a candidate that cannot do this many in its share of the race is rejected
 GIB = 2**30
