@@ -12,9 +12,10 @@ from genwright.adapters.mlflow.registry import GATE, Registry
 from genwright.core.errors import DataError
 from genwright.data.dataset import Dataset
 from genwright.evaluation import evaluate
+from genwright.evaluation.bounds import GateVerdict
 from genwright.evaluation.records import Evaluation
 from genwright.lifecycle import gate as library
-from genwright.lifecycle.records import Decision, GateVerdict
+from genwright.lifecycle.records import Decision
 from genwright.lifecycle.run import Run
 from genwright.models.records import ModelVersion
 from genwright.models.reencode import Incomparable, reread

@@ -36,7 +36,7 @@ class Growing:
         return self._file.tell()
 
 
-class Column:
+class ColumnWriter:
     """One role of one split: a row an item, or all items' tokens end to end with their offsets in a file beside."""
 
     def __init__(self, folder: Path, stem: str, first: NDArray[Any], *, ragged: bool) -> None:

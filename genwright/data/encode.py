@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from genwright.core.errors import Unreadable
 from genwright.core.shapes import NO_LABEL, Label, Tokens
 from genwright.data import shards
-from genwright.data.arrays import Column, Growing
+from genwright.data.arrays import ColumnWriter, Growing
 from genwright.data.filters.base import Side
 from genwright.data.modalities.base import Modality
 
@@ -56,14 +56,14 @@ class Writer:
         self.bytes, self.tokens, self.labels = Counter[Side](), Counter[Side](), Counter[int]()
         self.licences, self.sources = Counter[str](), Counter[str]()
         self.unconditioned = 0
-        self._columns: dict[str, Column] = {}
+        self._columns: dict[str, ColumnWriter] = {}
         self._sizes = {side: Growing(folder / f"{side}.bytes.npy", np.int64) for side in SIDES}
         self._digests = {side: Growing(folder / f"{side}.digests.npy", "S64") for side in SIDES}
 
     def write(self) -> None:
         for row in shards.read(self.folder, "items"):
             self._add(row)
-        files: list[Column | Growing] = [*self._columns.values(), *self._sizes.values(), *self._digests.values()]
+        files: list[ColumnWriter | Growing] = [*self._columns.values(), *self._sizes.values(), *self._digests.values()]
         for file in files:
             file.close()
 
@@ -84,7 +84,7 @@ class Writer:
 
     def _append(self, stem: str, modality: Modality, array: NDArray[Any]) -> None:
         if stem not in self._columns:
-            self._columns[stem] = Column(self.folder, stem, array, ragged=isinstance(modality.shape, Tokens))
+            self._columns[stem] = ColumnWriter(self.folder, stem, array, ragged=isinstance(modality.shape, Tokens))
         self._columns[stem].append(array)
 
     def _conditioned(self, data: bytes | None) -> NDArray[Any]:

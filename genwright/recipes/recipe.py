@@ -9,15 +9,18 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from genwright.core.errors import GenwrightError, RecipeError, nearest
+from genwright.core.explain import explain
 from genwright.core.plugins import Plugins
 from genwright.core.record import Part, Record, fingerprint
+from genwright.core.span import Span
 from genwright.data.filters.base import filters
 from genwright.data.modalities.base import modalities
 from genwright.data.sources.base import sources
 from genwright.data.split import Splitting
+from genwright.evaluation.bounds import Bound
 from genwright.evaluation.metrics.base import metrics
 from genwright.models.architectures.base import architectures
-from genwright.recipes.upkeep import Canary, Limits, Promotion, Schedule, Span
+from genwright.recipes.upkeep import Canary, Promotion, Schedule, SpendingLimits
 from genwright.triggers.base import triggers
 
 
@@ -36,11 +39,12 @@ def _part_of(registry: Plugins[Any]) -> BeforeValidator:
             given = given["options"]
         try:
             kind = registry.get(value["kind"])
-            options = kind.Options.model_validate(given)
-        except ValidationError as error:
-            raise ValueError("; ".join(explain(error, value["kind"]))) from error
         except GenwrightError as error:
             raise ValueError(str(error)) from error
+        try:
+            options = kind.Options.model_validate(given)
+        except ValidationError as error:
+            raise ValueError("; ".join(explain(error, kind.Options, value["kind"]))) from error
         return Part(kind=value["kind"], options=options.model_dump(mode="json", exclude_defaults=True))
 
     return BeforeValidator(validate)
@@ -92,19 +96,6 @@ class Training(Record):
     patience: int = Field(0, ge=0, description="held-out measures without improvement before stopping early; 0: never")
 
 
-class Bound(Record):
-    """An absolute gate on a measure of the test split."""
-
-    at_least: float | None = None
-    at_most: float | None = None
-
-    @model_validator(mode="after")
-    def _some(self) -> Bound:
-        if self.at_least is None and self.at_most is None:
-            raise ValueError("give `at_least` or `at_most`")
-        return self
-
-
 def _known_metric(bounds: dict[str, Bound]) -> dict[str, Bound]:
     for name in bounds:
         try:
@@ -148,7 +139,7 @@ class Recipe(Record):
     schedule: Schedule | None = Field(None, description="when to retrain; default: when asked or triggered")
     watch: Watching = Watching()
     promotion: Promotion = Promotion()
-    limits: Limits = Limits()
+    limits: SpendingLimits = SpendingLimits()
     canaries: list[Canary] = Field(default_factory=list)
 
     @property
@@ -166,40 +157,6 @@ class Recipe(Record):
         except GenwrightError as error:
             raise ValueError(str(error)) from error
         return self
-
-
-def explain(error: ValidationError, root: str = "") -> list[str]:
-    """One line a problem: where, what, what was got, and for an unknown key the nearest one allowed."""
-    lines = []
-    for problem in error.errors():
-        path = [str(p) for p in problem["loc"]]
-        where = ".".join([root, *path] if root else path) or "recipe"
-        if problem["type"] == "extra_forbidden":
-            known = _fields_at(error.title, path[:-1])
-            lines.append(f"{where}: there is no such key{nearest(path[-1], known)}")
-        else:
-            got = f" (got {problem['input']!r})" if problem["type"] not in ("missing", "value_error") else ""
-            lines.append(f"{where}: {problem['msg'].removeprefix('Value error, ')}{got}")
-    return lines
-
-
-def _fields_at(title: str, path: list[str]) -> list[str]:
-    """The keys allowed at `path` of the record called `title`."""
-    record: Any = next((r for r in _records() if r.__name__ == title), Recipe)
-    for step in path:
-        found = record.model_fields.get(step)
-        inner = getattr(found, "annotation", None)
-        if inner is None or not hasattr(inner, "model_fields"):
-            return [f for r in _records() for f in r.model_fields] if found is None else ["at_least", "at_most"]
-        record = inner
-    return list(record.model_fields)
-
-
-def _records() -> list[type[Record]]:
-    found: list[type[Record]] = [Record]
-    for record in found:
-        found.extend(record.__subclasses__())
-    return found
 
 
 def load(path: Path, overrides: list[str] | None = None) -> Recipe:
@@ -227,7 +184,7 @@ def parse(given: dict[str, Any], where: str = "recipe") -> Recipe:
     try:
         return Recipe.model_validate(given)
     except ValidationError as error:
-        lines = "\n".join(f"  - {line}" for line in explain(error))
+        lines = "\n".join(f"  - {line}" for line in explain(error, Recipe))
         raise RecipeError(f"{where} has {error.error_count()} problem(s):\n{lines}") from error
 
 

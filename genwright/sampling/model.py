@@ -13,6 +13,7 @@ from torch import Tensor
 
 from genwright.core.durable import write_bytes
 from genwright.core.errors import ModelError, Unreadable
+from genwright.core.explain import explain
 from genwright.core.shapes import NO_LABEL, Label, Signal, Tokens
 from genwright.data.dataset import Batch, padded
 from genwright.data.modalities.base import Modality
@@ -20,7 +21,6 @@ from genwright.evaluation.evaluand import decode, draw
 from genwright.models import bundle
 from genwright.models.architectures.base import HasLatent
 from genwright.models.records import ModelVersion
-from genwright.recipes.recipe import explain
 
 MOST = 10_000  # samples a call
 
@@ -43,7 +43,9 @@ class Model:
         except ValidationError as error:
             allowed = ", ".join(f"{k} ({f.description})" if f.description else k for k, f in kind.model_fields.items())
             raise ModelError(
-                f"{self.bundle.info.family} cannot sample that way.", got="; ".join(explain(error)), allowed=allowed or "none"
+                f"{self.bundle.info.family} cannot sample that way.",
+                got="; ".join(explain(error, kind)),
+                allowed=allowed or "none",
             ) from error
 
     def generate(

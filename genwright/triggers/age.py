@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from genwright.core.record import Record
-from genwright.recipes.upkeep import Span, span
+from genwright.core.span import Span, span
 from genwright.triggers.base import Finding, Trigger, triggers
 
 if TYPE_CHECKING:

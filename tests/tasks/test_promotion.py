@@ -12,11 +12,11 @@ from genwright.adapters.mlflow.registry import GATE, Registry
 from genwright.commands.approve import answer
 from genwright.core.errors import ModelError
 from genwright.core.record import Part
+from genwright.core.who import person
 from genwright.core.workspace import Settings, Workspace
 from genwright.data.dataset import Dataset
 from genwright.data.records import DatasetVersion
 from genwright.evaluation.evaluate import evaluate, evaluation_set
-from genwright.lifecycle.ledger import person
 from genwright.lifecycle.records import Approval, Decision, Promoted
 from genwright.lifecycle.run import Run
 from genwright.models.records import ModelVersion
