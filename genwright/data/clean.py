@@ -17,7 +17,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -39,9 +38,6 @@ from genwright.data.records import DatasetContents
 from genwright.data.shards import ITEM, Shards
 from genwright.data.split import Splitting
 
-if TYPE_CHECKING:
-    from genwright.recipes.recipe import Recipe
-
 KEPT = ITEM.append(pa.field("side", pa.string(), nullable=False))
 DROPPED = KEPT.append(pa.field("rule", pa.string(), nullable=False)).append(pa.field("reason", pa.string(), nullable=False))
 FEWEST = {"train": 8, "validation": 2, "test": 2}
@@ -58,17 +54,9 @@ class CleanSpec(Record):
     genwright: str = Field(__version__, description="a new release cleans anew: its rules may have changed")
 
 
-def specify(recipe: Recipe) -> CleanSpec:
-    """The spec of a recipe. Raises RecipeError when a rule does not suit the content."""
-    spec = CleanSpec(
-        recipe=recipe.name,
-        content=recipe.content,
-        condition=recipe.condition,
-        cleaning=recipe.cleaning,
-        split=recipe.split,
-    )
+def check(spec: CleanSpec) -> None:
+    """Raises RecipeError when a rule does not suit the content."""
     _rules(spec, build_modality(spec.content))
-    return spec
 
 
 def clean(spec: CleanSpec, raw: Path, out: Path) -> DatasetContents:

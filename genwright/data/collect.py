@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field
 
@@ -24,9 +24,6 @@ from genwright.data.modalities.base import modalities
 from genwright.data.shards import ITEM, Shards
 from genwright.data.sources.base import Source, sources
 
-if TYPE_CHECKING:
-    from genwright.recipes.recipe import Recipe
-
 
 class CollectSpec(Record):
     """What is collected: equal specs give equal raw items. `states` holds what each source said of itself."""
@@ -40,16 +37,9 @@ class CollectSpec(Record):
     retained: str | None = Field(None, description="hash of the raw folder whose items stay though their source lost them")
 
 
-def specify(recipe: Recipe, workspace: Workspace) -> CollectSpec:
-    """The spec of a recipe as its sources are now. Raises DataError when a source cannot be read."""
-    return CollectSpec(
-        recipe=recipe.name,
-        content=recipe.content,
-        condition=recipe.condition,
-        sources=recipe.sources,
-        states=[_open(part, recipe.content, workspace).state() for part in recipe.sources],
-        forgotten=digests(workspace),
-    )
+def states(parts: Sequence[Part], content: Part, workspace: Workspace) -> list[str]:
+    """What each source of `content` says of itself now. Raises DataError when one cannot be read."""
+    return [_open(part, content, workspace).state() for part in parts]
 
 
 def retaining(spec: CollectSpec, before: CollectSpec | None, raw: str | None) -> CollectSpec:
@@ -61,11 +51,12 @@ def retaining(spec: CollectSpec, before: CollectSpec | None, raw: str | None) ->
     return spec.model_copy(update={"retained": before.retained if same else raw})
 
 
-def items(recipe: Recipe, workspace: Workspace) -> Iterator[Item]:
-    """The items of a recipe's sources as they are now, streamed; nothing is written. Raises DataError."""
+def items(parts: Sequence[Part], content: Part, workspace: Workspace) -> Iterator[Item]:
+    """The items of sources of `content` as they are now, streamed, without those to be forgotten; nothing is written.
+    Raises DataError."""
     left_out = set(digests(workspace))
-    for part in recipe.sources:
-        yield from (i for i in _open(part, recipe.content, workspace).items() if i.digest not in left_out)
+    for part in parts:
+        yield from (i for i in _open(part, content, workspace).items() if i.digest not in left_out)
 
 
 def collect(spec: CollectSpec, workspace: Workspace, out: Path) -> None:

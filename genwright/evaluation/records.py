@@ -25,6 +25,14 @@ class Measured(Record):
         return f"{self.value:.4g} ({self.low:.4g} to {self.high:.4g})"
 
 
+class EvaluationSpec(Record):
+    """How models are measured, the same for all that are compared. How a model samples is its own affair: that is taken from
+    its plan."""
+
+    samples: int = Field(ge=1, description="samples drawn, or as many more as a smaller share of the items asks for")
+    seed: int = Field(20_000, description="of the samples")
+
+
 class Evaluation(Record):
     """A model on the test split. Two evaluations compare only when `evaluation_set` and `code` are equal."""
 

@@ -19,6 +19,7 @@ from genwright.data.sources.base import sources
 from genwright.data.split import Splitting
 from genwright.evaluation.bounds import Bound
 from genwright.evaluation.metrics.base import metrics
+from genwright.evaluation.records import EvaluationSpec
 from genwright.models.architectures.base import architectures
 from genwright.recipes.upkeep import Canary, Promotion, Schedule, SpendingLimits
 from genwright.triggers.base import triggers
@@ -146,6 +147,11 @@ class Recipe(Record):
     def identity(self) -> str:
         """Fingerprint of what bears on the result."""
         return fingerprint(self.model_dump(mode="json", exclude=UPKEEP))
+
+    @property
+    def evaluation(self) -> EvaluationSpec:
+        """How its models are measured."""
+        return EvaluationSpec(samples=self.samples)
 
     @model_validator(mode="after")
     def _families(self) -> Recipe:

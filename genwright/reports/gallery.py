@@ -14,11 +14,10 @@ from genwright.core.shapes import Label, Signal
 from genwright.data.dataset import Column, Dataset
 from genwright.data.modalities.base import Modality
 from genwright.evaluation.evaluand import Evaluand, decode
-from genwright.evaluation.evaluate import SEED, evaluand
+from genwright.evaluation.evaluate import evaluand
 from genwright.evaluation.neighbours import nearest
-from genwright.evaluation.records import Measured
+from genwright.evaluation.records import EvaluationSpec, Measured
 from genwright.models import bundle
-from genwright.recipes.recipe import Recipe
 
 MOST = 128  # samples drawn: one batch of the evaluation, so these are its first samples
 SHOWN_PICTURES, SHOWN_TEXTS, SHOWN_PAIRS = 40, 8, 12
@@ -64,12 +63,11 @@ class Exhibits:
         return self.content.preview(self.values, path)
 
 
-def gather(folder: Path, dataset: Dataset, recipe: Recipe, device: str, measures: dict[str, Measured]) -> Exhibits:
-    """Samples of the bundle in `folder`, drawn with the evaluation's seed and options, and what to compare them with."""
+def gather(folder: Path, dataset: Dataset, spec: EvaluationSpec, device: str, measures: dict[str, Measured]) -> Exhibits:
+    """Samples of the bundle in `folder`, drawn as its evaluation drew them, and what to compare them with."""
     loaded = bundle.load(folder, device)
-    sampling = recipe.sampling.get(loaded.info.family, {})
-    count = min(MOST, recipe.samples)
-    subject = evaluand(loaded.model, dataset, side="test", count=count, sampling=sampling, seed=SEED, device=device)
+    sampling, count = loaded.info.plan.sampling, min(MOST, spec.samples)
+    subject = evaluand(loaded.model, dataset, side="test", count=count, sampling=sampling, seed=spec.seed, device=device)
     values = decode(loaded.content, subject.samples)
     signal = isinstance(loaded.model.content, Signal)
     asked = subject.conditions is not None and not isinstance(loaded.model.condition, Label)
