@@ -28,9 +28,7 @@ class VaeConfig(ArchitectureConfig):
     width: int = Field(32, ge=8, multiple_of=8, description="channels at full resolution")
     latent: int = Field(16, ge=1, description="latent dimensions, or channels of a latent grid")
     spatial: int = Field(0, ge=0, le=3, description="0: a flat latent; else how often the axes of its grid are halved")
-    kl: float = Field(
-        1.0, ge=0, description="weight of the divergence of the latents from a standard normal; a codec's is small"
-    )
+    kl: float = Field(1.0, ge=0, description="weight of the latents' divergence from a standard normal; small for a codec")
     dropout: float = 0.0
     hide: float = Field(0.1, ge=0, lt=1, description="share of what is given that is hidden in training")
 
