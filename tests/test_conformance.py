@@ -15,9 +15,9 @@ from genwright.core.shapes import EOS, PAD, Label, Signal, Tokens
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
 from genwright.data.filters.base import filters
-from genwright.data.modalities.base import Modality, build, modalities
+from genwright.data.modalities.base import Modality, build, decode, modalities
 from genwright.data.sources.base import sources
-from genwright.evaluation.evaluand import decode, draw
+from genwright.evaluation.evaluand import draw
 from genwright.evaluation.evaluate import evaluand
 from genwright.evaluation.metrics.base import metrics
 from genwright.models import bundle, cost

@@ -33,7 +33,7 @@ def evaluand(
     return Evaluand(
         model=model,
         dataset=dataset,
-        side=side,
+        held=side,
         count=count,
         seed=seed,
         options=model.Options.model_validate(sampling),

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import math
 
+from genwright.evaluation.bounds import Bound
 from genwright.evaluation.metrics.base import metrics
 from genwright.evaluation.records import Evaluation, Measured
 from genwright.lifecycle.records import Decision, GateVerdict
-from genwright.recipes.recipe import Bound, Recipe
+from genwright.recipes.recipe import Recipe
 from genwright.training.plan import measure_of
 
 COMPARISON = "better than the champion"

@@ -67,7 +67,7 @@ class Run:
     @property
     def cleaned(self) -> Dataset:
         """The data version."""
-        return Dataset(self.workspace.root / self.version.path)
+        return Dataset(self.workspace.root / self.version.path, self.recipe.members[0].view)
 
     @cached_property
     def dataset(self) -> Dataset:

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from genwright.core.shapes import Label, Signal
-from genwright.data.dataset import Column, Dataset
-from genwright.data.modalities.base import Modality
-from genwright.evaluation.evaluand import Evaluand, decode
+from genwright.core.shapes import Signal
+from genwright.data.columns import Column
+from genwright.data.dataset import Dataset
+from genwright.data.modalities.base import Modality, decode
+from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.evaluate import SEED, evaluand
 from genwright.evaluation.neighbours import nearest
 from genwright.evaluation.records import Measured
@@ -71,8 +72,8 @@ def gather(folder: Path, dataset: Dataset, recipe: Recipe, device: str, measures
     count = min(MOST, recipe.samples)
     subject = evaluand(loaded.model, dataset, side="test", count=count, sampling=sampling, seed=SEED, device=device)
     values = decode(loaded.content, subject.samples)
-    signal = isinstance(loaded.model.content, Signal)
-    asked = subject.conditions is not None and not isinstance(loaded.model.condition, Label)
+    signal = isinstance(loaded.model.makes, Signal)
+    asked = [name for name in loaded.model.signature.given if name in loaded.modalities and name != subject.label]
     passage = measures["copied_passage"].detail if "copied_passage" in measures else {}
     shown = SHOWN_PICTURES if signal else SHOWN_TEXTS
     return Exhibits(
@@ -80,7 +81,7 @@ def gather(folder: Path, dataset: Dataset, recipe: Recipe, device: str, measures
         values=values,
         samples=[item(loaded.content, v, c) for v, c in zip(values[:shown], _captions(subject, count), strict=False)],
         nearest=_nearest(subject, values) if signal else [],
-        answers=_answers(subject, values) if asked else [],
+        answers=_answers(subject, values, asked[0]) if asked else [],
         copied=_copied(subject, values, passage) if passage else None,
     )
 
@@ -96,11 +97,10 @@ def item(modality: Modality, value: Any, caption: str = "") -> Item:
 
 def _captions(subject: Evaluand, count: int) -> list[str]:
     """What each sample was asked to be, where that is a label."""
-    shape, labels = subject.model.condition, subject.dataset.contents.labels
-    if not isinstance(shape, Label):
+    if subject.label is None:
         return [""] * count
-    names = labels or [str(i) for i in range(shape.classes)]
-    return [names[i % shape.classes] for i in range(count)]
+    names, given = subject.dataset.contents.columns[subject.label].labels or [], subject.given[subject.label]
+    return [names[int(given.value[i])] if given.present[i] else "" for i in range(count)]
 
 
 def _nearest(subject: Evaluand, values: list[Any]) -> list[Pair]:
@@ -109,20 +109,20 @@ def _nearest(subject: Evaluand, values: list[Any]) -> list[Pair]:
     pairs = []
     for place in distances[:, 0].argsort()[:SHOWN_PAIRS].tolist():
         row, distance = int(rows[place, 0]), float(distances[place, 0])
-        note = f"distance {distance:.3g} (sample {place + 1}, item {train.digests[row].decode()[:8]})"
-        real = _stored(subject.content, train.content, row)
+        note = f"distance {distance:.3g} (sample {place + 1}, item {train.digests[row, 0].decode()[:8]})"
+        real = subject.content.decode(train.contents(np.array([row]))[0].numpy())
         pairs.append(Pair(item(subject.content, values[place]), item(subject.content, real), note))
     return pairs
 
 
-def _answers(subject: Evaluand, values: list[Any]) -> list[Pair]:
-    split, condition = subject.held_out, subject.condition
-    if condition is None or split.condition is None:
-        return []
+def _answers(subject: Evaluand, values: list[Any], asked: str) -> list[Pair]:
+    side, reader = subject.held_out, subject.dataset.modalities[asked]
+    makes = subject.dataset.view.makes
+    assert makes is not None
     pairs = []
-    for place in range(min(SHOWN_TEXTS, len(values), len(split))):
-        given = item(condition, _stored(condition, split.condition, place))
-        real = item(subject.content, _stored(subject.content, split.content, place))
+    for place in range(min(SHOWN_TEXTS, len(values), len(side))):
+        given = item(reader, _stored(reader, side.columns[asked], place))
+        real = item(subject.content, _stored(subject.content, side.columns[makes], place))
         pairs.append(Pair(item(subject.content, values[place]), real, "", given))
     return pairs
 
@@ -135,7 +135,9 @@ def _stored(modality: Modality, column: Column, row: int) -> Any:
 def _copied(subject: Evaluand, values: list[Any], passage: dict[str, Any]) -> Pair:
     """The sample where it was drawn here, else the passage alone, beside the training text it stands in."""
     text, row, place = passage["text"], int(passage["row"]), int(passage["sample"])
-    real = _stored(subject.content, subject.dataset.train.content, row)
+    texts = subject.dataset.train.texts
+    assert texts is not None
+    real = _stored(subject.content, texts, row)
     sample = values[place] if place < len(values) and text in values[place] else text
     note = f"{passage['characters']} characters in a row, sample {place + 1}, training item {passage['sha256'][:8]}"
     return Pair(_marked(sample, text), _marked(real, text), note)

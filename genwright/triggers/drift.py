@@ -17,7 +17,8 @@ from pydantic import Field
 
 from genwright.core.record import Record
 from genwright.core.shapes import Signal, Tokens
-from genwright.data.dataset import Dataset, Split
+from genwright.data.dataset import Dataset
+from genwright.data.feed import Side
 from genwright.evaluation import features
 from genwright.evaluation.neighbours import flat
 from genwright.models import bundle
@@ -69,10 +70,10 @@ class Drift(Trigger):
         return bool(low > least), f"{words} (difference {low:.3g} to {high:.3g}, more than {least:.3g} counts)"
 
     def _place(self, model: Architecture, fresh: Dataset, old: Dataset, random: np.random.Generator) -> tuple[bool, str] | None:
-        if isinstance(model.content, Tokens):
-            train, test, new = (frequencies(split, model.content) for split in (old.train, old.test, fresh.test))
-        elif isinstance(model.content, Signal) and features.applies(model.content) is None:
-            ruler = features.learn(old.train, model.content)
+        if isinstance(model.makes, Tokens):
+            train, test, new = (frequencies(split, model.makes) for split in (old.train, old.test, fresh.test))
+        elif isinstance(model.makes, Signal) and features.applies(model.makes) is None:
+            ruler = features.learn(old.train, model.makes)
             train, test, new = (ruler(flat(split, MOST)).numpy() for split in (old.train, old.test, fresh.test))
         else:
             return None
@@ -87,11 +88,12 @@ class Drift(Trigger):
         return bool(away > max(high, 2 * home)), f"{words} (chance alone reaches {high:.3g})"
 
 
-def frequencies(split: Split, content: Tokens) -> NDArray[np.float32]:
+def frequencies(split: Side, content: Tokens) -> NDArray[np.float32]:
     """(n, vocab) square roots of the share each token has in each of the first items."""
+    assert split.texts is not None
     rows = np.zeros((min(MOST, len(split)), content.vocab), dtype=np.float32)
     for place in range(len(rows)):
-        tokens = split.content.tokens(place)
+        tokens = split.texts.tokens(place)
         rows[place] = np.sqrt(np.bincount(tokens, minlength=content.vocab)[: content.vocab] / max(1, len(tokens)))
     return rows
 
