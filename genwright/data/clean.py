@@ -30,6 +30,7 @@ from genwright.data import shards, stage
 from genwright.data.collect import read_items
 from genwright.data.encode import SIDES, Recorded, Writer, learn, readable
 from genwright.data.filters.base import Entry, Filter, filters
+from genwright.data.item import content_first
 from genwright.data.modalities.base import Modality
 from genwright.data.modalities.base import build as build_modality
 from genwright.data.records import DatasetContents, Side
@@ -46,23 +47,30 @@ class CleanSpec(Record):
     """How items are cleaned: equal specs over equal raw items give equal data sets."""
 
     recipe: str
-    columns: dict[str, Part] = Field(description="recorded columns, the content first")
+    content: str = Field("content", description="the column that an item is known by")
+    columns: dict[str, Part] = Field(description="all recorded columns")
     optional: list[str] = Field(default_factory=list, description="columns without which an item is kept")
     cleaning: list[Part]
     split: Splitting
     genwright: str = Field(__version__, description="a new release cleans anew: its rules may have changed")
+
+    @property
+    def recorded(self) -> dict[str, Part]:
+        """The columns, the content first."""
+        return content_first(self.columns, self.content)
 
 
 def specify(recipe: Recipe) -> CleanSpec:
     """The spec of a recipe. Raises RecipeError when a rule does not suit the content."""
     spec = CleanSpec(
         recipe=recipe.name,
+        content=recipe.content_name,
         columns=recipe.recorded,
         optional=recipe.may_lack,
         cleaning=recipe.cleaning,
         split=recipe.split,
     )
-    _rules(spec, build_modality(next(iter(spec.columns.values()))))
+    _rules(spec, build_modality(spec.columns[spec.content]))
     return spec
 
 
@@ -88,7 +96,7 @@ class Sieve:
 
     def __init__(self, spec: CleanSpec) -> None:
         self.spec = spec
-        self.columns = {name: Recorded(build_modality(part), name in spec.optional) for name, part in spec.columns.items()}
+        self.columns = {name: Recorded(build_modality(part), name in spec.optional) for name, part in spec.recorded.items()}
         self.content = next(iter(self.columns.values())).modality
         self.kept, self.dropped = Counter[Side](), Counter[str]()
         self.example: dict[str, str] = {}

@@ -19,7 +19,7 @@ from genwright.core.record import Part, Record
 from genwright.core.workspace import Workspace
 from genwright.data import shards, stage
 from genwright.data.forgotten import digests
-from genwright.data.item import Item
+from genwright.data.item import Item, content_first
 from genwright.data.modalities.base import modalities
 from genwright.data.shards import Shards
 from genwright.data.sources.base import Source, sources
@@ -32,17 +32,24 @@ class CollectSpec(Record):
     """What is collected: equal specs give equal raw items. `states` holds what each source said of itself."""
 
     recipe: str
-    columns: dict[str, Part] = Field(description="recorded columns, the content first")
+    content: str = Field("content", description="the column that an item is known by")
+    columns: dict[str, Part] = Field(description="all recorded columns")
     sources: list[Part]
     states: list[str]
     forgotten: list[str] = Field(default_factory=list, description="content hashes of items that are left out")
     retained: str | None = Field(None, description="hash of the raw folder whose items stay though their source lost them")
+
+    @property
+    def recorded(self) -> dict[str, Part]:
+        """The columns, the content first."""
+        return content_first(self.columns, self.content)
 
 
 def specify(recipe: Recipe, workspace: Workspace) -> CollectSpec:
     """The spec of a recipe as its sources are now. Raises DataError when a source cannot be read."""
     return CollectSpec(
         recipe=recipe.name,
+        content=recipe.content_name,
         columns=recipe.recorded,
         sources=recipe.sources,
         states=[_open(part, recipe.recorded, workspace).state() for part in recipe.sources],
@@ -77,9 +84,9 @@ def collect(spec: CollectSpec, workspace: Workspace, out: Path) -> None:
     with replacing(out) as folder:
         report = []
         met: set[str] = set()
-        with Shards(folder, "items", shards.schema(spec.columns)) as written:
+        with Shards(folder, "items", shards.schema(spec.recorded)) as written:
             for part, state in zip(spec.sources, spec.states, strict=True):
-                source = _open(part, spec.columns, workspace)
+                source = _open(part, spec.recorded, workspace)
                 report.append({"part": part.model_dump(mode="json"), **_gather(spec, part, source, written, met)})
                 if source.state() != state:
                     raise DataError(f"The source {part.kind!r} changed while it was collected.", do="run the command again")
@@ -111,7 +118,7 @@ def _gather(spec: CollectSpec, part: Part, source: Source, out: Shards, met: set
     left_out = set(spec.forgotten)
     items = size = 0
     for given in source.items():
-        item = given.assigned(spec.columns)
+        item = given.assigned(spec.recorded)
         if not left_out.isdisjoint(item.digests.values()):
             continue
         met.add(identity(item.digests.values()))

@@ -6,8 +6,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from genwright.core.record import Part
+
+C = TypeVar("C")
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,11 @@ class Item:
             if name not in wanted and (column := _only(name, free, columns)) is not None:
                 found[column] = data
         return Item(self.name, found, self.source, self.licence, self.collected_at)
+
+
+def content_first(columns: Mapping[str, C], content: str) -> dict[str, C]:
+    """Columns by name, the content first: the order in which an item has them."""
+    return {content: columns[content], **{name: columns[name] for name in sorted(columns) if name != content}}
 
 
 def sha256(data: bytes) -> str:

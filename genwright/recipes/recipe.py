@@ -16,6 +16,7 @@ from genwright.core.plugins import Plugins
 from genwright.core.record import Part, Record, fingerprint
 from genwright.data.derivations.base import derivations
 from genwright.data.filters.base import filters
+from genwright.data.item import content_first
 from genwright.data.modalities.base import modalities
 from genwright.data.sources.base import sources
 from genwright.data.split import Splitting
@@ -151,7 +152,7 @@ class Recipe(Record):
         short = {"content": self.content, "condition": self.condition}
         every = {name: part for name, part in short.items() if part is not None}
         every |= {name.rstrip("?"): part for name, part in self.columns.items()}
-        return {self.content_name: every.pop(self.content_name), **dict(sorted(every.items()))}
+        return content_first(every, self.content_name)
 
     @property
     def may_lack(self) -> list[str]:
