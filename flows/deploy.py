@@ -18,12 +18,13 @@ from prefect.states import Cancelled, Crashed
 
 from genwright.adapters.prefect.manifest import trigger
 from genwright.core.record import fingerprint
+from genwright.core.span import span
 from genwright.core.workspace import Workspace
 from genwright.flows.retrain import retrain
 from genwright.flows.watch import watch
 from genwright.lifecycle.pending import unfinished
 from genwright.recipes.recipe import Recipe
-from genwright.recipes.upkeep import Schedule, span
+from genwright.recipes.upkeep import Schedule
 from genwright.tasks.display import say
 
 ONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)

@@ -17,6 +17,7 @@ from genwright.lifecycle.records import Outcome
 from genwright.lifecycle.run import Run
 from genwright.lifecycle.spending import Meter, metered
 from genwright.models.device import choose
+from genwright.models.records import Plan
 from genwright.recipes.recipe import Recipe
 from genwright.tasks.approve import approve
 from genwright.tasks.clean import clean, restore
@@ -35,7 +36,7 @@ from genwright.tasks.select import select
 from genwright.tasks.starting_point import base, unchanged
 from genwright.tasks.train import train
 from genwright.training.plan import first_plan, measure_of
-from genwright.training.records import Plan, Round, Selection
+from genwright.training.records import Round, Selection
 
 
 @flow(name="genwright", flow_run_name="{recipe.name}", validate_parameters=False)

@@ -12,9 +12,10 @@ from genwright.adapters.mlflow.registry import GATE, Registry
 from genwright.core.errors import DataError
 from genwright.data.dataset import Dataset
 from genwright.evaluation import evaluate
+from genwright.evaluation.bounds import GateVerdict
 from genwright.evaluation.records import Evaluation
 from genwright.lifecycle import gate as library
-from genwright.lifecycle.records import Decision, GateVerdict
+from genwright.lifecycle.records import Decision
 from genwright.lifecycle.run import Run
 from genwright.models.records import ModelVersion
 from genwright.models.reencode import Incomparable, reread
@@ -57,10 +58,10 @@ def _score(run: Run, registry: Registry, champion: ModelVersion) -> Evaluation:
     folder = registry.download(champion)
     try:
         with reread(folder, run.cleaned, run.folder) as dataset:
-            return run.keep(name, evaluate.evaluate(folder, dataset, run.recipe, run.settings))
+            return run.keep(name, evaluate.evaluate(folder, dataset, run.recipe.evaluation, run.settings))
     except Incomparable as error:
         reason = f"{error.what}; only a person can decide"
-        items = evaluate.evaluation_set(run.dataset, run.recipe)
+        items = evaluate.evaluation_set(run.dataset, run.recipe.evaluation)
         return Evaluation(
             model=champion.weights,
             evaluation_set=items,
@@ -75,20 +76,21 @@ def _memory(run: Run, registry: Registry, version: ModelVersion, champion: Model
     data version that is gone fails, so that only a person can decide."""
     if champion.data == run.version.digest:
         return None
+    spec = run.recipe.evaluation
     name, measure = f"memory-{version.version}-{champion.version}", library.memory_of(run.recipe)
     known = run.recall(name, GateVerdict)
     if known is not None:
         return known
     try:
         earlier = Dataset(Data(run.workspace).export(run.recipe.name, champion.data))
-        if evaluate.evaluation_set(earlier, run.recipe) == evaluate.evaluation_set(run.cleaned, run.recipe):
+        if evaluate.evaluation_set(earlier, spec) == evaluate.evaluation_set(run.cleaned, spec):
             return None
         scores = []
         part = min(1.0, len(earlier.test) / max(1, len(run.cleaned.test)))
         for model, share in ((version, part), (champion, 1.0)):
             folder = registry.download(model)
             with reread(folder, earlier, run.folder) as dataset:
-                scores.append(evaluate.evaluate(folder, dataset, run.recipe, run.settings, only={measure}, share=share))
+                scores.append(evaluate.evaluate(folder, dataset, spec, run.settings, only={measure}, share=share))
     except (DataError, Incomparable) as error:
         return GateVerdict(name=library.MEMORY, passed=False, reason=f"{error.what}; only a person can decide")
     return run.keep(name, library.remembers(scores[0], scores[1], run.recipe))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from genwright.lifecycle.run import Run
 from genwright.lifecycle.spending import LimitError, allow
 from genwright.models import bundle
+from genwright.models.records import Plan
 from genwright.tasks.display import say
-from genwright.training.records import Plan, Selection
+from genwright.training.records import Selection
 
 
 def afford_race(run: Run) -> None:

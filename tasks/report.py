@@ -74,7 +74,7 @@ def publish(run: Run, page: RunReport) -> Written:
     exhibits = gallery.gather(
         run.folder / f"round-{page.best}" / "bundle",
         run.dataset,
-        run.recipe,
+        run.recipe.evaluation,
         str(choose(run.settings)),
         page.evaluation.measures,
     )

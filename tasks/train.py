@@ -6,10 +6,11 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from genwright.lifecycle.run import Run
+from genwright.models.records import Plan
 from genwright.tasks.display import Bar, bars, say
 from genwright.tasks.interrupts import interruptible
 from genwright.training.fit import Fit
-from genwright.training.records import Plan, TrainedModel
+from genwright.training.records import TrainedModel
 
 
 @task(name="train", cache_policy=NO_CACHE)

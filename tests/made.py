@@ -16,7 +16,7 @@ from genwright.data.records import DatasetContents, Side
 from genwright.data.shards import Shards
 from genwright.data.view import View
 from genwright.models import cost
-from genwright.training.records import Candidate, Plan
+from genwright.models.records import Candidate, Plan
 
 SIDES: tuple[Side, ...] = ("train", "validation", "test")
 COUNTS: dict[Side, int] = {"train": 96, "validation": 32, "test": 32}

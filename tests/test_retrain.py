@@ -14,14 +14,13 @@ from genwright.data.dataset import Dataset
 from genwright.data.records import DatasetVersion
 from genwright.lifecycle.run import Base, Run
 from genwright.models import bundle
-from genwright.models.records import ModelVersion
+from genwright.models.records import ModelVersion, Plan
 from genwright.models.reencode import as_read_by, incomparable
 from genwright.recipes.recipe import Recipe, parse
 from genwright.recipes.upkeep import Canary
-from genwright.reports.comparison import Side, ask, write
+from genwright.reports.comparison import Compared, ask, write
 from genwright.training.fit import Fit
 from genwright.training.race import Race
-from genwright.training.records import Plan
 from tests import made
 
 RECIPE = {
@@ -145,7 +144,7 @@ def test_two_versions_stand_side_by_side_on_one_page(champion: tuple[Dataset, Pa
     folders = (base, tmp_path / "fit" / "bundle")
     recipes = [{"samples": 32, "select": {"dials": [1.0]}}, {"samples": 64, "select": {"dials": [1.0]}}]
     sides = [
-        Side(
+        Compared(
             version=ModelVersion(name="<b>digits", version=n, weights=f"w{n}", data=f"d{n}", recipe="r", run="x"),
             aliases=["champion"] if n == 2 else [],
             tags={"test.mmd": f"{n}.5", "genwright.gate": "passed"},

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from genwright.adapters.prefect.manifest import prefect_yaml
 from genwright.core.errors import RecipeError
+from genwright.core.span import span
 from genwright.recipes.edit import put
 from genwright.recipes.recipe import load
-from genwright.recipes.upkeep import Schedule, span
+from genwright.recipes.upkeep import Schedule
 
 ROOT = Path(__file__).parents[1]
 RECIPE = """\

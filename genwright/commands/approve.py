@@ -23,8 +23,8 @@ def answer(name: str, decision: str, why: str) -> str:
     from genwright.adapters.mlflow.registry import Registry
     from genwright.adapters.prefect.deployments import deployments
     from genwright.core.errors import ModelError
+    from genwright.core.who import person
     from genwright.core.workspace import Workspace
-    from genwright.lifecycle.ledger import person
 
     workspace = Workspace()
     with deployments(workspace) as served:

@@ -12,7 +12,7 @@ from genwright.core.workspace import Settings, Workspace
 
 if TYPE_CHECKING:
     from genwright.adapters.mlflow.registry import Registry
-    from genwright.reports.comparison import Side
+    from genwright.reports.comparison import Compared
 
 
 def command(
@@ -40,11 +40,11 @@ def command(
     typer.echo(json.dumps({"name": name, "versions": versions, "page": str(path)}) if as_json else str(path))
 
 
-def _side(registry: Registry, name: str, text: str) -> Side:
+def _side(registry: Registry, name: str, text: str) -> Compared:
     from genwright.adapters.dvc.data import Data
     from genwright.adapters.mlflow.registry import CHALLENGER, CHAMPION, PREVIOUS
     from genwright.adapters.mlflow.runs import RECIPE
-    from genwright.reports.comparison import Side
+    from genwright.reports.comparison import Compared
 
     digits = text.removeprefix("v")
     if not digits.isdigit():
@@ -52,7 +52,7 @@ def _side(registry: Registry, name: str, text: str) -> Side:
     version = registry.version(name, int(digits))
     recipe = registry.read_text(version.run, RECIPE)
     known = {v.digest: v.contents for v in Data(registry.workspace).versions(name)}
-    return Side(
+    return Compared(
         version=version,
         aliases=[alias for alias in (CHAMPION, PREVIOUS, CHALLENGER) if registry.alias(name, alias) == version.version],
         tags=registry.tags(version),

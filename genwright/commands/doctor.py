@@ -16,16 +16,16 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="One JSON docum
     from genwright.adapters.prefect import server
     from genwright.lifecycle.doctor import check
 
-    findings = list(check(Workspace(), Settings(), {"prefect": server.answers, "mlflow": runs.answers}))
+    checks = list(check(Workspace(), Settings(), {"prefect": server.answers, "mlflow": runs.answers}))
     if as_json:
-        typer.echo(json.dumps([f.model_dump() for f in findings], indent=2))
+        typer.echo(json.dumps([f.model_dump() for f in checks], indent=2))
     else:
         from rich.console import Console
 
         console = Console(highlight=False)
         colours = {"ok": "green", "note": "yellow", "problem": "bold red"}
-        for f in findings:
+        for f in checks:
             do = f"  -> {f.do}" if f.do else ""
             console.print(f"[{colours[f.state]}]{f.state:>8}[/]  {f.what:<10} {f.found}{do}", soft_wrap=True)
-    if any(f.state == "problem" for f in findings):
+    if any(f.state == "problem" for f in checks):
         raise typer.Exit(1)

@@ -1,42 +1,60 @@
-"""What is wrong with given values, in words: where, what was got, and for an unknown key the nearest one allowed."""
+"""What is wrong with values a person wrote, in words: a line a problem, with the nearest key for one that is unknown."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from genwright.core.errors import nearest
-from genwright.core.record import Record
 
 
-def explain(error: ValidationError, root: str = "") -> list[str]:
-    """One line a problem. `root` is where the values stand; empty for a whole document."""
+def explain(error: ValidationError, kind: type[BaseModel], root: str = "") -> list[str]:
+    """One line a problem of values that are no `kind`: where, what, what was got, and for an unknown key the nearest one
+    allowed there. `root` names the place of the whole."""
     lines = []
     for problem in error.errors():
-        path = [str(part) for part in problem["loc"]]
-        where = ".".join([root, *path] if root else path) or "recipe"
+        path = [str(p) for p in problem["loc"]]
+        where = ".".join([root, *path] if root else path) or kind.__name__.lower()
         if problem["type"] == "extra_forbidden":
-            lines.append(f"{where}: there is no such key{nearest(path[-1], _fields_at(error.title, path[:-1]))}")
+            lines.append(f"{where}: there is no such key{nearest(path[-1], _keys(kind, path[:-1]))}")
         else:
             got = f" (got {problem['input']!r})" if problem["type"] not in ("missing", "value_error") else ""
             lines.append(f"{where}: {problem['msg'].removeprefix('Value error, ')}{got}")
     return lines
 
 
-def _fields_at(title: str, path: list[str]) -> list[str]:
-    """The keys allowed at `path` of the record called `title`; of every record where that cannot be told."""
-    record: Any = next((one for one in _records() if one.__name__ == title), None)
+def _keys(kind: type[BaseModel], path: list[str]) -> list[str]:
+    """The keys allowed at `path` of a record."""
+    places: list[Any] = [kind]
     for step in path:
-        found = None if record is None else record.model_fields.get(step)
-        record = getattr(found, "annotation", None)
-        if record is None or not hasattr(record, "model_fields"):
-            return sorted({name for one in _records() for name in one.model_fields})
-    return [] if record is None else list(record.model_fields)
+        places = [inner for place in places for record in _plain(place) for inner in _within(record, step)]
+    records = [record for place in places for record in _plain(place) if _is_record(record)]
+    return [key for record in records for key in record.model_fields]
 
 
-def _records() -> list[type[Record]]:
-    found: list[type[Record]] = [Record]
-    for record in found:
-        found.extend(record.__subclasses__())
-    return found
+def _plain(annotation: Any) -> Iterator[Any]:
+    """The types an annotation stands for: each of a union, without what is said besides."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _plain(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for choice in get_args(annotation):
+            yield from _plain(choice)
+    else:
+        yield annotation
+
+
+def _within(annotation: Any, step: str) -> list[Any]:
+    """What stands under a key of a record or mapping, or at a place of a sequence."""
+    if _is_record(annotation):
+        return [annotation.model_fields[step].annotation] if step in annotation.model_fields else []
+    origin = get_origin(annotation)
+    collection = isinstance(origin, type) and issubclass(origin, (Mapping, Sequence))
+    return [get_args(annotation)[-1]] if collection else []
+
+
+def _is_record(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -17,7 +17,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -36,9 +35,6 @@ from genwright.data.modalities.base import build as build_modality
 from genwright.data.records import DatasetContents, Side
 from genwright.data.shards import Shards
 from genwright.data.split import Splitting
-
-if TYPE_CHECKING:
-    from genwright.recipes.recipe import Recipe
 
 FEWEST = {"train": 8, "validation": 2, "test": 2}
 
@@ -60,18 +56,9 @@ class CleanSpec(Record):
         return content_first(self.columns, self.content)
 
 
-def specify(recipe: Recipe) -> CleanSpec:
-    """The spec of a recipe. Raises RecipeError when a rule does not suit the content."""
-    spec = CleanSpec(
-        recipe=recipe.name,
-        content=recipe.content_name,
-        columns=recipe.recorded,
-        optional=recipe.may_lack,
-        cleaning=recipe.cleaning,
-        split=recipe.split,
-    )
+def check(spec: CleanSpec) -> None:
+    """Raises RecipeError when a rule does not suit the content."""
     _rules(spec, build_modality(spec.columns[spec.content]))
-    return spec
 
 
 def clean(spec: CleanSpec, raw: Path, out: Path) -> DatasetContents:

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field
 
@@ -23,9 +23,6 @@ from genwright.data.item import Item, content_first
 from genwright.data.modalities.base import modalities
 from genwright.data.shards import Shards
 from genwright.data.sources.base import Source, sources
-
-if TYPE_CHECKING:
-    from genwright.recipes.recipe import Recipe
 
 
 class CollectSpec(Record):
@@ -45,16 +42,9 @@ class CollectSpec(Record):
         return content_first(self.columns, self.content)
 
 
-def specify(recipe: Recipe, workspace: Workspace) -> CollectSpec:
-    """The spec of a recipe as its sources are now. Raises DataError when a source cannot be read."""
-    return CollectSpec(
-        recipe=recipe.name,
-        content=recipe.content_name,
-        columns=recipe.recorded,
-        sources=recipe.sources,
-        states=[_open(part, recipe.recorded, workspace).state() for part in recipe.sources],
-        forgotten=digests(workspace),
-    )
+def states(parts: Sequence[Part], columns: Mapping[str, Part], workspace: Workspace) -> list[str]:
+    """What each source of `columns` says of itself now. Raises DataError when one cannot be read."""
+    return [_open(part, columns, workspace).state() for part in parts]
 
 
 def retaining(spec: CollectSpec, before: CollectSpec | None, raw: str | None) -> CollectSpec:
@@ -66,12 +56,13 @@ def retaining(spec: CollectSpec, before: CollectSpec | None, raw: str | None) ->
     return spec.model_copy(update={"retained": before.retained if same else raw})
 
 
-def items(recipe: Recipe, workspace: Workspace) -> Iterator[Item]:
-    """The items of a recipe's sources as they are now, streamed; nothing is written. Raises DataError."""
+def items(parts: Sequence[Part], columns: Mapping[str, Part], workspace: Workspace) -> Iterator[Item]:
+    """The items of sources of `columns` as they are now, streamed, without those to be forgotten; nothing is written.
+    Raises DataError."""
     left_out = set(digests(workspace))
-    for part in recipe.sources:
-        for item in _open(part, recipe.recorded, workspace).items():
-            assigned = item.assigned(recipe.recorded)
+    for part in parts:
+        for item in _open(part, columns, workspace).items():
+            assigned = item.assigned(columns)
             if left_out.isdisjoint(assigned.digests.values()):
                 yield assigned
 
@@ -103,7 +94,7 @@ def read_items(folder: Path) -> Iterator[Item]:
     yield from map(shards.item, shards.read(folder, "items"))
 
 
-def _open(part: Part, columns: dict[str, Part], workspace: Workspace) -> Source:
+def _open(part: Part, columns: Mapping[str, Part], workspace: Workspace) -> Source:
     kind = sources.get(part.kind)
     return kind(
         kind.Options.model_validate(part.options),

@@ -11,8 +11,8 @@ from pydantic import Field
 from genwright.core.durable import sha256, write_text
 from genwright.core.errors import DataError
 from genwright.core.record import Record
+from genwright.core.who import person
 from genwright.core.workspace import Workspace
-from genwright.lifecycle.ledger import person
 
 HASH = re.compile(r"[0-9a-f]{64}")
 

@@ -16,14 +16,11 @@ from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import metrics
-from genwright.evaluation.records import Evaluation, Measured
+from genwright.evaluation.records import Evaluation, EvaluationSpec, Measured
 from genwright.models import bundle
 from genwright.models.architectures.base import Architecture
 from genwright.models.device import choose
-from genwright.recipes.recipe import Recipe
-from genwright.training.records import Plan
-
-SEED = 20_000  # of the samples an evaluation draws; the same for every model, so that models compare
+from genwright.models.records import Plan
 
 
 def evaluand(
@@ -75,20 +72,21 @@ def held_out_losses(
 def evaluate(
     folder: Path,
     dataset: Dataset,
-    recipe: Recipe,
+    spec: EvaluationSpec,
     settings: Settings,
     *,
     only: Collection[str] | None = None,
     share: float = 1.0,
 ) -> Evaluation:
-    """Every measure that suits the model (or those in `only`), on the test split, with intervals. A measure that cannot
-    be taken is listed with its reason: too few held-out items, or not of this kind. `share`: see Evaluand."""
+    """Every measure that suits the model (or those in `only`), on the test split, with intervals; the model samples as its
+    own plan says. A measure that cannot be taken is listed with its reason: too few held-out items, or not of this kind.
+    `share`: see Evaluand."""
     began = time.monotonic()
     device = str(choose(settings))
     loaded = bundle.load(folder, device)
-    sampling = recipe.sampling.get(loaded.info.family, {})
-    count = max(recipe.samples, round(min(recipe.samples, len(dataset.test)) / share))
-    subject = evaluand(loaded.model, dataset, side="test", count=count, sampling=sampling, seed=SEED, device=device)
+    sampling = loaded.info.plan.sampling
+    count = max(spec.samples, round(min(spec.samples, len(dataset.test)) / share))
+    subject = evaluand(loaded.model, dataset, side="test", count=count, sampling=sampling, seed=spec.seed, device=device)
     subject.share = share
     measures: dict[str, Measured] = {}
     unmeasured: dict[str, str] = {}
@@ -106,7 +104,7 @@ def evaluate(
             measures[name] = metric.measure(subject)
     return Evaluation(
         model=loaded.weights,
-        evaluation_set=evaluation_set(dataset, recipe),
+        evaluation_set=evaluation_set(dataset, spec),
         code=__version__,
         measures=measures,
         unmeasured=unmeasured,
@@ -114,6 +112,6 @@ def evaluate(
     )
 
 
-def evaluation_set(dataset: Dataset, recipe: Recipe) -> str:
+def evaluation_set(dataset: Dataset, spec: EvaluationSpec) -> str:
     """Fingerprint of what a model is measured on: the test items, how many samples, from which seed."""
-    return fingerprint([d.decode() for d in dataset.test.digests.tolist()], recipe.samples, SEED)
+    return fingerprint([d.decode() for d in dataset.test.digests.tolist()], spec)

@@ -20,10 +20,9 @@ from genwright.core.record import Record, fingerprint
 from genwright.core.workspace import Settings, Workspace
 from genwright.data.dataset import Dataset
 from genwright.data.records import DatasetVersion
-from genwright.models.records import ModelVersion
+from genwright.models.records import ModelVersion, Plan
 from genwright.models.reencode import as_read_by
 from genwright.recipes.recipe import Recipe
-from genwright.training.records import Plan
 
 R = TypeVar("R", bound=Record)
 

@@ -8,30 +8,38 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from genwright.core.workspace import Settings, Workspace
 from genwright.data import clean, shards
-from genwright.data.collect import identity, items
+from genwright.data.collect import identity
 from genwright.data.dataset import Dataset
 from genwright.data.encode import Recorded, Writer
 from genwright.data.filters.base import Entry
 from genwright.data.item import Item
 from genwright.data.shards import Shards
-from genwright.models import bundle
-from genwright.models.records import ModelVersion
+from genwright.evaluation.evaluate import evaluate
+from genwright.evaluation.records import Evaluation
+from genwright.models.bundle import Bundle, load
+from genwright.models.device import choose
+from genwright.recipes import stages
 from genwright.recipes.recipe import Recipe
+from genwright.training.plan import measure_of
 
 MOST = 2000  # new items that are looked into; all are counted
+LOSSES = 256  # items whose loss is taken
 
 
 @dataclass
-class Watched:
-    """A champion and its sources as they are now. `folder` is a place to write, `trained_on` the champion's data as it
-    reads it, `seen` the hashes of all items the last training looked at, `tried` when that was."""
+class WatchedChampion:
+    """What triggers see of a champion and its sources. `folder` is a place to write, `bundle` the champion's, `trained_on` its
+    data as it reads it, `seen` the hashes of all items the last training looked at, `tried` when that was."""
 
     recipe: Recipe
     workspace: Workspace
     settings: Settings
-    champion: ModelVersion
     bundle: Path
     trained_on: Dataset
     seen: frozenset[str]
@@ -62,8 +70,8 @@ class Watched:
             return None
         out = self.folder / "fresh"
         out.mkdir()
-        loaded = bundle.load(self.bundle)
-        sieve = clean.Sieve(clean.specify(self.recipe))
+        loaded = self._loaded
+        sieve = clean.Sieve(stages.cleaning(self.recipe))
         with Shards(out, "items", shards.schema(sieve.columns, "side")) as kept:
             for row in shards.read(self.folder, "new"):
                 item = shards.item(row)
@@ -84,13 +92,38 @@ class Watched:
         (out / "dataset.json").write_text(counts.model_dump_json())
         return Dataset(out, loaded.info.view)
 
-    def days_since_training(self, now: datetime | None = None) -> float:
+    @property
+    def measure(self) -> str:
+        """The measure that compares families on the recipe's content."""
+        return measure_of(self.recipe)
+
+    def days_since_training(self) -> float:
         """Since the champion was made, or a retraining was last tried."""
-        return ((now or datetime.now(UTC)) - self.tried).total_seconds() / 86400
+        return (datetime.now(UTC) - self.tried).total_seconds() / 86400
+
+    def score(self, data: Dataset) -> Evaluation:
+        """The champion on the test items of `data`, by the measure alone."""
+        return evaluate(self.bundle, data, self.recipe.evaluation, self.settings, only={self.measure})
+
+    def losses(self, data: Dataset) -> NDArray[np.float64] | None:
+        """(n,) its loss of each of the first test items, an item's noise the same every time; None with several players."""
+        model, device = self._loaded.model, choose(self.settings)
+        if model.players != ("model",):
+            return None
+        found = []
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
+            for place in range(min(LOSSES, len(data.test))):  # one by one: a loss is the mean of its batch
+                torch.manual_seed(place)
+                found.append(float(model.loss(data.test.items(np.array([place])).to(device), "model")))
+        return np.array(found)
+
+    @cached_property
+    def _loaded(self) -> Bundle:
+        return load(self.bundle, str(choose(self.settings)))
 
     def _new_items(self) -> Iterator[Item]:
         met: set[str] = set()
-        for item in items(self.recipe, self.workspace):
+        for item in stages.items(self.recipe, self.workspace):
             known = identity(item.digests.values())
             if known not in self.seen and known not in met:
                 met.add(known)

@@ -31,7 +31,7 @@ from genwright.data.modalities.base import Modality, modalities
 from genwright.data.modalities.base import build as build_modality
 from genwright.data.view import View
 from genwright.models.architectures.base import Architecture, architectures, build_model
-from genwright.models.records import Used
+from genwright.models.records import Plan, Used
 
 WEIGHTS, INFO, MANIFEST = "weights.safetensors", "model.json", "manifest.json"
 
@@ -40,15 +40,13 @@ class BundleInfo(Record):
     """Everything needed to build the model again, and where it came from."""
 
     family: str
-    dial: float = Field(description="the size it was asked for")
     config: dict[str, Any]
     signature: Signature
     view: View = Field(description="which columns those of the signature are, and how derived ones come about")
     columns: dict[str, Part] = Field(description="recorded columns that it bears on, the content first")
     kept: dict[str, Kept] = Field(default_factory=dict, description="what fixed derivations learned from its data")
-    sampling: dict[str, Any] = Field(description="sampling options that differ from the family's own")
     data: str = Field(description="DVC hash of the data it was trained on")
-    training: dict[str, Any] = Field(description="the plan of its last round")
+    plan: Plan
     uses: dict[str, Used] = Field(default_factory=dict, description="versions it was trained over, by the model's name")
     provided_by: dict[str, str] = Field(description="distribution and release of each part that is not of this one")
     genwright: str = __version__
@@ -79,9 +77,7 @@ def save(
     model: Architecture,
     dataset: Dataset,
     *,
-    training: dict[str, Any],
-    dial: float,
-    sampling: dict[str, Any],
+    plan: Plan,
     data: str,
     uses: Mapping[str, Used] | None = None,
 ) -> str:
@@ -93,15 +89,13 @@ def save(
         save_file(tensors, beside / WEIGHTS)
         info = BundleInfo(
             family=model.name,
-            dial=dial,
             config=model.config.model_dump(mode="json"),
             signature=model.signature,
             view=dataset.view,
             columns=columns,
             kept={name: one for name, one in dataset.derived.items() if isinstance(one, Kept)},
-            sampling=sampling,
             data=data,
-            training=training,
+            plan=plan,
             uses=dict(uses or {}),
             provided_by=providers(model.name, columns),
         )

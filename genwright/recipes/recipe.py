@@ -14,6 +14,7 @@ from genwright.core.errors import GenwrightError, RecipeError, nearest
 from genwright.core.explain import explain
 from genwright.core.plugins import Plugins
 from genwright.core.record import Part, Record, fingerprint
+from genwright.core.span import Span
 from genwright.data.derivations.base import derivations
 from genwright.data.filters.base import filters
 from genwright.data.item import content_first
@@ -23,9 +24,10 @@ from genwright.data.split import Splitting
 from genwright.data.view import Derived
 from genwright.evaluation.bounds import Bound
 from genwright.evaluation.metrics.base import metrics
+from genwright.evaluation.records import EvaluationSpec
 from genwright.models.architectures.base import architectures
 from genwright.recipes.members import Member, MemberSpec, Selecting, Training, members
-from genwright.recipes.upkeep import Canary, Limits, Promotion, Schedule, Span
+from genwright.recipes.upkeep import Canary, Promotion, Schedule, SpendingLimits
 from genwright.triggers.base import triggers
 
 
@@ -44,11 +46,12 @@ def _part_of(registry: Plugins[Any]) -> BeforeValidator:
             given = given["options"]
         try:
             kind = registry.get(value["kind"])
-            options = kind.Options.model_validate(given)
-        except ValidationError as error:
-            raise ValueError("; ".join(explain(error, value["kind"]))) from error
         except GenwrightError as error:
             raise ValueError(str(error)) from error
+        try:
+            options = kind.Options.model_validate(given)
+        except ValidationError as error:
+            raise ValueError("; ".join(explain(error, kind.Options, value["kind"]))) from error
         return Part(kind=value["kind"], options=options.model_dump(mode="json", exclude_defaults=True))
 
     return BeforeValidator(validate)
@@ -133,7 +136,7 @@ class Recipe(Record):
     schedule: Schedule | None = Field(None, description="when to retrain; default: when asked or triggered")
     watch: Watching = Watching()
     promotion: Promotion = Promotion()
-    limits: Limits = Limits()
+    limits: SpendingLimits = SpendingLimits()
     canaries: list[Canary] = Field(default_factory=list)
 
     @property
@@ -183,6 +186,11 @@ class Recipe(Record):
             raise ValueError(f"{min(twice)!r} is a column of items and derived as well")
         return self
 
+    @property
+    def evaluation(self) -> EvaluationSpec:
+        """How its models are measured."""
+        return EvaluationSpec(samples=self.samples)
+
     @model_validator(mode="after")
     def _families(self) -> Recipe:
         try:
@@ -223,7 +231,7 @@ def parse(given: dict[str, Any], where: str = "recipe") -> Recipe:
     try:
         return Recipe.model_validate(given)
     except ValidationError as error:
-        lines = "\n".join(f"  - {line}" for line in explain(error))
+        lines = "\n".join(f"  - {line}" for line in explain(error, Recipe))
         raise RecipeError(f"{where} has {error.error_count()} problem(s):\n{lines}") from error
 
 

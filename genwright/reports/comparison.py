@@ -12,7 +12,7 @@ from genwright.core.record import dotted
 from genwright.data.records import DatasetContents
 from genwright.models.records import ModelVersion
 from genwright.recipes.upkeep import Canary
-from genwright.reports.gallery import Item, item
+from genwright.reports.gallery import Shown, item
 from genwright.reports.page import environment
 from genwright.sampling.model import Model
 
@@ -20,7 +20,7 @@ ABSENT = "none"
 
 
 @dataclass(frozen=True)
-class Side:
+class Compared:
     """What is known of one version. `recipe` and `contents` are None where they were not kept."""
 
     version: ModelVersion
@@ -48,10 +48,10 @@ class Asked:
     """One canary and what both sides answered."""
 
     title: str
-    answers: tuple[list[Item], list[Item]]
+    answers: tuple[list[Shown], list[Shown]]
 
 
-def write(path: Path, sides: tuple[Side, Side], canaries: list[Canary], device: str) -> Path:
+def write(path: Path, sides: tuple[Compared, Compared], canaries: list[Canary], device: str) -> Path:
     """Write the page; it needs nothing beside it. Returns `path`."""
     a, b = sides
     text = (
@@ -81,11 +81,11 @@ def ask(folders: tuple[Path, Path], canaries: list[Canary], device: str) -> list
     return found
 
 
-def _answer(model: Model, canary: Canary) -> list[Item]:
+def _answer(model: Model, canary: Canary) -> list[Shown]:
     try:
         return [item(model.content, value) for value in model.generate(**canary.asked)]
     except ModelError as error:
-        return [Item(before=str(error.what))]
+        return [Shown(before=str(error.what))]
 
 
 def _lines(a: dict[str, str], b: dict[str, str], *, all_: bool = False) -> list[Line]:

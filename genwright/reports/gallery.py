@@ -15,11 +15,10 @@ from genwright.data.columns import Column
 from genwright.data.dataset import Dataset
 from genwright.data.modalities.base import Modality, decode
 from genwright.evaluation.evaluand import Evaluand
-from genwright.evaluation.evaluate import SEED, evaluand
+from genwright.evaluation.evaluate import evaluand
 from genwright.evaluation.neighbours import nearest
-from genwright.evaluation.records import Measured
+from genwright.evaluation.records import EvaluationSpec, Measured
 from genwright.models import bundle
-from genwright.recipes.recipe import Recipe
 
 MOST = 128  # samples drawn: one batch of the evaluation, so these are its first samples
 SHOWN_PICTURES, SHOWN_TEXTS, SHOWN_PAIRS = 40, 8, 12
@@ -28,7 +27,7 @@ AROUND = 300  # characters of a training text shown on either side of a copied p
 
 
 @dataclass(frozen=True)
-class Item:
+class Shown:
     """One thing to look at: a file as data URI where a browser shows it, else a text in three parts, the middle marked."""
 
     uri: str = ""
@@ -43,10 +42,10 @@ class Item:
 class Pair:
     """A sample, or a passage of it, beside what it is compared with."""
 
-    sample: Item
-    real: Item
+    sample: Shown
+    real: Shown
     note: str
-    given: Item | None = None  # what the sample answers
+    given: Shown | None = None  # what the sample answers
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Exhibits:
 
     content: Modality
     values: list[Any]
-    samples: list[Item]
+    samples: list[Shown]
     nearest: list[Pair]  # Signal: the samples closest to a training item, closest first
     answers: list[Pair]  # sequences that answer others: what was asked, what the model says, what stands in the data
     copied: Pair | None  # sequences: the longest passage that stands in a training item
@@ -65,12 +64,11 @@ class Exhibits:
         return self.content.preview(self.values, path)
 
 
-def gather(folder: Path, dataset: Dataset, recipe: Recipe, device: str, measures: dict[str, Measured]) -> Exhibits:
-    """Samples of the bundle in `folder`, drawn with the evaluation's seed and options, and what to compare them with."""
+def gather(folder: Path, dataset: Dataset, spec: EvaluationSpec, device: str, measures: dict[str, Measured]) -> Exhibits:
+    """Samples of the bundle in `folder`, drawn as its evaluation drew them, and what to compare them with."""
     loaded = bundle.load(folder, device)
-    sampling = recipe.sampling.get(loaded.info.family, {})
-    count = min(MOST, recipe.samples)
-    subject = evaluand(loaded.model, dataset, side="test", count=count, sampling=sampling, seed=SEED, device=device)
+    sampling, count = loaded.info.plan.sampling, min(MOST, spec.samples)
+    subject = evaluand(loaded.model, dataset, side="test", count=count, sampling=sampling, seed=spec.seed, device=device)
     values = decode(loaded.content, subject.samples)
     signal = isinstance(loaded.model.makes, Signal)
     asked = [name for name in loaded.model.signature.given if name in loaded.modalities and name != subject.label]
@@ -86,13 +84,13 @@ def gather(folder: Path, dataset: Dataset, recipe: Recipe, device: str, measures
     )
 
 
-def item(modality: Modality, value: Any, caption: str = "") -> Item:
+def item(modality: Modality, value: Any, caption: str = "") -> Shown:
     """A value as a browser can show it."""
     if isinstance(value, str):
-        return Item(before=_cut(value), caption=caption)
+        return Shown(before=_cut(value), caption=caption)
     media = mimetypes.guess_type(f"a{modality.suffix}")[0] or "application/octet-stream"
     data = base64.b64encode(modality.write(value)).decode("ascii")
-    return Item(uri=f"data:{media};base64,{data}", kind=media.split("/")[0], caption=caption)
+    return Shown(uri=f"data:{media};base64,{data}", kind=media.split("/")[0], caption=caption)
 
 
 def _captions(subject: Evaluand, count: int) -> list[str]:
@@ -143,14 +141,14 @@ def _copied(subject: Evaluand, values: list[Any], passage: dict[str, Any]) -> Pa
     return Pair(_marked(sample, text), _marked(real, text), note)
 
 
-def _marked(text: str, passage: str) -> Item:
+def _marked(text: str, passage: str) -> Shown:
     """A text with the first place of a passage marked; cut where it is long."""
     before, found, after = text.partition(passage)
     if not found:
-        return Item(before=_cut(text))
+        return Shown(before=_cut(text))
     lead = f"... {before[-AROUND:]}" if len(before) > AROUND else before
     tail = f"{after[:AROUND]} ..." if len(after) > AROUND else after
-    return Item(before=lead, marked=_cut(passage), after=tail)
+    return Shown(before=lead, marked=_cut(passage), after=tail)
 
 
 def _cut(text: str) -> str:

@@ -113,11 +113,13 @@ class Model:
                 mine |= {name: value for name, value in given.items() if "." not in name}
             kind = bundle.model.Options
             try:
-                found[key] = kind.model_validate({**bundle.info.sampling, **mine})
+                found[key] = kind.model_validate({**bundle.info.plan.sampling, **mine})
             except ValidationError as error:
                 allowed = ", ".join(f"{k} ({f.description})" if f.description else k for k, f in kind.model_fields.items())
                 raise ModelError(
-                    f"{bundle.info.family} cannot sample that way.", got="; ".join(explain(error)), allowed=allowed or "none"
+                    f"{bundle.info.family} cannot sample that way.",
+                    got="; ".join(explain(error, kind)),
+                    allowed=allowed or "none",
                 ) from error
         return found
 
@@ -150,6 +152,16 @@ class Model:
         rows = granted(self.graph, [self._wish(seed, place, chosen, values) for place in range(n)], SLOTS, self.device)
         return decode(self.content, torch.stack(rows))
 
+    def example(self) -> dict[str, Any]:
+        """A made value for every input that is needed, to try the model with."""
+        found: dict[str, Any] = {}
+        for one in self.describe.inputs:
+            if one.needed:
+                reader = self.graph.reader(one.name)
+                size = one.shape.channels if isinstance(one.shape, Signal) else 1
+                found[one.name] = [0.0] * size if reader is None else type(reader).fixture(1)[0]
+        return found
+
     def _asked(self, friendly: Mapping[str, Any], give: Mapping[str, Any]) -> dict[str, list[Any]]:
         """Inputs to values. Raises ModelError for an input that there is not, or that is given twice."""
         found: dict[str, Any] = {}
@@ -172,7 +184,7 @@ class Model:
             if one.name in found:
                 raise ModelError(f"{one.name} is given twice.", got=f"as {alias} and by name")
             found[one.name] = value
-        return {name: value if isinstance(value, list) else [value] for name, value in found.items()}
+        return {name: value if _several(value) else [value] for name, value in found.items()}
 
     def _wish(self, seed: int, place: int, options: dict[str, SampleOptions], values: dict[str, list[Any]]) -> Wish:
         """What sample `place` asks for."""
@@ -240,3 +252,8 @@ class Model:
         for path, value in zip(paths, values, strict=True):
             write_bytes(path, self.content.write(value))
         return paths
+
+
+def _several(value: Any) -> bool:
+    """Whether a value is a list of values, one a sample, and not the numbers of one vector."""
+    return isinstance(value, list) and bool(value) and not isinstance(value[0], int | float)

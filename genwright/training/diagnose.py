@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from genwright.data.dataset import Dataset
+from genwright.evaluation.bounds import absolute
 from genwright.evaluation.records import Evaluation, Measured
-from genwright.lifecycle import gate
 from genwright.models import cost
 from genwright.models.architectures.base import architectures
+from genwright.models.records import Candidate, Plan
 from genwright.recipes.recipe import Recipe
-from genwright.training.records import Candidate, CurvePoint, Diagnosis, Plan, TrainedModel
+from genwright.training.records import CurvePoint, Diagnosis, TrainedModel
 
 IMPROVING = 0.01  # share by which the held-out measure still moved at the end for «under-trained»
 RISEN = 0.05  # share by which the held-out loss rose above its lowest for «overfitted»
@@ -24,7 +25,7 @@ RISEN = 0.05  # share by which the held-out loss rose above its lowest for «ove
 def diagnose(trained: TrainedModel, evaluation: Evaluation | None, recipe: Recipe, dataset: Dataset) -> Diagnosis:
     """The finding of a round and the plan of the next one (None when the rounds are used up or nothing needs changing)."""
     if evaluation is not None:
-        verdicts = gate.absolute(evaluation, recipe)
+        verdicts = absolute(evaluation, recipe.accept)
         if all(v.passed for v in verdicts):
             return Diagnosis(finding="good", evidence="; ".join(v.reason for v in verdicts) or "no bounds are set")
     finding, evidence, changed = _finding(trained, evaluation, recipe, dataset)
@@ -71,7 +72,7 @@ def _finding(
         steps = min(2 * plan.steps, plan.steps_left)
         longer = (f"steps {plan.steps} -> {steps}", {"steps": steps})
         return "under-trained", unfinished, longer if steps > plan.steps // 2 else None
-    failed = [] if evaluation is None else [v.reason for v in gate.absolute(evaluation, recipe) if not v.passed]
+    failed = [] if evaluation is None else [v.reason for v in absolute(evaluation, recipe.accept) if not v.passed]
     return "not good enough", "; ".join(failed), _resized(plan, dataset, 2.0)
 
 

@@ -29,8 +29,9 @@ from genwright.evaluation.metrics.base import metrics
 from genwright.models import bundle
 from genwright.models.architectures.base import Architecture, build_model
 from genwright.models.device import choose, out_of_memory
+from genwright.models.records import Plan
 from genwright.training import checkpoint, optimizer
-from genwright.training.records import CurvePoint, Plan, TrainedModel
+from genwright.training.records import CurvePoint, TrainedModel
 
 SAVE_EVERY = 20.0  # seconds between checkpoints; when they are taken never bears on the result
 BAD_IN_A_ROW = 10  # updates skipped in a row before going back to the last held-out measure at half the rate
@@ -301,9 +302,7 @@ class Fit:
             self.folder / "bundle",
             self.model,
             self.dataset,
-            training=self.plan.model_dump(mode="json"),
-            dial=self.plan.candidate.dial,
-            sampling=self.plan.sampling,
+            plan=self.plan,
             data=self.data,
         )
         root = self.settings.workspace.resolve()

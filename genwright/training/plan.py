@@ -10,8 +10,9 @@ from genwright.data.dataset import Dataset
 from genwright.data.modalities.base import modalities
 from genwright.models.architectures.base import architectures
 from genwright.models.device import choose, fast_bfloat16
+from genwright.models.records import Candidate, Plan
 from genwright.recipes.recipe import Recipe
-from genwright.training.records import Candidate, Plan, Selection
+from genwright.training.records import Selection
 
 
 def measure_of(recipe: Recipe) -> str:

@@ -24,10 +24,11 @@ from genwright.data.dataset import Dataset
 from genwright.evaluation.metrics.base import metrics
 from genwright.models import bundle, cost
 from genwright.models.architectures.base import architectures
+from genwright.models.records import Candidate
 from genwright.recipes.recipe import Recipe
 from genwright.training.fit import Fit
 from genwright.training.plan import draft, measure_of
-from genwright.training.records import Candidate, CurvePoint, Plan, RaceEntry, Selection
+from genwright.training.records import CurvePoint, RaceEntry, Selection
 
 FEWEST_STEPS = 10  # a candidate that cannot do this many in its share of the race is rejected
 GIB = 2**30
@@ -120,7 +121,7 @@ class Race:
     def _heirs(self, base: Path) -> list[Candidate]:
         """The champion's family at its size, from its weights and from random ones."""
         info = bundle.info(base)
-        plan = Plan.model_validate(info.training)
+        plan = info.plan
         size = min(self.recipe.train.batch_size or plan.batch_size, self.dataset.train.units)
         afresh = plan.candidate.model_copy(update={"start": None, "batch_size": size, "config": info.config})
         return [afresh.model_copy(update={"start": bundle.verify(base)[bundle.WEIGHTS]}), afresh]

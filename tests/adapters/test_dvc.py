@@ -20,10 +20,10 @@ from genwright.core.durable import exclusive, write_json
 from genwright.core.errors import DataError, GenwrightError, ServiceError
 from genwright.core.folder_hash import tree
 from genwright.core.workspace import Workspace
-from genwright.data.collect import specify
 from genwright.data.modalities.base import modalities
 from genwright.data.records import DatasetVersion
 from genwright.recipes.recipe import Recipe, parse
+from genwright.recipes.stages import collecting
 from genwright.tasks.clean import clean
 from genwright.tasks.collect import collect
 
@@ -117,7 +117,9 @@ def test_an_old_version_comes_back_by_its_hash(workspace: Workspace) -> None:
     assert [version.digest for version in data.versions("tiny")] == [first.digest, second.digest]
     data.restore("tiny", first.digest[:8])
     assert tree(workspace.clean("tiny")).digest == first.digest == data.current("tiny")
-    assert specify(recipe(), workspace).states != json.loads((workspace.data / "tiny" / "collect.json").read_text())["states"]
+    assert (
+        collecting(recipe(), workspace).states != json.loads((workspace.data / "tiny" / "collect.json").read_text())["states"]
+    )
     assert produce(workspace).digest == second.digest  # the sources are as they were for the second
 
 
@@ -205,7 +207,7 @@ def test_files_cut_short_by_a_kill_do_not_stop_the_next_run(workspace: Workspace
 
 def test_a_killed_run_stops_its_stage_and_the_next_one_proceeds(workspace: Workspace) -> None:
     """The stage is held up by a lock of ours, so that the kill surely comes in its middle."""
-    spec = specify(recipe(), workspace)
+    spec = collecting(recipe(), workspace)
     write_json(workspace.data / "tiny" / "collect.json", spec.model_dump(mode="json"))
     code = f"from genwright.adapters.dvc import Data; from genwright.workspace import Workspace; from pathlib import Path; \
 Data(Workspace(Path({str(workspace.root)!r}))).reproduce('tiny', 'collect')"

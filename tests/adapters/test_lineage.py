@@ -12,12 +12,12 @@ from genwright.adapters.mlflow.lineage import tainted, trace
 from genwright.adapters.mlflow.registry import Registry
 from genwright.core.errors import DataError, ModelError
 from genwright.core.workspace import Workspace
-from genwright.data.collect import items
 from genwright.data.forgotten import digest_of, forget, forgotten
 from genwright.data.modalities.base import modalities
 from genwright.data.records import DatasetVersion
 from genwright.models.records import ModelVersion
 from genwright.recipes.recipe import Recipe, parse
+from genwright.recipes.stages import items
 from genwright.tasks.clean import clean
 from genwright.tasks.collect import collect
 from tests import registered

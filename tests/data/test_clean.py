@@ -14,7 +14,7 @@ from genwright.core.errors import DataError, RecipeError
 from genwright.core.folder_hash import tree
 from genwright.core.record import Part
 from genwright.data import shards
-from genwright.data.clean import CleanSpec, clean, specify
+from genwright.data.clean import CleanSpec, clean
 from genwright.data.dataset import Dataset
 from genwright.data.filters.base import filters
 from genwright.data.item import Item
@@ -24,6 +24,7 @@ from genwright.data.records import DatasetContents
 from genwright.data.shards import Shards
 from genwright.data.split import Splitting
 from genwright.recipes.recipe import parse
+from genwright.recipes.stages import cleaning
 
 SPLIT = Splitting(validation=0.2, test=0.2)
 IMAGE = Part(kind="image", options={"size": [8, 8], "channels": 1})
@@ -250,7 +251,7 @@ def test_nothing_collected_is_an_error(tmp_path: Path) -> None:
 
 def test_a_rule_that_does_not_suit_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = parse({"name": "a", "content": "image", "sources": [{"kind": "sklearn"}], "cleaning": ["quality"]})
-    assert specify(recipe).cleaning
+    assert cleaning(recipe).cleaning
     monkeypatch.setattr(filters.get("quality"), "applies", lambda modality: "judges music")
     with pytest.raises(RecipeError, match="does not suit image: it judges music"):
-        specify(recipe)
+        cleaning(recipe)

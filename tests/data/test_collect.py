@@ -15,8 +15,9 @@ from genwright.core.durable import sha256, write_json
 from genwright.core.errors import DataError
 from genwright.core.workspace import Workspace
 from genwright.data import shards
-from genwright.data.collect import CollectSpec, collect, read_items, specify
+from genwright.data.collect import CollectSpec, collect, read_items
 from genwright.recipes.recipe import Recipe, parse
+from genwright.recipes.stages import collecting
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def hashes(folder: Path) -> dict[str, str]:
 
 def test_items_are_written_with_provenance_and_counts(workspace: Workspace, recipe: Recipe) -> None:
     out = workspace.raw("tiny")
-    collect(specify(recipe, workspace), workspace, out)
+    collect(collecting(recipe, workspace), workspace, out)
     items = list(read_items(out))
     assert [item.name for item in items] == ["cat/1.txt", "cat/2.txt", "dog/1.txt", "dog/same.txt"] * 2
     assert [item.columns["condition"] for item in items[:4]] == [b"cat", b"cat", b"dog", b"dog"]
@@ -57,13 +58,13 @@ def test_items_are_written_with_provenance_and_counts(workspace: Workspace, reci
 
 
 def test_equal_inputs_give_equal_bytes(workspace: Workspace, recipe: Recipe, tmp_path: Path) -> None:
-    spec = specify(recipe, workspace)
+    spec = collecting(recipe, workspace)
     collect(spec, workspace, tmp_path / "one")
-    collect(specify(recipe, workspace), workspace, tmp_path / "two")
+    collect(collecting(recipe, workspace), workspace, tmp_path / "two")
     assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
-    assert spec == specify(recipe, workspace)
+    assert spec == collecting(recipe, workspace)
     (workspace.root / "texts/cat/1.txt").write_text("changed")
-    assert spec != specify(recipe, workspace)
+    assert spec != collecting(recipe, workspace)
 
 
 def test_many_items_go_to_few_shards_and_come_back_in_order(
@@ -71,7 +72,7 @@ def test_many_items_go_to_few_shards_and_come_back_in_order(
 ) -> None:
     monkeypatch.setattr(shards, "GROUP_ROWS", 3)
     monkeypatch.setattr(shards, "SHARD_BYTES", 80)
-    collect(specify(recipe, workspace), workspace, tmp_path / "raw")
+    collect(collecting(recipe, workspace), workspace, tmp_path / "raw")
     assert len(list((tmp_path / "raw").glob("items-*.parquet"))) == 2
     assert [item.name for item in read_items(tmp_path / "raw")][:3] == ["cat/1.txt", "cat/2.txt", "dog/1.txt"]
     assert len(list(read_items(tmp_path / "raw"))) == 8
@@ -79,9 +80,9 @@ def test_many_items_go_to_few_shards_and_come_back_in_order(
 
 def test_a_failure_leaves_what_was_there_and_nothing_beside(workspace: Workspace, recipe: Recipe) -> None:
     out = workspace.raw("tiny")
-    collect(specify(recipe, workspace), workspace, out)
+    collect(collecting(recipe, workspace), workspace, out)
     before = hashes(out)
-    spec = specify(recipe, workspace)
+    spec = collecting(recipe, workspace)
     (workspace.root / "texts/cat/1.txt").write_text("changed while it was collected")
     with pytest.raises(DataError, match="changed while it was collected"):
         collect(spec, workspace, out)
@@ -100,7 +101,7 @@ def run_stage(workspace: Workspace) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_stage_reads_its_spec_and_fails_in_words(workspace: Workspace, recipe: Recipe) -> None:
-    spec: CollectSpec = specify(recipe, workspace)
+    spec: CollectSpec = collecting(recipe, workspace)
     write_json(workspace.data / "tiny" / "collect.json", spec.model_dump(mode="json"))
     assert run_stage(workspace).returncode == 0
     assert len(list(read_items(workspace.raw("tiny")))) == 8

@@ -10,9 +10,7 @@ import torch
 from genwright.core.record import Part
 from genwright.core.workspace import Settings, Workspace
 from genwright.data.clean import clean
-from genwright.data.clean import specify as clean_spec
 from genwright.data.collect import collect
-from genwright.data.collect import specify as collect_spec
 from genwright.data.dataset import Dataset
 from genwright.data.modalities.base import build, decode, modalities
 from genwright.evaluation.evaluate import evaluate, evaluation_set
@@ -20,6 +18,7 @@ from genwright.models import bundle
 from genwright.models.architectures.base import build_model
 from genwright.models.reencode import Incomparable, reread
 from genwright.recipes.recipe import Recipe, parse
+from genwright.recipes.stages import cleaning, collecting
 from tests import made
 
 CONTENT = {"kind": "text", "vocab": 300, "length": 32}
@@ -40,8 +39,8 @@ def cleaned(root: Path, name: str, files: list[bytes]) -> tuple[Recipe, Dataset]
             "samples": 8,
         }
     )
-    collect(collect_spec(recipe, Workspace(root)), Workspace(root), root / f"{name}-raw")
-    clean(clean_spec(recipe), root / f"{name}-raw", root / f"{name}-clean")
+    collect(collecting(recipe, Workspace(root)), Workspace(root), root / f"{name}-raw")
+    clean(cleaning(recipe), root / f"{name}-raw", root / f"{name}-clean")
     return recipe, Dataset(root / f"{name}-clean")
 
 
@@ -69,8 +68,8 @@ def test_a_model_reads_other_items_with_its_own_tokenizer(tmp_path: Path, settin
         texts = {decode(tokenizer, row)[0].encode() for row in rows}
         assert texts <= set(weather)
         assert len(texts) == len(new.test)
-        score = evaluate(model, data, recipe, settings)
-        assert score.evaluation_set == evaluation_set(new, recipe)
+        score = evaluate(model, data, recipe.evaluation, settings)
+        assert score.evaluation_set == evaluation_set(new, recipe.evaluation)
     assert not list(tmp_path.glob(".reread-*"))
 
 

@@ -43,6 +43,8 @@ def test_the_recipes_that_come_along_are_valid(file: Path) -> None:
         ({"train": {"budget": {"minutes": -1}}}, ["train.budget.minutes", "greater than 0", "-1"]),
         ({"select": {"families": ["gna"]}}, ["did you mean 'gan'"]),
         ({"sampling": {"diffusion": {"stepz": 1}}}, ["stepz"]),
+        ({"schedule": {"crom": "0 3 * * 1"}}, ["schedule.crom", "did you mean 'cron'"]),
+        ({"canaries": [{"n": 2}, {"promt": "x"}]}, ["canaries.1.promt", "did you mean 'prompt'"]),
         ({"name": "../digits"}, ["name"]),
         ({"cleaning": ["exact_duplicate"]}, ["did you mean 'exact_duplicates'"]),
     ],

@@ -24,7 +24,7 @@ from genwright.lifecycle.records import Promoted
 from genwright.models.records import ModelVersion
 from genwright.recipes.recipe import Recipe, parse
 from genwright.reports import gallery, report
-from genwright.reports.gallery import Exhibits, Item
+from genwright.reports.gallery import Exhibits, Shown
 from genwright.reports.report import RunReport
 from genwright.training.diagnose import diagnose
 from genwright.training.fit import Fit
@@ -80,7 +80,7 @@ class Made:
 
     @cached_property
     def exhibits(self) -> Exhibits:
-        return gallery.gather(self.folder / "bundle", self.data, self.recipe, "cpu", self.evaluation.measures)
+        return gallery.gather(self.folder / "bundle", self.data, self.recipe.evaluation, "cpu", self.evaluation.measures)
 
     def page(self, recipe: Recipe | None = None, what: str = "promoted", champion: int | None = 1) -> RunReport:
         recipe = recipe or self.recipe
@@ -128,7 +128,7 @@ def run(root: Path, data: Dataset, family: str, given: dict[str, object]) -> Mad
     fit = Fit(data, made.plan(data, family), folder, settings, data="3f2a9c.dir")
     for _ in fit:
         pass
-    return Made(data, folder, fit.result, evaluate(folder / "bundle", data, recipe, settings), recipe)
+    return Made(data, folder, fit.result, evaluate(folder / "bundle", data, recipe.evaluation, settings), recipe)
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +228,7 @@ def parse_bounds(bounds: dict[str, dict[str, float]]) -> object:
 
 
 def test_texts_are_shown_as_text(texts: Made) -> None:
-    hostile = replace(texts.exhibits, samples=[Item(before=SCRIPT), *texts.exhibits.samples])
+    hostile = replace(texts.exhibits, samples=[Shown(before=SCRIPT), *texts.exhibits.samples])
     page = texts.write(texts.page(), hostile)
     assert "script" not in page.tags
     assert page.handlers == []

@@ -12,11 +12,11 @@ from genwright.adapters.mlflow.registry import GATE, Registry
 from genwright.commands.approve import answer
 from genwright.core.errors import ModelError
 from genwright.core.record import Part
+from genwright.core.who import person
 from genwright.core.workspace import Settings, Workspace
 from genwright.data.dataset import Dataset
 from genwright.data.records import DatasetVersion
 from genwright.evaluation.evaluate import evaluate, evaluation_set
-from genwright.lifecycle.ledger import person
 from genwright.lifecycle.records import Approval, Decision, Promoted
 from genwright.lifecycle.run import Run
 from genwright.models.records import ModelVersion
@@ -47,7 +47,7 @@ def stages(run: Run, seed: int = 0) -> tuple[ModelVersion, Decision, Promoted]:
     folder = run.round(model.plan) / "bundle"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(registered.bundle(seed), folder)
-    scores = evaluate(folder, run.dataset, run.recipe, run.settings)
+    scores = evaluate(folder, run.dataset, run.recipe.evaluation, run.settings)
     parent = registry.parent_run("digits", run.identity)
     nested = registry.round_run("digits", parent, model.plan)
     version = register.fn(run, model, scores, nested)
@@ -125,7 +125,9 @@ def test_a_champion_of_another_size_is_left_to_a_person(workspace: Workspace) ->
     made.dataset(folder, Part(kind="image", options={"size": [6, 6], "channels": 1}), Part(kind="label"))
     run = run_of(workspace)
     scores = registered.evaluation(1, mmd=0.1)
-    scores = scores.model_copy(update={"evaluation_set": evaluation_set(run.dataset, run.recipe), "code": __version__})
+    scores = scores.model_copy(
+        update={"evaluation_set": evaluation_set(run.dataset, run.recipe.evaluation), "code": __version__}
+    )
     decision = gate.fn(run, registered.register(workspace, seed=1), scores)
     assert not decision.promote
     assert "another kind or size" in decision.reason

@@ -20,9 +20,9 @@ from genwright.core.workspace import Settings
 from genwright.data.dataset import Batch, Dataset
 from genwright.models import bundle
 from genwright.models.architectures.vae import Vae
+from genwright.models.records import Plan
 from genwright.training import checkpoint
 from genwright.training.fit import BAD_IN_A_ROW, Fit
-from genwright.training.records import Plan
 from tests import made
 
 FAMILIES = ["gan", "vae", "diffusion"]
@@ -66,7 +66,7 @@ import sys
 from pathlib import Path
 import genwright.training.fit
 from genwright.data.dataset import Dataset
-from genwright.training.records import Plan
+from genwright.models.records import Plan
 from genwright.core.workspace import Settings
 genwright.training.fit.SAVE_EVERY = 0.0
 root = Path(sys.argv[1])

@@ -8,7 +8,7 @@ from genwright.adapters.mlflow.lineage import tainted
 from genwright.adapters.mlflow.versions import Versions, record
 from genwright.core.durable import exclusive
 from genwright.core.errors import ModelError, ServiceError
-from genwright.lifecycle.ledger import Entry, Ledger, What
+from genwright.lifecycle.ledger import Ledger, LedgerEntry, What
 from genwright.lifecycle.records import Decision
 from genwright.lifecycle.tryout import rehearse
 from genwright.models.records import ModelVersion
@@ -59,7 +59,7 @@ class Registry(Versions):
     def ledger(self, name: str) -> Ledger:
         return Ledger(self.workspace.state / "ledger", name)
 
-    def note(self, name: str, what: What, **fields: Any) -> Entry:
+    def note(self, name: str, what: What, **fields: Any) -> LedgerEntry:
         """Append to the ledger of a model, and keep the hash of the new line with the model."""
         ledger = self.ledger(name)
         entry = ledger.append(what, **fields)
@@ -107,7 +107,7 @@ class Registry(Versions):
             why = "it passed the gate"
             self.note(version.name, "asked", before=before, after=version.version, why=why, decision=decision)
 
-    def reject(self, version: ModelVersion, why: str, who: str) -> Entry:
+    def reject(self, version: ModelVersion, why: str, who: str) -> LedgerEntry:
         """Note in the ledger that a person does not want a version, once."""
         ledger = self.ledger(version.name)
         said = ledger.answered(version.version)
@@ -122,7 +122,7 @@ class Registry(Versions):
         why: str,
         decision: Decision | None = None,
         who: str | None = None,
-    ) -> Entry:
+    ) -> LedgerEntry:
         """Make a version the champion, after its files have been fetched anew, verified and sampled from.
 
         Raises ModelError for a version that cannot serve, ServiceError when the champion is no longer `expected`.
@@ -130,7 +130,7 @@ class Registry(Versions):
         self._rehearse(version, "promoted")
         return self.move_alias(version, expected=expected, why=why, decision=decision, who=who)
 
-    def rollback(self, name: str, why: str) -> Entry:
+    def rollback(self, name: str, why: str) -> LedgerEntry:
         """Make the champion before this one champion again. Raises ModelError, and leaves the champion where it is, when
         there was none or its files are gone, altered, or do not sample."""
         champion = self.current(name)
@@ -165,7 +165,7 @@ class Registry(Versions):
         decision: Decision | None = None,
         back: bool = False,
         who: str | None = None,
-    ) -> Entry:
+    ) -> LedgerEntry:
         """Make a version the champion, unseen. `expected` is the champion that was decided upon; when it has changed
         meanwhile the move is refused, the ledger says so, and ServiceError is raised. `back` marks a rollback."""
         name, client = version.name, self.client

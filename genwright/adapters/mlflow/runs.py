@@ -30,7 +30,8 @@ from genwright.core.record import dotted
 from genwright.core.workspace import Workspace
 from genwright.data.records import DatasetVersion
 from genwright.evaluation.records import Evaluation
-from genwright.training.records import CurvePoint, Diagnosis, Plan, TrainedModel
+from genwright.models.records import Plan
+from genwright.training.records import CurvePoint, Diagnosis, TrainedModel
 
 RECIPE = "recipe.json"  # artifact of a round: the recipe it was trained by
 PROBE_SECONDS = 3  # to connect, and again to be answered

@@ -6,8 +6,9 @@ from typing import Any
 
 import yaml
 
+from genwright.core.span import span
 from genwright.recipes.recipe import Recipe
-from genwright.recipes.upkeep import Schedule, span
+from genwright.recipes.upkeep import Schedule
 
 POOL = "genwright"
 HEAD = """\

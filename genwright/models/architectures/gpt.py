@@ -62,7 +62,7 @@ class Gpt(Architecture):
         return GptConfig(width=HEAD * max(1, round(4 * side)), depth=max(1, round(4 * side)))
 
     def _embedded(self, tokens: Tensor, given: Conditioned) -> Tensor:
-        x = self.embedding(tokens) * self.config.width**0.5
+        x: Tensor = self.embedding(tokens) * self.config.width**0.5
         return x + given.vector[:, None] if self.signature.given else x
 
     def token_nll(self, batch: Batch) -> Tensor:

@@ -77,7 +77,7 @@ class Seq2seq(Architecture):
         return Seq2seqConfig(width=HEAD * max(1, round(4 * side)), depth=max(1, round(3 * side)))
 
     def _embedded(self, tokens: Tensor, given: Conditioned) -> Tensor:
-        x = self.drop(self.embedding(tokens) * self.config.width**0.5)
+        x: Tensor = self.drop(self.embedding(tokens) * self.config.width**0.5)
         return x + given.vector[:, None] if len(self.signature.given) > 1 else x
 
     def _nats(self, batch: Batch, smoothing: float) -> Tensor:

@@ -119,7 +119,7 @@ class Vae(Architecture):
         mean, log_variance = self._posterior(batch.made, given)
         latent = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
         error = F.mse_loss(self._decode(latent, given), batch.made)
-        size = self.makes.size
+        size: int = self.makes.size
         reconstruction = 0.5 * size * (error + 1e-4).log()
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).flatten(1).sum(dim=1).mean()
         return (reconstruction + self.config.kl * divergence) / size

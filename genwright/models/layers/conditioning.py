@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -194,7 +194,8 @@ class PatchesWay(SequenceWay):
     def forward(self, given: Given) -> Conditioned:
         x = F.pad(given.value, self.padding)
         for axis, size in enumerate(self.patch):
-            x = x.unflatten(2 + 2 * axis, (-1, size))
+            at = 2 + 2 * axis
+            x = x.reshape(*x.shape[:at], -1, size, *x.shape[at + 1 :])
         n, inner = len(x), len(self.patch)
         outer = [2 + 2 * axis for axis in range(inner)]
         x = x.permute(0, *outer, 1, *(axis + 1 for axis in outer)).flatten(1 + inner).flatten(1, inner)
@@ -279,7 +280,11 @@ def fitted(x: Tensor, axes: tuple[int, ...]) -> Tensor:
     if tuple(x.shape[2:]) == axes:
         return x
     if all(a >= b for a, b in zip(x.shape[2:], axes, strict=True)):
-        pools = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
+        pools: dict[int, Callable[..., Tensor]] = {
+            1: F.adaptive_avg_pool1d,
+            2: F.adaptive_avg_pool2d,
+            3: F.adaptive_avg_pool3d,
+        }
         return pools[len(axes)](x, axes)
     return F.interpolate(x, size=axes, mode="nearest")
 

@@ -33,8 +33,8 @@ class Cache:
         size), of which only what `visible` shows is theirs."""
         n, heads, m, size = keys.shape
         if layer not in self._layers:
-            held = (keys.new_zeros(self.slots, heads, self.room, size) for _ in range(2))
-            self._layers[layer] = (next(held), next(held))
+            room = self.slots, heads, self.room, size
+            self._layers[layer] = (keys.new_zeros(room), values.new_zeros(room))
         at = self.seen[rows][:, None] + torch.arange(m)
         for held, new in zip(self._layers[layer], (keys, values), strict=True):
             held[rows[:, None].expand(n, m), :, at.to(held.device)] = new.transpose(1, 2)

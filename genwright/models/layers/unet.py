@@ -72,14 +72,14 @@ class GridAttention(nn.Module):
         self.cross = SequenceAttention(channels, source) if source else None
 
     def forward(self, x: Tensor, source: Source | None = None) -> Tensor:
-        n, c, *axes = x.shape
+        n, c = x.shape[:2]
         flat = x.flatten(2)
         q, k, v = self.query_key_value(self.norm(flat)).view(n, 3, self.heads, c // self.heads, -1).transpose(3, 4).unbind(1)
         mixed = F.scaled_dot_product_attention(q, k, v).transpose(2, 3).reshape(n, c, -1)
         flat = flat + self.leave(mixed)
         if self.cross is not None and source is not None:
             flat = flat + self.cross(flat, source)
-        return flat.view(n, c, *axes)
+        return torch.reshape(flat, x.shape)
 
 
 class SequenceAttention(nn.Module):
