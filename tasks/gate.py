@@ -43,7 +43,7 @@ def gate(run: Run, version: ModelVersion, evaluation: Evaluation) -> Decision:
             evaluation, score, run.recipe, champion_version=champion.version, memory=memory, retired=retired
         )
     failed = [verdict.reason for verdict in decision.verdicts if not verdict.passed]
-    registry.tag(version, GATE, "; ".join(failed) if failed else "passed")
+    registry.versions.tag(version, GATE, "; ".join(failed) if failed else "passed")
     for verdict in decision.verdicts:
         say("gate", f"{'passed' if verdict.passed else 'failed'}: {verdict.reason}")
     return decision
@@ -55,7 +55,7 @@ def _score(run: Run, registry: Registry, champion: ModelVersion) -> Evaluation:
     known = run.recall(name, Evaluation)
     if known is not None and known.model == champion.weights:
         return known
-    folder = registry.download(champion)
+    folder = registry.versions.download(champion)
     try:
         with reread(folder, run.cleaned, run.folder) as dataset:
             return run.keep(name, evaluate.evaluate(folder, dataset, run.recipe.evaluation, run.settings))
@@ -88,7 +88,7 @@ def _memory(run: Run, registry: Registry, version: ModelVersion, champion: Model
         scores = []
         part = min(1.0, len(earlier.test) / max(1, len(run.cleaned.test)))
         for model, share in ((version, part), (champion, 1.0)):
-            folder = registry.download(model)
+            folder = registry.versions.download(model)
             with reread(folder, earlier, run.folder) as dataset:
                 scores.append(evaluate.evaluate(folder, dataset, spec, run.settings, only={measure}, share=share))
     except (DataError, Incomparable) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from genwright.adapters.mlflow.registry import Registry
+from genwright.adapters.mlflow.versions import Versions
 from genwright.evaluation.records import Evaluation
 from genwright.lifecycle.run import Run
 from genwright.models.records import ModelVersion
@@ -16,7 +16,7 @@ from genwright.training.records import TrainedModel
 @task(name="register", cache_policy=NO_CACHE)
 def register(run: Run, trained: TrainedModel, evaluation: Evaluation, mlflow_run: str) -> ModelVersion:
     """The version of these weights: there already, or uploaded and registered now under the recipe's name."""
-    version = Registry(run.workspace).register(
+    version = Versions(run.workspace).register(
         run.recipe.name,
         run.round(trained.plan) / "bundle",
         run=mlflow_run,

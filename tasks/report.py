@@ -6,7 +6,8 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from genwright.adapters.mlflow.registry import Registry
+from genwright.adapters.mlflow.runs import Runs
+from genwright.adapters.mlflow.versions import Versions
 from genwright.core.record import fingerprint
 from genwright.lifecycle.records import Decision, Outcome, Promoted
 from genwright.lifecycle.run import Run
@@ -78,22 +79,23 @@ def publish(run: Run, page: RunReport) -> Written:
         str(choose(run.settings)),
         page.evaluation.measures,
     )
-    registry = Registry(run.workspace)
-    file = library.write(run.folder / PAGE, page, run.dataset, exhibits, _before_and_after(run, page, registry))
+    file = library.write(run.folder / PAGE, page, run.dataset, exhibits, _before_and_after(run, page))
     sheet = exhibits.preview(run.folder / SHEET)
-    parent = registry.parent_run(run.recipe.name, run.identity, run.recipe.description)
+    runs = Runs(run.workspace)
+    parent = runs.parent_run(run.recipe.name, run.identity, run.recipe.description)
     for made in (file, sheet):
-        registry.log_artifact(parent, made, "report")
+        runs.log_artifact(parent, made, "report")
     say("report", f"{file}")
     return run.keep(RECORD, Written(recipe=run.recipe.name, inputs=inputs, samples=sheet.name))
 
 
-def _before_and_after(run: Run, page: RunReport, registry: Registry) -> list[Asked]:
+def _before_and_after(run: Run, page: RunReport) -> list[Asked]:
     """What the champion that was compared with makes beside the new version; nothing where there was none."""
     champion = page.decision.champion
     if champion is None or champion == page.version.version:
         return []
-    old = registry.download(registry.version(page.version.name, champion))
+    versions = Versions(run.workspace)
+    old = versions.download(versions.get(page.version.name, champion))
     new = run.folder / f"round-{page.best}" / "bundle"
     return ask((old, new), run.recipe.canaries or [Canary()], str(choose(run.settings)))
 

@@ -28,7 +28,7 @@ def base(recipe: Recipe, workspace: Workspace, version: DatasetVersion) -> Base 
     if champion is None:
         say("base", "there is no champion to go on from")
         return None
-    folder = registry.download(champion)
+    folder = registry.versions.download(champion)
     reason = incomparable(folder, Dataset(workspace.root / version.path))
     if known := tainted(registry, champion):
         reason = f"it learned from what is to be forgotten ({', '.join(entry.name for entry in known)})"

@@ -46,9 +46,9 @@ def measure(recipe: Recipe, workspace: Workspace, settings: Settings) -> list[Fi
 
 def _watched(recipe: Recipe, workspace: Workspace, settings: Settings, champion: ModelVersion, folder: Path) -> WatchedChampion:
     registry, data = Registry(workspace), Data(workspace)
-    bundle = registry.download(champion)
+    bundle = registry.versions.download(champion)
     trained_on = Dataset(data.export(recipe.name, champion.data))
-    tried, looked_at = registry.made(champion), champion.data
+    tried, looked_at = registry.versions.made(champion), champion.data
     last = newest(workspace, recipe.name)
     if last is not None:
         moment = datetime.fromtimestamp((last[0] / "run.json").stat().st_mtime, UTC)

@@ -43,20 +43,20 @@ def command(
 def _side(registry: Registry, name: str, text: str) -> Compared:
     from genwright.adapters.dvc.data import Data
     from genwright.adapters.mlflow.registry import CHALLENGER, CHAMPION, PREVIOUS
-    from genwright.adapters.mlflow.runs import RECIPE
+    from genwright.adapters.mlflow.runs import RECIPE, Runs
     from genwright.reports.comparison import Compared
 
     digits = text.removeprefix("v")
     if not digits.isdigit():
         raise ModelError("That is no version.", got=text, allowed="a number, e.g. 3 or v3")
-    version = registry.version(name, int(digits))
-    recipe = registry.read_text(version.run, RECIPE)
+    version = registry.versions.get(name, int(digits))
+    recipe = Runs(registry.workspace).read_text(version.run, RECIPE)
     known = {v.digest: v.contents for v in Data(registry.workspace).versions(name)}
     return Compared(
         version=version,
         aliases=[alias for alias in (CHAMPION, PREVIOUS, CHALLENGER) if registry.alias(name, alias) == version.version],
-        tags=registry.tags(version),
+        tags=registry.versions.tags(version),
         recipe=json.loads(recipe) if recipe else None,
         contents=known.get(version.data),
-        folder=registry.download(version),
+        folder=registry.versions.download(version),
     )

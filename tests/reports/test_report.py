@@ -270,7 +270,7 @@ def test_every_ending_is_one_plain_sentence(pictures: Made, what: str) -> None:
 
 
 def test_the_page_is_written_once_and_anew_when_the_champion_changed(pictures: Made, tmp_path: Path) -> None:
-    from genwright.adapters.mlflow.registry import Registry
+    from genwright.adapters.mlflow.runs import Runs
     from genwright.lifecycle.run import Run
     from genwright.tasks.report import publish
 
@@ -281,9 +281,9 @@ def test_the_page_is_written_once_and_anew_when_the_champion_changed(pictures: M
     report_file = run.folder / "report.html"
     first = report_file.stat().st_mtime_ns
     assert (run.folder / made.samples).read_bytes()[:4] == b"\x89PNG"
-    registry = Registry(workspace)
-    parent = registry.parent_run("tiny", run.identity)
-    logged = {file.path for file in registry.client.list_artifacts(parent, "report")}
+    runs = Runs(workspace)
+    parent = runs.parent_run("tiny", run.identity)
+    logged = {file.path for file in runs.mlflow.client.list_artifacts(parent, "report")}
     assert logged == {"report/report.html", f"report/{made.samples}"}
 
     assert publish(run, pictures.page(what="champion already")) == made

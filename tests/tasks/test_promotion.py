@@ -9,6 +9,7 @@ import pytest
 
 from genwright import __version__
 from genwright.adapters.mlflow.registry import GATE, Registry
+from genwright.adapters.mlflow.runs import Runs
 from genwright.commands.approve import answer
 from genwright.core.errors import ModelError
 from genwright.core.record import Part
@@ -43,13 +44,13 @@ def run_of(workspace: Workspace, **recipe: object) -> Run:
 
 def stages(run: Run, seed: int = 0) -> tuple[ModelVersion, Decision, Promoted]:
     """The last three stages with the model of that seed as the best round."""
-    model, registry = registered.trained(seed), Registry(run.workspace)
+    model, runs = registered.trained(seed), Runs(run.workspace)
     folder = run.round(model.plan) / "bundle"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(registered.bundle(seed), folder)
     scores = evaluate(folder, run.dataset, run.recipe.evaluation, run.settings)
-    parent = registry.parent_run("digits", run.identity)
-    nested = registry.round_run("digits", parent, model.plan)
+    parent = runs.parent_run("digits", run.identity)
+    nested = runs.round_run("digits", parent, model.plan)
     version = register.fn(run, model, scores, nested)
     decision = gate.fn(run, version, scores)
     return version, decision, promote.fn(run, version, decision)
@@ -87,7 +88,7 @@ def test_what_fails_its_gate_is_refused_once_in_the_ledger(workspace: Workspace)
         assert outcome.champion is None
     registry = Registry(workspace)
     assert registry.champion("digits") is None
-    assert "at most 0.0001" in registry.tags(version)[GATE]
+    assert "at most 0.0001" in registry.versions.tags(version)[GATE]
     [entry] = registry.ledger("digits").entries()
     assert (entry.what, entry.after) == ("refused", 1)
     assert entry.verdicts == decision.verdicts
@@ -100,22 +101,22 @@ def test_a_manual_policy_waits_and_names_the_command(workspace: Workspace) -> No
     assert "genwright promote digits 1" in outcome.reason
     registry = Registry(workspace)
     assert registry.champion("digits") is None
-    assert registry.tags(registry.version("digits", 1))[GATE] == "passed"
+    assert registry.versions.tags(registry.versions.get("digits", 1))[GATE] == "passed"
 
 
 def test_what_a_person_rolled_back_does_not_come_back_by_itself(workspace: Workspace) -> None:
     registry = Registry(workspace)
     first = registered.promote(workspace)
     second = registered.promote(workspace, seed=1)
-    registry.rollback("digits", "it draws only fours")
+    registered.roll_back(registry, "it draws only fours")
     better = Decision(promote=True, verdicts=[], champion=first.version, reason="better")
     for _ in range(2):
         outcome = promote.fn(run_of(workspace), second, better)
         assert (outcome.what, outcome.champion) == ("waits", first.version)
         assert "it draws only fours" in outcome.reason
-    registry.promote(second, expected=first.version, why="it was the viewer")
-    registry.rollback("digits", "no, it was not")
-    registry.promote(second, expected=first.version, why="it was")
+    registered.make_champion(registry, second, expected=first.version, why="it was the viewer")
+    registered.roll_back(registry, "no, it was not")
+    registered.make_champion(registry, second, expected=first.version, why="it was")
     assert registry.ledger("digits").withdrawn(second.version) is None
 
 

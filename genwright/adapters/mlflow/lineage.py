@@ -4,19 +4,19 @@ began from."""
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from genwright.adapters.dvc.data import Data, DataVersion
+from genwright.adapters.mlflow.registry import CHAMPION, Registry
+from genwright.core.errors import ModelError
 from genwright.core.record import Record
 from genwright.core.workspace import Workspace
 from genwright.data.forgotten import Forgotten, forgotten
+from genwright.lifecycle.promotion import Check
 from genwright.models.records import ModelVersion
-
-if TYPE_CHECKING:
-    from genwright.adapters.mlflow.registry import Registry
 
 Fate = Literal["train", "validation", "test", "quarantine"]
 Way = Literal["training", "weights", "choice", "measure"]
@@ -69,9 +69,9 @@ def trace(registry: Registry, digest: str) -> Trace:
         if (fate := _fate(data, version, digest)) is not None
     ]
     learned = []
-    for name in registry.names():
+    for name in registry.versions.names():
         fates = {entry.data: entry.fate for entry in held if entry.recipe == name}
-        champion = registry.alias(name, "champion")
+        champion = registry.alias(name, CHAMPION)
         for version, through in _learned(registry, name, fates).items():
             learned.append(Learned(name=name, version=version, champion=version == champion, through=through))
     return Trace(digest=digest, held=held, learned=learned)
@@ -85,6 +85,16 @@ def tainted(registry: Registry, version: ModelVersion) -> list[Forgotten]:
         if any(one.tainted and (one.name, one.version) == (version.name, version.version) for one in learned):
             found.append(entry)
     return found
+
+
+def untainted(registry: Registry) -> Check:
+    """The check that a version learned from nothing that is to be forgotten."""
+
+    def check(version: ModelVersion) -> None:
+        if known := tainted(registry, version):
+            raise ModelError("It learned from what is to be forgotten.", got=", ".join(entry.name for entry in known))
+
+    return check
 
 
 def recipes(workspace: Workspace) -> list[str]:
@@ -120,9 +130,9 @@ def _learned(
     }
     found: dict[int, Literal["training", "weights", "choice", "measure"]] = {}
     bearing: set[str] = set()  # weights that bear on the item
-    for version in registry.versions(name):
+    for version in registry.versions.of(name):
         fate = fates.get(version.data)
-        started = registry.tags(version).get("genwright.start", "")
+        started = registry.versions.tags(version).get("genwright.start", "")
         if fate == "train" or started in bearing:
             found[version.version] = "training" if fate == "train" else "weights"
             bearing.add(version.weights)
