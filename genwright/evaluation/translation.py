@@ -26,7 +26,7 @@ class Answers:
 
 def applies(evaluand: Evaluand) -> str | None:
     """None, or why there is nothing to answer."""
-    if not isinstance(evaluand.model.makes, Tokens) or evaluand.model.signature.one(Tokens) is None:
+    if not isinstance(evaluand.signature.makes, Tokens) or evaluand.signature.one(Tokens) is None:
         return "compares answers to texts with the right ones"
     return None if len(evaluand.dataset.train) else "there are no training items to look answers up in"
 
@@ -34,7 +34,7 @@ def applies(evaluand: Evaluand) -> str | None:
 def answers(evaluand: Evaluand) -> Answers:
     """The answers to the first `count` held-out texts."""
     split, train = evaluand.held_out, evaluand.dataset.train
-    asked = evaluand.model.signature.one(Tokens)
+    asked = evaluand.signature.one(Tokens)
     assert asked is not None
     assert split.texts is not None
     assert train.texts is not None

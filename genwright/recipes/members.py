@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, model_validator
 
 from genwright.core.errors import RecipeError, nearest
-from genwright.core.record import Record
+from genwright.core.record import Record, fingerprint
 from genwright.data.derivations.base import derivations
 from genwright.data.view import Derived, View, Wanted, main_of
 from genwright.evaluation.bounds import Bound
+from genwright.evaluation.records import EvaluationSpec
 
 if TYPE_CHECKING:
     from genwright.recipes.recipe import Recipe
@@ -93,6 +94,16 @@ class Member(Record):
     use: Use | None = None
     needs: list[str] = Field(default_factory=list, description="models over whose versions its columns are made, by key")
 
+    @property
+    def told(self) -> str:
+        """Fingerprint of what a recipe says of this model, its name aside."""
+        return fingerprint(self.model_dump(mode="json", exclude={"name", "key"}))
+
+    @property
+    def evaluation(self) -> EvaluationSpec:
+        """How it is measured."""
+        return EvaluationSpec(samples=self.samples)
+
 
 def members(recipe: Recipe) -> list[Member]:
     """The models in the order in which they can be made. Raises RecipeError for a circle, or a column that is not there."""
@@ -129,6 +140,24 @@ def _member(recipe: Recipe, key: str, spec: MemberSpec) -> Member:
         config={**recipe.config, **spec.config},
         use=spec.use,
         needs=sorted(set(by)),
+    )
+
+
+def whole(recipe: Recipe) -> Member:
+    """What the models of a recipe make together, given whatever of items' columns their models are given."""
+    makes = recipe.makes or recipe.content_name
+    wanted = {name: one for member in recipe.members for name, one in member.view.given.items() if name in recipe.recorded}
+    given = {name: one for name, one in sorted(wanted.items()) if name != makes}
+    every = needed(recipe, [makes, *(name for one in recipe.members for name in (*one.view.given, one.view.makes or makes))])
+    return Member(
+        name=recipe.name,
+        key="",
+        view=View(makes=makes, given=given, derived=every),
+        select=recipe.select,
+        train=recipe.train,
+        accept=recipe.accept,
+        samples=recipe.samples,
+        sampling=recipe.sampling,
     )
 
 

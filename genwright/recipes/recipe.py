@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
+from genwright import __version__
 from genwright.core.errors import GenwrightError, RecipeError, nearest
 from genwright.core.explain import explain
 from genwright.core.plugins import Plugins
@@ -24,9 +25,8 @@ from genwright.data.split import Splitting
 from genwright.data.view import Derived
 from genwright.evaluation.bounds import Bound
 from genwright.evaluation.metrics.base import metrics
-from genwright.evaluation.records import EvaluationSpec
 from genwright.models.architectures.base import architectures
-from genwright.recipes.members import Member, MemberSpec, Selecting, Training, members
+from genwright.recipes.members import Member, MemberSpec, Selecting, Training, members, whole
 from genwright.recipes.upkeep import Canary, Promotion, Schedule, SpendingLimits
 from genwright.triggers.base import triggers
 
@@ -101,6 +101,7 @@ UPKEEP = {"description", "schedule", "watch", "promotion", "limits", "canaries"}
 
 
 COLUMN = re.compile(r"[a-z][a-z0-9_]*")
+OWN = f"genwright {__version__}"
 
 
 class Recipe(Record):
@@ -142,7 +143,7 @@ class Recipe(Record):
     @property
     def identity(self) -> str:
         """Fingerprint of what bears on the result."""
-        return fingerprint(self.model_dump(mode="json", exclude=UPKEEP), self.content_name)
+        return fingerprint(self.model_dump(mode="json", exclude=UPKEEP), self.content_name, self.providers)
 
     @property
     def content_name(self) -> str:
@@ -169,9 +170,19 @@ class Recipe(Record):
         return members(self)
 
     @property
-    def composed(self) -> bool:
-        """Whether several models make it together."""
-        return bool(self.models)
+    def whole(self) -> Member | None:
+        """What the models make together; None where there is but one."""
+        return whole(self) if self.models else None
+
+    @property
+    def providers(self) -> dict[str, str]:
+        """Distribution and release of the parts it names that are not of this one, and of every family that could race."""
+        named = [(modalities, part.kind) for part in self.recorded.values()]
+        named += [(sources, part.kind) for part in self.sources] + [(filters, part.kind) for part in self.cleaning]
+        named += [(derivations, one.part.kind) for one in self.derived.values()]
+        named += [(architectures, name) for name in architectures.all()]
+        found = {f"{plugins.room} {name}": plugins.provider(name) for plugins, name in named}
+        return {part: by for part, by in sorted(found.items()) if by != OWN}
 
     @model_validator(mode="after")
     def _columns(self) -> Recipe:
@@ -185,11 +196,6 @@ class Recipe(Record):
         if twice := set(self.recorded) & set(self.derived):
             raise ValueError(f"{min(twice)!r} is a column of items and derived as well")
         return self
-
-    @property
-    def evaluation(self) -> EvaluationSpec:
-        """How its models are measured."""
-        return EvaluationSpec(samples=self.samples)
 
     @model_validator(mode="after")
     def _families(self) -> Recipe:

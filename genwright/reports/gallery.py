@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import mimetypes
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,9 @@ from genwright.data.columns import Column
 from genwright.data.dataset import Dataset
 from genwright.data.modalities.base import Modality, decode
 from genwright.evaluation.evaluand import Evaluand
-from genwright.evaluation.evaluate import evaluand
+from genwright.evaluation.evaluate import opened_evaluand
 from genwright.evaluation.neighbours import nearest
 from genwright.evaluation.records import EvaluationSpec, Measured
-from genwright.models import bundle
 
 MOST = 128  # samples drawn: one batch of the evaluation, so these are its first samples
 SHOWN_PICTURES, SHOWN_TEXTS, SHOWN_PAIRS = 40, 8, 12
@@ -64,20 +64,27 @@ class Exhibits:
         return self.content.preview(self.values, path)
 
 
-def gather(folder: Path, dataset: Dataset, spec: EvaluationSpec, device: str, measures: dict[str, Measured]) -> Exhibits:
-    """Samples of the bundle in `folder`, drawn as its evaluation drew them, and what to compare them with."""
-    loaded = bundle.load(folder, device)
-    sampling, count = loaded.info.plan.sampling, min(MOST, spec.samples)
-    subject = evaluand(loaded.model, dataset, side="test", count=count, sampling=sampling, seed=spec.seed, device=device)
-    values = decode(loaded.content, subject.samples)
-    signal = isinstance(loaded.model.makes, Signal)
-    asked = [name for name in loaded.model.signature.given if name in loaded.modalities and name != subject.label]
+def gather(
+    folder: Path,
+    dataset: Dataset,
+    spec: EvaluationSpec,
+    device: str,
+    measures: dict[str, Measured],
+    uses: Mapping[str, Path] | None = None,
+) -> Exhibits:
+    """Samples of what lies in `folder`, drawn as its evaluation drew them, and what to compare them with. `uses`: where the
+    versions lie that it pins."""
+    count = min(MOST, spec.samples)
+    subject = opened_evaluand(folder, dataset, uses or {}, count=count, seed=spec.seed, device=device)
+    values = decode(subject.content, subject.samples)
+    signal = isinstance(subject.signature.makes, Signal)
+    asked = [name for name in subject.signature.given if name in dataset.modalities and name != subject.label]
     passage = measures["copied_passage"].detail if "copied_passage" in measures else {}
     shown = SHOWN_PICTURES if signal else SHOWN_TEXTS
     return Exhibits(
-        content=loaded.content,
+        content=subject.content,
         values=values,
-        samples=[item(loaded.content, v, c) for v, c in zip(values[:shown], _captions(subject, count), strict=False)],
+        samples=[item(subject.content, v, c) for v, c in zip(values[:shown], _captions(subject, count), strict=False)],
         nearest=_nearest(subject, values) if signal else [],
         answers=_answers(subject, values, asked[0]) if asked else [],
         copied=_copied(subject, values, passage) if passage else None,

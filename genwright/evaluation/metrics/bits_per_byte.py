@@ -45,14 +45,14 @@ class BitsPerByte(Metric):
 
     @classmethod
     def applies(cls, evaluand: Evaluand) -> str | None:
-        if not isinstance(evaluand.model.makes, Tokens):
+        if not isinstance(evaluand.signature.makes, Tokens):
             return "measures sequences"
-        if not isinstance(evaluand.model, ScoresTokens):
+        if evaluand.model is None or not isinstance(evaluand.model, ScoresTokens):
             return "the family gives no probabilities of tokens"
         return None if len(evaluand.held_out) else "there are no held-out items"
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        side, length = evaluand.held_out, evaluand.model.makes.length
+        side, length = evaluand.held_out, evaluand.signature.makes.length
         cap = None if evaluand.held == "test" else max(evaluand.count, 1) * length
         chosen = _choose(side, cap)
         nats = np.zeros(len(side))
@@ -127,8 +127,10 @@ def _joined(side: Side, rows: list[Row]) -> tuple[list[int], list[int], Batch]:
 
 
 def _score(evaluand: Evaluand, batch: Batch) -> torch.Tensor:
-    model, training = evaluand.model, evaluand.model.training
+    model = evaluand.model
+    assert model is not None
     assert isinstance(model, ScoresTokens)
+    training = model.training
     model.eval()
     try:
         with torch.no_grad():

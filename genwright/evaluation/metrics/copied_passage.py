@@ -32,7 +32,7 @@ class CopiedPassage(Metric):
 
     @classmethod
     def applies(cls, evaluand: Evaluand) -> str | None:
-        return None if isinstance(evaluand.model.makes, Tokens) else "compares sequences"
+        return None if isinstance(evaluand.signature.makes, Tokens) else "compares sequences"
 
     def measure(self, evaluand: Evaluand) -> Measured:
         modality, train = evaluand.content, evaluand.dataset.train
