@@ -145,5 +145,5 @@ def test_what_other_packages_import_is_there() -> None:
     from genwright import parts
 
     assert sorted(parts.__all__) == sorted(set(parts.__all__))
-    registers = ("architectures", "modalities", "sources", "filters", "metrics", "triggers")
+    registers = ("architectures", "modalities", "sources", "filters", "derivations", "metrics", "triggers")
     assert {name: getattr(parts, name).room for name in registers} == {name: name for name in registers}

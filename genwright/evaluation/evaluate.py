@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from genwright import __version__
 from genwright.core.errors import TrainingError
@@ -17,10 +18,16 @@ from genwright.data.dataset import Dataset
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import metrics
 from genwright.evaluation.records import Evaluation, EvaluationSpec, Measured
-from genwright.models import bundle
-from genwright.models.architectures.base import Architecture
+from genwright.models import bundle, composition
+from genwright.models.architectures.base import Architecture, SampleOptions
 from genwright.models.device import choose
 from genwright.models.records import Plan
+from genwright.sampling.chain import Wish, granted
+from genwright.sampling.graph import Graph
+from genwright.sampling.opened import opened
+from genwright.sampling.sampler import Ask, drawn
+
+SLOTS = 128  # samples that are drawn together
 
 
 def evaluand(
@@ -28,14 +35,27 @@ def evaluand(
 ) -> Evaluand:
     """A model ready to be measured on one side of a data set."""
     return Evaluand(
-        model=model,
+        signature=model.signature,
         dataset=dataset,
-        side=side,
+        held=side,
         count=count,
         seed=seed,
         options=model.Options.model_validate(sampling),
+        draw=lambda asks: drawn(model, asks, min(SLOTS, len(asks)), device),
+        model=model,
         device=device,
     )
+
+
+def composed(graph: Graph, dataset: Dataset, *, side: str, count: int, seed: int, device: str) -> Evaluand:
+    """Several models that make something together, ready to be measured as a whole."""
+    options = {key: one.model.Options.model_validate(one.info.plan.sampling) for key, one in graph.members.items()}
+
+    def draw(asks: Sequence[Ask]) -> Tensor:
+        wishes = [Wish(ask.key, options, ask.given, ask.start, ask.keep) for ask in asks]
+        return torch.stack(granted(graph, wishes, min(SLOTS, len(asks)), device))
+
+    return Evaluand(dataset.signature, dataset, side, count, seed, SampleOptions(), draw, device=device)
 
 
 def score(model: Architecture, dataset: Dataset, plan: Plan, *, side: str, device: str) -> Measured:
@@ -77,16 +97,16 @@ def evaluate(
     *,
     only: Collection[str] | None = None,
     share: float = 1.0,
+    uses: Mapping[str, Path] | None = None,
 ) -> Evaluation:
     """Every measure that suits the model (or those in `only`), on the test split, with intervals; the model samples as its
     own plan says. A measure that cannot be taken is listed with its reason: too few held-out items, or not of this kind.
-    `share`: see Evaluand."""
+    `share`: see Evaluand; `uses`: where the versions
+    lie that it pins."""
     began = time.monotonic()
     device = str(choose(settings))
-    loaded = bundle.load(folder, device)
-    sampling = loaded.info.plan.sampling
     count = max(spec.samples, round(min(spec.samples, len(dataset.test)) / share))
-    subject = evaluand(loaded.model, dataset, side="test", count=count, sampling=sampling, seed=spec.seed, device=device)
+    subject = opened_evaluand(folder, dataset, uses or {}, count=count, seed=spec.seed, device=device)
     subject.share = share
     measures: dict[str, Measured] = {}
     unmeasured: dict[str, str] = {}
@@ -103,13 +123,23 @@ def evaluate(
         with torch.no_grad():
             measures[name] = metric.measure(subject)
     return Evaluation(
-        model=loaded.weights,
+        model=composition.identity(folder),
         evaluation_set=evaluation_set(dataset, spec),
         code=__version__,
         measures=measures,
         unmeasured=unmeasured,
         seconds=time.monotonic() - began,
     )
+
+
+def opened_evaluand(
+    folder: Path, dataset: Dataset, uses: Mapping[str, Path], *, count: int, seed: int, device: str
+) -> Evaluand:
+    """What lies in a folder, a model or a composition, ready to be measured on the test split as its own plan samples."""
+    if composition.is_composition(folder):
+        return composed(opened(folder, uses, device), dataset, side="test", count=count, seed=seed, device=device)
+    one = bundle.load(folder, device)
+    return evaluand(one.model, dataset, side="test", count=count, sampling=one.info.plan.sampling, seed=seed, device=device)
 
 
 def evaluation_set(dataset: Dataset, spec: EvaluationSpec) -> str:

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from genwright.core.workspace import Settings, Workspace
 from genwright.data import clean, shards
+from genwright.data.collect import identity
 from genwright.data.dataset import Dataset
-from genwright.data.encode import Writer
+from genwright.data.encode import Recorded, Writer
 from genwright.data.filters.base import Entry
 from genwright.data.item import Item
-from genwright.data.shards import ITEM, Shards
+from genwright.data.shards import Shards
 from genwright.evaluation.evaluate import evaluate
 from genwright.evaluation.records import Evaluation
 from genwright.models.bundle import Bundle, load
@@ -49,10 +50,10 @@ class WatchedChampion:
     def new(self) -> int:
         """How many items the sources hold that the last training did not look at; writes the first of them down."""
         count = 0
-        with Shards(self.folder, "new", ITEM) as out:
+        with Shards(self.folder, "new", shards.schema(self.recipe.recorded)) as out:
             for item in self._new_items():
                 if count < MOST:
-                    out.add({name: getattr(item, name) for name in ITEM.names})
+                    out.add(shards.row(item))
                 count += 1
         return count
 
@@ -71,15 +72,16 @@ class WatchedChampion:
         out.mkdir()
         loaded = self._loaded
         sieve = clean.Sieve(stages.cleaning(self.recipe))
-        with Shards(out, "items", clean.KEPT) as kept:
+        with Shards(out, "items", shards.schema(sieve.columns, "side")) as kept:
             for row in shards.read(self.folder, "new"):
-                item = Item(**{key: value for key, value in row.items() if key != "digest"})
+                item = shards.item(row)
                 if sieve.judge(Entry(item, "test", sieve.content)) is None:
-                    kept.add({**row, "side": "test"})
+                    kept.add(shards.row(item, side="test"))
         count = sieve.kept.total()
         if not count:
             return None
-        Writer(out, loaded.content, loaded.condition).write()
+        columns = {name: Recorded(loaded.modalities[name], column.optional) for name, column in sieve.columns.items()}
+        Writer(out, columns).write()
         old = self.trained_on.folder
         for file in old.iterdir():
             if file.name.startswith(("train.", "validation.")) or file.is_dir():
@@ -88,7 +90,7 @@ class WatchedChampion:
         contents = self.trained_on.contents
         counts = contents.model_copy(update={"splits": {**contents.splits, "test": count}})
         (out / "dataset.json").write_text(counts.model_dump_json())
-        return Dataset(out)
+        return Dataset(out, loaded.info.view)
 
     @property
     def measure(self) -> str:
@@ -122,11 +124,13 @@ class WatchedChampion:
     def _new_items(self) -> Iterator[Item]:
         met: set[str] = set()
         for item in stages.items(self.recipe, self.workspace):
-            if item.digest not in self.seen and item.digest not in met:
-                met.add(item.digest)
+            known = identity(item.digests.values())
+            if known not in self.seen and known not in met:
+                met.add(known)
                 yield item
 
 
 def seen(folder: Path) -> frozenset[str]:
-    """The hashes of every item a cleaned folder kept or put into quarantine."""
-    return frozenset(row["digest"] for stem in ("items", "quarantine") for row in shards.read(folder, stem, ["digest"]))
+    """What identifies every item that a cleaned folder kept or put into quarantine."""
+    rows = (row for stem in ("items", "quarantine") for row in shards.read(folder, stem, ["digests"]))
+    return frozenset(identity(row["digests"]) for row in rows)

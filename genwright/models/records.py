@@ -69,3 +69,11 @@ class ModelVersion(Record):
     data: str
     recipe: str = Field(description="recipe fingerprint")
     run: str = Field(description="MLflow run id")
+
+
+class Used(Record):
+    """A version that something was trained over, pinned: never looked up by a name that may move."""
+
+    model: str
+    version: int
+    weights: str = Field(description="SHA-256 of its weights")

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import re
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
+from genwright import __version__
 from genwright.core.errors import GenwrightError, RecipeError, nearest
 from genwright.core.explain import explain
 from genwright.core.plugins import Plugins
 from genwright.core.record import Part, Record, fingerprint
 from genwright.core.span import Span
+from genwright.data.derivations.base import derivations
 from genwright.data.filters.base import filters
+from genwright.data.item import content_first
 from genwright.data.modalities.base import modalities
 from genwright.data.sources.base import sources
 from genwright.data.split import Splitting
+from genwright.data.view import Derived
 from genwright.evaluation.bounds import Bound
 from genwright.evaluation.metrics.base import metrics
-from genwright.evaluation.records import EvaluationSpec
 from genwright.models.architectures.base import architectures
+from genwright.recipes.members import Member, MemberSpec, Selecting, Training, members, whole
 from genwright.recipes.upkeep import Canary, Promotion, Schedule, SpendingLimits
 from genwright.triggers.base import triggers
 
@@ -54,47 +60,24 @@ def _part_of(registry: Plugins[Any]) -> BeforeValidator:
 ContentPart = Annotated[Part, _part_of(modalities)]
 SourcePart = Annotated[Part, _part_of(sources)]
 FilterPart = Annotated[Part, _part_of(filters)]
+
+
+def _derived(value: Any) -> Any:
+    """Accept `{kind: NAME, of: COLUMN or [COLUMN, ...], option: value}`."""
+    if not isinstance(value, dict) or "of" not in value:
+        raise ValueError("a derived column names its `kind` and what it is made `of`")
+    if "part" in value:
+        return value
+    of = value["of"] if isinstance(value["of"], list) else [value["of"]]
+    return {"of": of, "part": {key: one for key, one in value.items() if key != "of"}}
+
+
+class _DerivedColumn(Derived):
+    part: Annotated[Part, _part_of(derivations)]
+
+
+DerivedColumn = Annotated[_DerivedColumn, BeforeValidator(_derived)]
 TriggerPart = Annotated[Part, _part_of(triggers)]
-
-
-class Budget(Record):
-    """Work, either as minutes (turned into steps once, by a short measurement, and stored in the plan) or as steps
-    (the same on every machine). Exactly one of the two."""
-
-    minutes: float | None = Field(None, gt=0)
-    steps: int | None = Field(None, gt=0)
-
-    @model_validator(mode="after")
-    def _one(self) -> Budget:
-        if (self.minutes is None) == (self.steps is None):
-            raise ValueError("give either `minutes` or `steps`")
-        return self
-
-
-class Selecting(Record):
-    """Which families race, at which sizes, and what the race may cost."""
-
-    families: list[str] | None = Field(None, description="default: every family that accepts the shapes")
-    dials: list[float] = Field([1.0], min_length=1, description="sizes; 1 suits a laptop and a small data set")
-    budget: Budget = Budget(minutes=2)
-    heats: int = Field(2, ge=1, le=5, description="heats of the race; after each the worse half drops out")
-    memory_gib: float = Field(8.0, gt=0, description="a candidate estimated to need more is rejected")
-
-
-class Training(Record):
-    """What a round may cost, and settings that replace the family's own."""
-
-    budget: Budget = Budget(minutes=5)
-    rounds: int = Field(3, ge=1, le=10)
-    seed: int = Field(0, ge=0)
-    batch_size: int | None = Field(None, gt=0)
-    learning_rate: float | None = Field(None, gt=0)
-    optimizer: Literal["adamw", "muon"] | None = None
-    weight_decay: float | None = Field(None, ge=0)
-    average: float | None = Field(None, ge=0, lt=1)
-    precision: Literal["float32", "bfloat16"] | None = None
-    evaluate: int = Field(8, ge=1, description="held-out measures taken during a round")
-    patience: int = Field(0, ge=0, description="held-out measures without improvement before stopping early; 0: never")
 
 
 def _known_metric(bounds: dict[str, Bound]) -> dict[str, Bound]:
@@ -117,17 +100,28 @@ UPKEEP = {"description", "schedule", "watch", "promotion", "limits", "canaries"}
 """Keys of a recipe that do not bear on what a run makes."""
 
 
+COLUMN = re.compile(r"[a-z][a-z0-9_]*")
+OWN = f"genwright {__version__}"
+
+
 class Recipe(Record):
     """The whole intention. Everything here but the keys in UPKEEP bears on what a run makes."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
     description: str = ""
-    content: ContentPart
-    condition: ContentPart | None = None
+    content: ContentPart | None = Field(None, description="short for the first of `columns`, called `content`")
+    condition: ContentPart | None = Field(None, description="short for another of `columns`, called `condition`")
+    columns: dict[str, ContentPart] = Field(
+        default_factory=dict, description="what items bring, the first is what they are known by; `?`: items may lack it"
+    )
+    derived: dict[str, DerivedColumn] = Field(default_factory=dict, description="columns made from others")
     sources: list[SourcePart] = Field(min_length=1)
     retain: bool = Field(False, description="items once collected stay, though their source has lost them")
     cleaning: list[FilterPart] = Field(default_factory=list)
     split: Splitting = Splitting()
+    makes: str | None = Field(None, description="the column that is made in the end; default: the first")
+    given: list[str] | None = Field(None, description="what the only model is given; default: every other column of items")
+    models: dict[str, MemberSpec] = Field(default_factory=dict, description="several models, trained one over another")
     select: Selecting = Selecting()
     train: Training = Training()
     accept: Annotated[dict[str, Bound], AfterValidator(_known_metric)] = Field(
@@ -136,6 +130,9 @@ class Recipe(Record):
     samples: int = Field(500, ge=1, description="samples drawn for the evaluation")
     sampling: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="sampling options by family, e.g. {diffusion: {guidance: 1.5}}"
+    )
+    config: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="fields of a family's config that are set, e.g. {vae: {spatial: 2}}"
     )
     schedule: Schedule | None = Field(None, description="when to retrain; default: when asked or triggered")
     watch: Watching = Watching()
@@ -146,20 +143,70 @@ class Recipe(Record):
     @property
     def identity(self) -> str:
         """Fingerprint of what bears on the result."""
-        return fingerprint(self.model_dump(mode="json", exclude=UPKEEP))
+        return fingerprint(self.model_dump(mode="json", exclude=UPKEEP), self.content_name, self.providers)
 
     @property
-    def evaluation(self) -> EvaluationSpec:
-        """How its models are measured."""
-        return EvaluationSpec(samples=self.samples)
+    def content_name(self) -> str:
+        """The column that items are known by."""
+        return "content" if self.content is not None else next(iter(self.columns)).rstrip("?")
+
+    @property
+    def recorded(self) -> dict[str, Part]:
+        """The columns that items bring, the content first."""
+        short = {"content": self.content, "condition": self.condition}
+        every = {name: part for name, part in short.items() if part is not None}
+        every |= {name.rstrip("?"): part for name, part in self.columns.items()}
+        return content_first(every, self.content_name)
+
+    @property
+    def may_lack(self) -> list[str]:
+        """The columns without which an item is kept: those marked with `?`, and labels."""
+        marked = {name.rstrip("?") for name in self.columns if name.endswith("?")}
+        return [n for n, part in self.recorded.items() if n in marked or modalities.get(part.kind).optional]
+
+    @cached_property
+    def members(self) -> list[Member]:
+        """The models in the order in which they can be made."""
+        return members(self)
+
+    @property
+    def whole(self) -> Member | None:
+        """What the models make together; None where there is but one."""
+        return whole(self) if self.models else None
+
+    @property
+    def providers(self) -> dict[str, str]:
+        """Distribution and release of the parts it names that are not of this one, and of every family that could race."""
+        named = [(modalities, part.kind) for part in self.recorded.values()]
+        named += [(sources, part.kind) for part in self.sources] + [(filters, part.kind) for part in self.cleaning]
+        named += [(derivations, one.part.kind) for one in self.derived.values()]
+        named += [(architectures, name) for name in architectures.all()]
+        found = {f"{plugins.room} {name}": plugins.provider(name) for plugins, name in named}
+        return {part: by for part, by in sorted(found.items()) if by != OWN}
+
+    @model_validator(mode="after")
+    def _columns(self) -> Recipe:
+        if (self.content is None) == (not self.columns):
+            raise ValueError("give either `content` (and perhaps `condition`), or `columns`")
+        names = [*(name.rstrip("?") for name in self.columns), *self.derived]
+        if odd := [name for name in names if not COLUMN.fullmatch(name)]:
+            raise ValueError(f"a column is called by small letters, digits and _, e.g. caption; not {odd[0]!r}")
+        if self.models and self.given is not None:
+            raise ValueError("`given` is said of each of `models`")
+        if twice := set(self.recorded) & set(self.derived):
+            raise ValueError(f"{min(twice)!r} is a column of items and derived as well")
+        return self
 
     @model_validator(mode="after")
     def _families(self) -> Recipe:
         try:
-            for family in [*(self.select.families or []), *self.sampling]:
-                architectures.get(family)
-            for family, options in self.sampling.items():
-                architectures.get(family).Options.model_validate(options)
+            for member in self.members:
+                for family in [*(member.select.families or []), *member.sampling, *member.config]:
+                    architectures.get(family)
+                for family, options in member.sampling.items():
+                    architectures.get(family).Options.model_validate(options)
+                for family, fields in member.config.items():
+                    architectures.get(family).Config.model_validate(fields)
         except GenwrightError as error:
             raise ValueError(str(error)) from error
         return self

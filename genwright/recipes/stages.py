@@ -16,10 +16,10 @@ def collecting(recipe: Recipe, workspace: Workspace) -> CollectSpec:
     """What is collected for a recipe, with its sources as they are now. Raises DataError when one cannot be read."""
     return CollectSpec(
         recipe=recipe.name,
-        content=recipe.content,
-        condition=recipe.condition,
+        content=recipe.content_name,
+        columns=recipe.recorded,
         sources=recipe.sources,
-        states=collect.states(recipe.sources, recipe.content, workspace),
+        states=collect.states(recipe.sources, recipe.recorded, workspace),
         forgotten=forgotten.digests(workspace),
     )
 
@@ -28,8 +28,9 @@ def cleaning(recipe: Recipe) -> CleanSpec:
     """How the items of a recipe are cleaned. Raises RecipeError when a rule does not suit the content."""
     spec = CleanSpec(
         recipe=recipe.name,
-        content=recipe.content,
-        condition=recipe.condition,
+        content=recipe.content_name,
+        columns=recipe.recorded,
+        optional=recipe.may_lack,
         cleaning=recipe.cleaning,
         split=recipe.split,
     )
@@ -39,4 +40,4 @@ def cleaning(recipe: Recipe) -> CleanSpec:
 
 def items(recipe: Recipe, workspace: Workspace) -> Iterator[Item]:
     """The items of a recipe's sources as they are now, streamed; nothing is written. Raises DataError."""
-    return collect.items(recipe.sources, recipe.content, workspace)
+    return collect.items(recipe.sources, recipe.recorded, workspace)

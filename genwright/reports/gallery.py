@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import base64
 import mimetypes
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genwright.core.shapes import Label, Signal
-from genwright.data.dataset import Column, Dataset
-from genwright.data.modalities.base import Modality
-from genwright.evaluation.evaluand import Evaluand, decode
-from genwright.evaluation.evaluate import evaluand
+from genwright.core.shapes import Signal
+from genwright.data.columns import Column
+from genwright.data.dataset import Dataset
+from genwright.data.modalities.base import Modality, decode
+from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.evaluate import opened_evaluand
 from genwright.evaluation.neighbours import nearest
 from genwright.evaluation.records import EvaluationSpec, Measured
-from genwright.models import bundle
 
 MOST = 128  # samples drawn: one batch of the evaluation, so these are its first samples
 SHOWN_PICTURES, SHOWN_TEXTS, SHOWN_PAIRS = 40, 8, 12
@@ -63,22 +64,29 @@ class Exhibits:
         return self.content.preview(self.values, path)
 
 
-def gather(folder: Path, dataset: Dataset, spec: EvaluationSpec, device: str, measures: dict[str, Measured]) -> Exhibits:
-    """Samples of the bundle in `folder`, drawn as its evaluation drew them, and what to compare them with."""
-    loaded = bundle.load(folder, device)
-    sampling, count = loaded.info.plan.sampling, min(MOST, spec.samples)
-    subject = evaluand(loaded.model, dataset, side="test", count=count, sampling=sampling, seed=spec.seed, device=device)
-    values = decode(loaded.content, subject.samples)
-    signal = isinstance(loaded.model.content, Signal)
-    asked = subject.conditions is not None and not isinstance(loaded.model.condition, Label)
+def gather(
+    folder: Path,
+    dataset: Dataset,
+    spec: EvaluationSpec,
+    device: str,
+    measures: dict[str, Measured],
+    uses: Mapping[str, Path] | None = None,
+) -> Exhibits:
+    """Samples of what lies in `folder`, drawn as its evaluation drew them, and what to compare them with. `uses`: where the
+    versions lie that it pins."""
+    count = min(MOST, spec.samples)
+    subject = opened_evaluand(folder, dataset, uses or {}, count=count, seed=spec.seed, device=device)
+    values = decode(subject.content, subject.samples)
+    signal = isinstance(subject.signature.makes, Signal)
+    asked = [name for name in subject.signature.given if name in dataset.modalities and name != subject.label]
     passage = measures["copied_passage"].detail if "copied_passage" in measures else {}
     shown = SHOWN_PICTURES if signal else SHOWN_TEXTS
     return Exhibits(
-        content=loaded.content,
+        content=subject.content,
         values=values,
-        samples=[item(loaded.content, v, c) for v, c in zip(values[:shown], _captions(subject, count), strict=False)],
+        samples=[item(subject.content, v, c) for v, c in zip(values[:shown], _captions(subject, count), strict=False)],
         nearest=_nearest(subject, values) if signal else [],
-        answers=_answers(subject, values) if asked else [],
+        answers=_answers(subject, values, asked[0]) if asked else [],
         copied=_copied(subject, values, passage) if passage else None,
     )
 
@@ -94,11 +102,10 @@ def item(modality: Modality, value: Any, caption: str = "") -> Shown:
 
 def _captions(subject: Evaluand, count: int) -> list[str]:
     """What each sample was asked to be, where that is a label."""
-    shape, labels = subject.model.condition, subject.dataset.contents.labels
-    if not isinstance(shape, Label):
+    if subject.label is None:
         return [""] * count
-    names = labels or [str(i) for i in range(shape.classes)]
-    return [names[i % shape.classes] for i in range(count)]
+    names, given = subject.dataset.contents.columns[subject.label].labels or [], subject.given[subject.label]
+    return [names[int(given.value[i])] if given.present[i] else "" for i in range(count)]
 
 
 def _nearest(subject: Evaluand, values: list[Any]) -> list[Pair]:
@@ -107,20 +114,20 @@ def _nearest(subject: Evaluand, values: list[Any]) -> list[Pair]:
     pairs = []
     for place in distances[:, 0].argsort()[:SHOWN_PAIRS].tolist():
         row, distance = int(rows[place, 0]), float(distances[place, 0])
-        note = f"distance {distance:.3g} (sample {place + 1}, item {train.digests[row].decode()[:8]})"
-        real = _stored(subject.content, train.content, row)
+        note = f"distance {distance:.3g} (sample {place + 1}, item {train.digests[row, 0].decode()[:8]})"
+        real = subject.content.decode(train.contents(np.array([row]))[0].numpy())
         pairs.append(Pair(item(subject.content, values[place]), item(subject.content, real), note))
     return pairs
 
 
-def _answers(subject: Evaluand, values: list[Any]) -> list[Pair]:
-    split, condition = subject.held_out, subject.condition
-    if condition is None or split.condition is None:
-        return []
+def _answers(subject: Evaluand, values: list[Any], asked: str) -> list[Pair]:
+    side, reader = subject.held_out, subject.dataset.modalities[asked]
+    makes = subject.dataset.view.makes
+    assert makes is not None
     pairs = []
-    for place in range(min(SHOWN_TEXTS, len(values), len(split))):
-        given = item(condition, _stored(condition, split.condition, place))
-        real = item(subject.content, _stored(subject.content, split.content, place))
+    for place in range(min(SHOWN_TEXTS, len(values), len(side))):
+        given = item(reader, _stored(reader, side.columns[asked], place))
+        real = item(subject.content, _stored(subject.content, side.columns[makes], place))
         pairs.append(Pair(item(subject.content, values[place]), real, "", given))
     return pairs
 
@@ -133,7 +140,9 @@ def _stored(modality: Modality, column: Column, row: int) -> Any:
 def _copied(subject: Evaluand, values: list[Any], passage: dict[str, Any]) -> Pair:
     """The sample where it was drawn here, else the passage alone, beside the training text it stands in."""
     text, row, place = passage["text"], int(passage["row"]), int(passage["sample"])
-    real = _stored(subject.content, subject.dataset.train.content, row)
+    texts = subject.dataset.train.texts
+    assert texts is not None
+    real = _stored(subject.content, texts, row)
     sample = values[place] if place < len(values) and text in values[place] else text
     note = f"{passage['characters']} characters in a row, sample {place + 1}, training item {passage['sha256'][:8]}"
     return Pair(_marked(sample, text), _marked(real, text), note)

@@ -147,14 +147,16 @@ def _steadied(plan: Plan) -> Change:
 
 def _resized(plan: Plan, dataset: Dataset, factor: float) -> Change | None:
     """Another size of the same family; None when it would be smaller than an eighth or larger than eight times."""
-    old, contents = plan.candidate, dataset.contents
+    old, signature = plan.candidate, dataset.signature
     dial = old.dial * factor
     if not 1 / 8 <= dial <= 8:
         return None
-    config = architectures.get(old.family).sized(contents.content, contents.condition, dial).model_dump(mode="json")
+    before = architectures.get(old.family).sized(signature, old.dial).model_dump(mode="json")
+    config = architectures.get(old.family).sized(signature, dial).model_dump(mode="json")
+    config |= {key: value for key, value in old.config.items() if value != before.get(key)}  # what was set stays
     if config == old.config:
         return None
-    price = cost.estimate(old.family, config, contents.content, contents.condition, plan.batch_size)
+    price = cost.estimate(old.family, config, signature, plan.batch_size)
     candidate = Candidate(family=old.family, dial=dial, config=config, cost=price, batch_size=old.batch_size)
     change = f"size {old.dial:g} -> {dial:g} ({old.cost.parameters:,} -> {price.parameters:,} parameters)"
     return change, {"candidate": candidate}

@@ -123,12 +123,11 @@ class Fit:
             yield partial(self._step, step)
 
     def _build(self) -> None:
-        plan, contents = self.plan, self.dataset.contents
+        plan = self.plan
         self.device = choose(self.settings)
         torch.manual_seed(plan.seed)
-        self.model: Architecture = build_model(
-            plan.candidate.family, plan.candidate.config, contents.content, contents.condition
-        ).to(self.device)
+        made = build_model(plan.candidate.family, plan.candidate.config, self.dataset.signature)
+        self.model: Architecture = made.to(self.device)
         if plan.candidate.start is not None:
             self.model.load_state_dict(self._start(plan.candidate.start))
         self.average = AveragedModel(self.model, multi_avg_fn=_averaging(plan.average))
@@ -224,7 +223,7 @@ class Fit:
             self._turn(name)
             total = 0.0
             for piece in pieces:
-                share = len(piece.content) / plan.batch_size
+                share = len(piece) / plan.batch_size
                 with self._autocast():
                     loss = self.model.loss(piece, name) * share
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -299,7 +298,13 @@ class Fit:
         """Write the bundle of the best weights, then the record, and drop the checkpoints."""
         progress = self.progress
         self.model.load_state_dict(self.best or self.average.module.state_dict())
-        weights = bundle.save(self.folder / "bundle", self.model, self.dataset, plan=self.plan, data=self.data)
+        weights = bundle.save(
+            self.folder / "bundle",
+            self.model,
+            self.dataset,
+            plan=self.plan,
+            data=self.data,
+        )
         root = self.settings.workspace.resolve()
         path = (self.folder / "bundle").resolve()
         trained = TrainedModel.model_validate(

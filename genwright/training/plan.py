@@ -17,7 +17,7 @@ from genwright.training.records import Selection
 
 def measure_of(recipe: Recipe) -> str:
     """The held-out measure that compares families on this kind of content."""
-    return modalities.get(recipe.content.kind).measure
+    return modalities.get(recipe.recorded[recipe.content_name].kind).measure
 
 
 def draft(candidate: Candidate, recipe: Recipe, dataset: Dataset, settings: Settings, steps: int) -> Plan:

@@ -89,12 +89,12 @@ class Race:
 
     def _candidates(self) -> list[Candidate]:
         """Every family at every dial that suits the shapes and fits the memory; the rest go to `rejected`."""
-        contents = self.dataset.contents
+        signature = self.dataset.signature
         free = min(self.recipe.select.memory_gib * GIB, 0.8 * psutil.virtual_memory().available)
         found = []
         for name in architectures.all():
             family = architectures.get(name)
-            reason = family.accepts(contents.content, contents.condition)
+            reason = family.accepts(signature)
             if self.recipe.select.families is not None and name not in self.recipe.select.families:
                 reason = reason or "not among `select.families` of the recipe"
             if reason is not None:
@@ -103,8 +103,8 @@ class Race:
             batch_size = self.recipe.train.batch_size or int(family.defaults.get("batch_size", 64))
             batch_size = min(batch_size, self.dataset.train.units)
             for dial in self.recipe.select.dials:
-                config = family.sized(contents.content, contents.condition, dial).model_dump(mode="json")
-                price = cost.estimate(name, config, contents.content, contents.condition, batch_size)
+                config = family.sized(signature, dial).model_dump(mode="json") | self.recipe.config.get(name, {})
+                price = cost.estimate(name, config, signature, batch_size)
                 candidate = Candidate(family=name, dial=dial, config=config, cost=price, batch_size=batch_size)
                 if price.memory_bytes > free:
                     need = f"needs about {price.memory_bytes / GIB:.1f} GiB of memory, {free / GIB:.1f} GiB may be used"
@@ -121,8 +121,9 @@ class Race:
     def _heirs(self, base: Path) -> list[Candidate]:
         """The champion's family at its size, from its weights and from random ones."""
         info = bundle.info(base)
-        size = min(self.recipe.train.batch_size or info.plan.batch_size, self.dataset.train.units)
-        afresh = info.plan.candidate.model_copy(update={"start": None, "batch_size": size, "config": info.config})
+        plan = info.plan
+        size = min(self.recipe.train.batch_size or plan.batch_size, self.dataset.train.units)
+        afresh = plan.candidate.model_copy(update={"start": None, "batch_size": size, "config": info.config})
         return [afresh.model_copy(update={"start": bundle.verify(base)[bundle.WEIGHTS]}), afresh]
 
     def _reject(self, family: str, dial: float, reason: str, candidate: Candidate | None = None) -> None:

@@ -16,7 +16,8 @@ from pydantic import Field
 
 from genwright.core.record import Record
 from genwright.core.shapes import Signal, Tokens
-from genwright.data.dataset import Dataset, Split
+from genwright.data.dataset import Dataset
+from genwright.data.feed import Side
 from genwright.evaluation import features
 from genwright.evaluation.neighbours import flat
 from genwright.triggers.base import Finding, Trigger, Watched, triggers
@@ -63,7 +64,7 @@ class Drift(Trigger):
         return bool(low > least), f"{words} (difference {low:.3g} to {high:.3g}, more than {least:.3g} counts)"
 
     def _place(self, fresh: Dataset, old: Dataset, random: np.random.Generator) -> tuple[bool, str] | None:
-        content = old.contents.content
+        content = old.signature.makes
         if isinstance(content, Tokens):
             train, test, new = (frequencies(split, content) for split in (old.train, old.test, fresh.test))
         elif isinstance(content, Signal) and features.applies(content) is None:
@@ -82,11 +83,12 @@ class Drift(Trigger):
         return bool(away > max(high, 2 * home)), f"{words} (chance alone reaches {high:.3g})"
 
 
-def frequencies(split: Split, content: Tokens) -> NDArray[np.float32]:
+def frequencies(split: Side, content: Tokens) -> NDArray[np.float32]:
     """(n, vocab) square roots of the share each token has in each of the first items."""
+    assert split.texts is not None
     rows = np.zeros((min(MOST, len(split)), content.vocab), dtype=np.float32)
     for place in range(len(rows)):
-        tokens = split.content.tokens(place)
+        tokens = split.texts.tokens(place)
         rows[place] = np.sqrt(np.bincount(tokens, minlength=content.vocab)[: content.vocab] / max(1, len(tokens)))
     return rows
 

@@ -46,8 +46,8 @@ def test_items_are_written_with_provenance_and_counts(workspace: Workspace, reci
     collect(collecting(recipe, workspace), workspace, out)
     items = list(read_items(out))
     assert [item.name for item in items] == ["cat/1.txt", "cat/2.txt", "dog/1.txt", "dog/same.txt"] * 2
-    assert [item.condition for item in items[:4]] == [b"cat", b"cat", b"dog", b"dog"]
-    assert items[4].condition is None
+    assert [item.columns["condition"] for item in items[:4]] == [b"cat", b"cat", b"dog", b"dog"]
+    assert list(items[4].columns) == ["content"]
     assert items[2].digest == items[3].digest  # equal bytes stay two items
     assert (items[0].source, items[0].licence, items[0].collected_at) == ("folder:texts", "CC0", "2023-11-14T22:13:20+00:00")
     assert pq.read_table(out / "items-0000.parquet")["digest"].to_pylist() == [item.digest for item in items]
@@ -126,10 +126,10 @@ from genwright.core.workspace import Workspace
 import genwright.data.collect as c
 workspace = Workspace(Path(sys.argv[1]))
 parts = [Part(kind="folder", options={"path": "texts"})]
-state = c._open(parts[0], Part(kind="text"), workspace).state()
+columns = {"content": Part(kind="text")}
+state = c._open(parts[0], columns, workspace).state()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-collect(CollectSpec(recipe="x", content=Part(kind="text"), condition=None, sources=parts, states=[state]), workspace,
-        workspace.raw("x"))
+collect(CollectSpec(recipe="x", columns=columns, sources=parts, states=[state]), workspace, workspace.raw("x"))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     done = subprocess.run(

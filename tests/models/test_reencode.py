@@ -12,8 +12,7 @@ from genwright.core.workspace import Settings, Workspace
 from genwright.data.clean import clean
 from genwright.data.collect import collect
 from genwright.data.dataset import Dataset
-from genwright.data.modalities.base import build, modalities
-from genwright.evaluation.evaluand import decode
+from genwright.data.modalities.base import build, decode, modalities
 from genwright.evaluation.evaluate import evaluate, evaluation_set
 from genwright.models import bundle
 from genwright.models.architectures.base import build_model

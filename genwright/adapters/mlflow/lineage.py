@@ -109,12 +109,12 @@ def _fate(data: Data, version: DataVersion, digest: str) -> Fate | None:
     sides: tuple[Fate, ...] = ("train", "validation", "test")
     for side in sides:
         oid = files.get(f"{side}.digests.npy")
-        if oid is not None and np.isin(digest.encode(), np.load(data.stages.cache.path(oid), mmap_mode="r")).any():
+        if oid is not None and (np.load(data.stages.cache.path(oid), mmap_mode="r") == digest.encode()).any():
             return side
     for path, oid in files.items():
         if path.startswith("quarantine-"):
-            column = pq.read_table(io.BytesIO(data.stages.cache.path(oid).read_bytes()), columns=["digest"])["digest"]
-            if digest in column.to_pylist():
+            column = pq.read_table(io.BytesIO(data.stages.cache.path(oid).read_bytes()), columns=["digests"])["digests"]
+            if any(digest in digests for digests in column.to_pylist()):
                 return "quarantine"
     return None
 

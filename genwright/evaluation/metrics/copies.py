@@ -25,7 +25,7 @@ class Copies(Metric):
 
     @classmethod
     def applies(cls, evaluand: Evaluand) -> str | None:
-        if not isinstance(evaluand.model.content, Signal):
+        if not isinstance(evaluand.signature.makes, Signal):
             return "compares arrays"
         return None if len(evaluand.dataset.train) > 1 else "needs two training items"
 

@@ -30,11 +30,11 @@ class Coverage(Metric):
 
     @classmethod
     def applies(cls, evaluand: Evaluand) -> str | None:
-        return features.applies(evaluand.model.content)
+        return features.applies(evaluand.signature.makes)
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        assert isinstance(evaluand.model.content, Signal)
-        ruler = features.learn(evaluand.dataset.train, evaluand.model.content)
+        assert isinstance(evaluand.signature.makes, Signal)
+        ruler = features.learn(evaluand.dataset.train, evaluand.signature.makes)
         held_out = ruler(flat(evaluand.held_out, MOST))
         samples = ruler(evaluand.samples[: round(len(held_out) / evaluand.share)].flatten(1))
         train = ruler(flat(evaluand.dataset.train, len(held_out)))

@@ -24,7 +24,7 @@ class Evenness(Metric):
         return classifier.applies(evaluand.dataset)
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        classes = len(evaluand.dataset.contents.labels or [])
+        classes = len(classifier.names(evaluand.dataset))
         kinds, _ = classifier.Judge(evaluand.dataset).probabilities(evaluand.samples)
 
         def statistic(chosen: np.ndarray) -> float:

@@ -27,11 +27,11 @@ class Mmd(Metric):
 
     @classmethod
     def applies(cls, evaluand: Evaluand) -> str | None:
-        return features.applies(evaluand.model.content)
+        return features.applies(evaluand.signature.makes)
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        assert isinstance(evaluand.model.content, Signal)
-        ruler = features.learn(evaluand.dataset.train, evaluand.model.content)
+        assert isinstance(evaluand.signature.makes, Signal)
+        ruler = features.learn(evaluand.dataset.train, evaluand.signature.makes)
         held_out = ruler(flat(evaluand.held_out, MOST))
         train = ruler(flat(evaluand.dataset.train, len(held_out)))
         samples = ruler(evaluand.samples[:MOST].flatten(1))

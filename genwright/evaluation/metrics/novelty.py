@@ -21,7 +21,7 @@ class Novelty(Metric):
 
     @classmethod
     def applies(cls, evaluand: Evaluand) -> str | None:
-        return None if isinstance(evaluand.model.content, Signal) else "compares arrays"
+        return None if isinstance(evaluand.signature.makes, Signal) else "compares arrays"
 
     def measure(self, evaluand: Evaluand) -> Measured:
         samples, _ = nearest(evaluand.samples[:MOST].flatten(1), evaluand.dataset.train, k=1)

@@ -28,7 +28,7 @@ class Variety(Metric):
 
     @classmethod
     def applies(cls, evaluand: Evaluand) -> str | None:
-        return None if isinstance(evaluand.model.content, Tokens) else "compares sequences"
+        return None if isinstance(evaluand.signature.makes, Tokens) else "compares sequences"
 
     def measure(self, evaluand: Evaluand) -> Measured:
         rows = evaluand.samples[:MOST].tolist()
