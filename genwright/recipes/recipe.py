@@ -177,7 +177,7 @@ class Recipe(Record):
     @property
     def providers(self) -> dict[str, str]:
         """Distribution and release of the parts it names that are not of this one, and of every family that could race."""
-        named = [(modalities, part.kind) for part in self.recorded.values()]
+        named: list[tuple[Plugins[Any], str]] = [(modalities, part.kind) for part in self.recorded.values()]
         named += [(sources, part.kind) for part in self.sources] + [(filters, part.kind) for part in self.cleaning]
         named += [(derivations, one.part.kind) for one in self.derived.values()]
         named += [(architectures, name) for name in architectures.all()]
