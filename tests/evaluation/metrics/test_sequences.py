@@ -19,6 +19,7 @@ from genwright.core.shapes import BOS, EOS, PAD, Label, Signature, Tokens
 from genwright.data.columns import Column
 from genwright.data.dataset import Dataset
 from genwright.data.feed import Side
+from genwright.data.view import View, Wanted
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, metrics
 from genwright.evaluation.passages import Automaton
@@ -61,7 +62,7 @@ def texts_of(side: Side) -> Column:
 
 
 def vocab(data: Dataset) -> int:
-    shape = data.contents.kind.shape
+    shape = data.signature.makes
     assert isinstance(shape, Tokens)
     return shape.vocab
 
@@ -129,6 +130,16 @@ def test_what_is_given_goes_with_every_window_of_its_item(given: Part, tmp_path:
     assert measured.value == pytest.approx(nats * math.log2(vocab(data)) / int(data.test.bytes.sum()), rel=1e-5)
     assert measured.n == len(data.test)
     assert "left_out" not in measured.detail
+
+
+def test_bytes_are_those_of_the_text_that_is_made(tmp_path: Path) -> None:
+    """Of a caption, not of the picture it is of."""
+    view = View(makes="content", given={"picture": Wanted()})
+    image = Part(kind="image", options={"size": [8, 8], "channels": 1})
+    whole = made.dataset(tmp_path / "texts", TEXT, view=view, picture=image)
+    view = View(makes="caption", given={"content": Wanted()})
+    captions = made.dataset(tmp_path / "captions", image, view=view, caption=TEXT)
+    assert take("bits_per_byte", subject(captions)) == take("bits_per_byte", subject(whole))
 
 
 def test_tokens_are_predicted_from_at_least_half_a_window() -> None:
