@@ -41,7 +41,8 @@ CONFIG = """[core]
 
 
 class Stages:
-    """The data stages of a workspace. Every method holds a kernel lock: DVC does not protect threads from each other."""
+    """The data stages of a workspace. What reads or changes data holds a kernel lock: DVC does not protect threads from each
+    other."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -54,26 +55,26 @@ class Stages:
         """
         from dvc.exceptions import ReproductionError
 
-        with self._repo() as repo:
+        with self.repo() as repo:
             self._log(recipe, stage).unlink(missing_ok=True)
             try:
                 repo.reproduce(targets=[f"{stage}@{recipe}"], single_item=True)
             except ReproductionError as error:
                 raise self._failed(recipe, stage, error) from error
-            return self._digest(recipe, stage)
+            return self.digest(recipe, stage)
 
     def verify(self, recipe: str, digest: str, stage: Stage = "clean") -> None:
         """Hash the bytes of a stage's folder again. Raises DataError naming the altered files when they are not those of
         `digest`; they and the altered objects of the cache are then set aside, so that the next run makes them anew."""
-        with self._lock():
-            self._verify(recipe, digest, stage)
+        with self.lock():
+            self.check(recipe, digest, stage)
 
     def push(self, recipe: str) -> bool:
         """Push a recipe's data to the default remote and read it back; False when no remote is set.
 
         Raises ServiceError when the remote does not answer or does not hold the same bytes afterwards.
         """
-        with self._repo() as repo:
+        with self.repo() as repo:
             name = repo.config["core"].get("remote")
             if not name:
                 return False
@@ -81,24 +82,25 @@ class Stages:
                 config["remote"][name]["verify"] = True
             repo.push(targets=[f"{stage}@{recipe}" for stage in OUTS])
             remote = repo.cloud.get_remote_odb(name)
-            for oid in sorted({oid for stage in OUTS for oid in self.cache.parts(self._digest(recipe, stage))}):
+            for oid in sorted({oid for stage in OUTS for oid in self.cache.parts(self.digest(recipe, stage))}):
                 self._check_remote(remote, oid)
         return True
 
     def collected(self, recipe: str) -> str | None:
         """DVC hash of the raw items collected last; None where there are none."""
         lock = parsed(self.workspace.root / "dvc.lock") or {}
-        return self._digest(recipe, "collect") if f"collect@{recipe}" in lock.get("stages", {}) else None
+        return self.digest(recipe, "collect") if f"collect@{recipe}" in lock.get("stages", {}) else None
 
     @contextmanager
-    def _lock(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
+        """The block has the data of the workspace to itself."""
         with exclusive(self.workspace.lock("dvc"), busy="", wait=True):
             yield
 
     @contextmanager
-    def _repo(self) -> Iterator[Any]:
+    def repo(self) -> Iterator[Any]:
         """An open DVC repository, with what stages need in the environment; DVC's errors become the user's."""
-        with self._lock(), self._environment(), chdir(self.workspace.root):  # DVC looks for stages where it is
+        with self.lock(), self._environment(), chdir(self.workspace.root):  # DVC looks for stages where it is
             self._prepare()
             from dvc.exceptions import DvcException
             from dvc.lock import LockError
@@ -164,18 +166,21 @@ class Stages:
             return DataError(f"The data stage {stage!r} of {recipe} failed.", got=said.splitlines()[-1], do=f"see {log}")
         return DataError(said)
 
-    def _digest(self, recipe: str, stage: Stage) -> str:
+    def digest(self, recipe: str, stage: Stage) -> str:
+        """The DVC hash that dvc.lock has of what a stage wrote."""
         lock = parsed(self.workspace.root / "dvc.lock") or {}
         digest: str = lock["stages"][f"{stage}@{recipe}"]["outs"][0]["md5"]
         return digest
 
-    def _spec(self, recipe: str, stage: Stage) -> Path:
+    def spec(self, recipe: str, stage: Stage) -> Path:
+        """The file that tells a stage what to do."""
         return self.workspace.data / recipe / f"{stage}.json"
 
     def _log(self, recipe: str, stage: Stage) -> Path:
         return self.workspace.data / recipe / f"{stage}.log"
 
-    def _verify(self, recipe: str, digest: str, stage: Stage) -> None:
+    def check(self, recipe: str, digest: str, stage: Stage) -> None:
+        """`verify`, for whoever holds the lock already."""
         folder = self.workspace.data / recipe / OUTS[stage]
         found = tree(folder)
         if found.digest == digest:

@@ -104,16 +104,16 @@ def recipes(workspace: Workspace) -> list[str]:
 
 def _fate(data: Data, version: DataVersion, digest: str) -> Fate | None:
     """Where a data version holds an item; from the cache, so that nothing has to be checked out."""
-    listing = data.cache.listing(version.digest)
+    listing = data.stages.cache.listing(version.digest)
     files = listing.files if listing else {}
     sides: tuple[Fate, ...] = ("train", "validation", "test")
     for side in sides:
         oid = files.get(f"{side}.digests.npy")
-        if oid is not None and (np.load(data.cache.path(oid), mmap_mode="r") == digest.encode()).any():
+        if oid is not None and (np.load(data.stages.cache.path(oid), mmap_mode="r") == digest.encode()).any():
             return side
     for path, oid in files.items():
         if path.startswith("quarantine-"):
-            column = pq.read_table(io.BytesIO(data.cache.path(oid).read_bytes()), columns=["digests"])["digests"]
+            column = pq.read_table(io.BytesIO(data.stages.cache.path(oid).read_bytes()), columns=["digests"])["digests"]
             if any(digest in digests for digests in column.to_pylist()):
                 return "quarantine"
     return None
