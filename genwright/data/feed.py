@@ -166,8 +166,8 @@ class Side:
         return np.concatenate([[BOS], self.texts.tokens(row), [EOS]])
 
     def _window(self, row: int, number: int, seed: int, epoch: int) -> NDArray[np.int64]:
-        """Window `number` of a text. Where it has several they begin elsewhere every epoch, and all of them together predict
-        each token once."""
+        """Window `number` of a text. Where it has several they begin elsewhere every epoch, by as much as the last one has
+        room, and all of them together predict each token once."""
         stream, windows = self._stream(row), int(self._windows[row])
         if windows == 1:
             return _filled(stream, self._length)

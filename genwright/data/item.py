@@ -52,7 +52,8 @@ class Item:
             free = [column for column in wanted[1:] if column not in found]
             if name not in wanted and (column := _only(name, free, columns)) is not None:
                 found[column] = data
-        return Item(self.name, found, self.source, self.licence, self.collected_at)
+        ordered = {name: found[name] for name in wanted if name in found}  # as they come back from disk
+        return Item(self.name, ordered, self.source, self.licence, self.collected_at)
 
 
 def content_first(columns: Mapping[str, C], content: str) -> dict[str, C]:

@@ -144,5 +144,5 @@ def opened_evaluand(
 
 
 def evaluation_set(dataset: Dataset, spec: EvaluationSpec) -> str:
-    """Fingerprint of what a model is measured on: the test items, how many samples, from which seed."""
-    return fingerprint([d.decode() for d in dataset.test.digests.tolist()], spec)
+    """Fingerprint of what a model is measured on: the test items in all their columns, how many samples, from which seed."""
+    return fingerprint([[digest.decode() for digest in item] for item in dataset.test.digests.tolist()], spec)

@@ -66,7 +66,7 @@ class BitsPerByte(Metric):
                 nats[item] += float(row[first:].sum())
         picked = np.array(list(chosen), dtype=np.int64)
         bits = nats[picked] / math.log(2)
-        sizes = np.array([side.bytes[i] * chosen[i] / max(1, _size(side, i)) for i in picked])
+        sizes = np.array([_bytes(evaluand, i) * chosen[i] / max(1, _size(side, i)) for i in picked])
         low, high = bootstrap(len(picked), lambda i: float(bits[i].sum() / sizes[i].sum()), seed=evaluand.seed)
         value = float(bits.sum() / sizes.sum())
         detail = {}
@@ -144,7 +144,17 @@ def _score(evaluand: Evaluand, batch: Batch) -> torch.Tensor:
         model.train(training)
 
 
+def _bytes(evaluand: Evaluand, item: int) -> int:
+    """Raw bytes of a text: as it was collected where it is what the item is known by, else as it is written."""
+    dataset = evaluand.dataset
+    known = dataset.view.makes == dataset.contents.content
+    return int(evaluand.held_out.bytes[item]) if known else len(_written(evaluand, item))
+
+
 def _zipped(evaluand: Evaluand, item: int) -> int:
+    return len(gzip.compress(_written(evaluand, item), compresslevel=9, mtime=0))
+
+
+def _written(evaluand: Evaluand, item: int) -> bytes:
     modality = evaluand.content
-    data = modality.write(modality.decode(_texts(evaluand.held_out).tokens(item)))
-    return len(gzip.compress(data, compresslevel=9, mtime=0))
+    return modality.write(modality.decode(_texts(evaluand.held_out).tokens(item)))
