@@ -129,7 +129,7 @@ def _member(recipe: Recipe, key: str, spec: MemberSpec) -> Member:
     derived = needed(recipe, wanted)
     by = [model for one in derived.values() if (model := by_of(one)) is not None]
     return Member(
-        name=f"{recipe.name}.{key}" if key else recipe.name,
+        name=f"{recipe.name}~{key}" if key else recipe.name,
         key=key,
         view=View(makes=spec.makes, given=given, derived=derived),
         select=spec.select or recipe.select,
@@ -179,6 +179,6 @@ def needed(recipe: Recipe, names: list[str]) -> dict[str, Derived]:
         if main is None:
             there = [*recipe.recorded, *recipe.derived]
             raise RecipeError(f"There is no column {name!r}{nearest(name, there)}.", got=name, allowed=", ".join(there))
-        found[main] = recipe.derived[main]
+        found[main] = Derived(part=recipe.derived[main].part, of=recipe.derived[main].of)
         waiting += recipe.derived[main].of
     return dict(sorted(found.items()))
