@@ -64,9 +64,7 @@ def test_weights_other_than_those_trained_are_not_registered(workspace: Workspac
     registry, runs, model = Registry(workspace), Runs(workspace), registered.trained(0)
     run = runs.round_run("digits", runs.parent_run("digits", "a" * 64), model.plan)
     with pytest.raises(ModelError, match="not those that were trained"):
-        registry.versions.register(
-            "digits", wrong, run=run, trained=model, evaluation=registered.evaluation(0), recipe=registered.recipe()
-        )
+        registry.versions.register("digits", wrong, run=run, facts=registered.facts(0), evaluation=registered.evaluation(0))
     assert registry.versions.names() == []
 
 

@@ -59,7 +59,7 @@ def evaluation(**values: tuple[float, float | None]) -> Evaluation:
         name: Measured(value=value, low=value - 0.01, high=value + 0.01, n=100, floor=floor)
         for name, (value, floor) in values.items()
     }
-    return Evaluation(model="w", evaluation_set="e", code="c", measures=measures)
+    return Evaluation(model="w", evaluation_set="e", code="c", compared_by="mmd", measures=measures)
 
 
 def test_a_model_within_its_bounds_is_good(data: Dataset, recipe: Recipe) -> None:
