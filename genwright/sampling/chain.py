@@ -49,7 +49,7 @@ def _walk(graph: Graph, steps: list[Step], wishes: list[Wish], slots: int, devic
     for place, step in enumerate(steps):
         if step.how == "make":
             asks = [_ask(graph, step, wish, row, whole=place == last) for wish, row in zip(wishes, rows, strict=True)]
-            for row, value in zip(rows, drawn(graph.members[step.by].model, asks, slots, device), strict=True):
+            for row, value in zip(rows, drawn(graph.members[step.by].model, asks, slots), strict=True):
                 row[step.column] = value
         elif step.how == "derive":
             for wish, row in zip(wishes, rows, strict=True):
