@@ -12,9 +12,9 @@ import pytest
 
 from genwright.core.record import Part
 from genwright.core.workspace import Settings, Workspace
-from genwright.data.clean import DROPPED
+from genwright.data import shards
 from genwright.data.dataset import Dataset
-from genwright.data.modalities.base import build
+from genwright.data.item import Item
 from genwright.data.records import DatasetVersion
 from genwright.data.shards import Shards
 from genwright.evaluation.evaluate import evaluate
@@ -80,7 +80,9 @@ class Made:
 
     @cached_property
     def exhibits(self) -> Exhibits:
-        return gallery.gather(self.folder / "bundle", self.data, self.recipe.evaluation, "cpu", self.evaluation.measures)
+        return gallery.gather(
+            self.folder / "bundle", self.data, self.recipe.members[0].evaluation, "cpu", self.evaluation.measures
+        )
 
     def page(self, recipe: Recipe | None = None, what: str = "promoted", champion: int | None = 1) -> RunReport:
         recipe = recipe or self.recipe
@@ -101,7 +103,7 @@ class Made:
                     Round(
                         model=self.trained,
                         evaluation=self.evaluation,
-                        diagnosis=diagnose(self.trained, self.evaluation, recipe, self.data),
+                        diagnosis=diagnose(self.trained, self.evaluation, recipe.members[0], self.data),
                     )
                 ],
                 "best": 1,
@@ -128,36 +130,29 @@ def run(root: Path, data: Dataset, family: str, given: dict[str, object]) -> Mad
     fit = Fit(data, made.plan(data, family), folder, settings, data="3f2a9c.dir")
     for _ in fit:
         pass
-    return Made(data, folder, fit.result, evaluate(folder / "bundle", data, recipe.evaluation, settings), recipe)
+    return Made(data, folder, fit.result, evaluate(folder / "bundle", data, recipe.members[0].evaluation, settings), recipe)
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Made:
     root = tmp_path_factory.mktemp("pictures")
     data = made.pictures(root / "clean")
-    contents = data.contents
+    contents, label = data.contents, data.contents.columns["condition"]
     kept = sum(contents.splits.values())
     changed = {
         "collected": kept + 3,
         "dropped": {"near_duplicates": 2, "corrupt": 1},
         "licences": {"CC0": kept},
         "sources": {SCRIPT: kept},
-        "labels": [SCRIPT, *(contents.labels or [])[1:]],
+        "columns": {**contents.columns, "condition": label.model_copy(update={"labels": [SCRIPT, *(label.labels or [])[1:]]})},
     }
     data.contents = contents.model_copy(update=changed)
     rows = [("near_duplicates", SCRIPT), ("near_duplicates", "b.png"), ("corrupt", "c.png")]
-    with Shards(data.folder, "quarantine", DROPPED) as quarantine:
+    fields = shards.schema(contents.names, "side", "rule", "reason")
+    with Shards(data.folder, "quarantine", fields) as quarantine:
         for rule, name in rows:
-            item = {
-                "digest": name,
-                "name": name,
-                "data": b"",
-                "source": "s",
-                "licence": "CC0",
-                "collected_at": "2020",
-                "side": "train",
-            }
-            quarantine.add({**item, "rule": rule, "reason": f"{name} is {SCRIPT}"})
+            item = Item(name, {"content": b""}, source="s", licence="CC0", collected_at="2020")
+            quarantine.add(shards.row(item, side="train", rule=rule, reason=f"{name} is {SCRIPT}"))
     return run(root, data, "gan", {"content": {"kind": "image", "size": [8, 8], "channels": 1}, "condition": "label"})
 
 
@@ -241,13 +236,13 @@ def test_texts_are_shown_as_text(texts: Made) -> None:
 def test_answers_stand_beside_what_was_asked(tmp_path: Path) -> None:
     options = {"vocab": 300, "length": 32}
     text = Part(kind="text", options=options)
-    data = made.dataset(tmp_path / "clean", text, text)
+    data = made.dataset(tmp_path / "clean", text, condition=text)
     done = run(tmp_path, data, "seq2seq", {"content": {"kind": "text", **options}, "condition": {"kind": "text", **options}})
     first = done.exhibits.answers[0]
     assert first.given is not None
-    assert data.test.condition is not None
-    assert first.given.before == build(text, data.folder / "condition").decode(data.test.condition.tokens(0))
-    assert first.real.before == done.exhibits.content.decode(data.test.content.tokens(0))
+    asked, right = data.test.columns["condition"], data.test.columns["content"]
+    assert first.given.before == data.modalities["condition"].decode(asked.tokens(0))
+    assert first.real.before == done.exhibits.content.decode(right.tokens(0))
     assert " ".join(first.given.before.split()) in done.write(done.page()).words
 
 
