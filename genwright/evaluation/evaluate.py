@@ -16,7 +16,7 @@ from genwright.core.record import fingerprint
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
 from genwright.evaluation.evaluand import Evaluand
-from genwright.evaluation.metrics.base import metrics
+from genwright.evaluation.metrics.base import metrics, ranked
 from genwright.evaluation.records import Evaluation, EvaluationSpec, Measured
 from genwright.models import bundle, composition
 from genwright.models.architectures.base import Architecture, SampleOptions
@@ -126,6 +126,7 @@ def evaluate(
         model=composition.identity(folder),
         evaluation_set=evaluation_set(dataset, spec),
         code=__version__,
+        compared_by=ranked(subject.signature).name,
         measures=measures,
         unmeasured=unmeasured,
         seconds=time.monotonic() - began,

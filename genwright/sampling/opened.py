@@ -13,6 +13,7 @@ from genwright.data.modalities.base import Modality
 from genwright.data.modalities.base import build as build_modality
 from genwright.data.view import View
 from genwright.models import bundle, composition
+from genwright.models.architectures.base import encoder
 from genwright.models.bundle import Bundle
 from genwright.models.records import Used
 from genwright.sampling.graph import Graph
@@ -66,7 +67,7 @@ def makings(
             raise ModelError("Derived columns are made of what is not there.", got=", ".join(sorted(waiting)))
         derived = waiting.pop(name)
         by = derived.part.options.get("by")
-        model = over[str(by)].model if by is not None and str(by) in over else None
+        model = encoder(over[str(by)].model) if by is not None and str(by) in over else None
         found[name] = Making(name, derived, [shapes[of] for of in derived.of], model)
         if name in learned:
             found[name].derivation.load(learned[name].state)

@@ -28,6 +28,8 @@ from genwright.data import stage as stage_program
 
 Stage = Literal["collect", "clean"]
 OUTS: dict[Stage, str] = {"collect": "raw", "clean": "clean"}
+DERIVED = "derived"
+"""Folder, within that of a recipe, of the derived columns that are kept; each is a stage of its own."""
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")  # of a recipe; it becomes part of a command
 HEALED = "run the command again: what was altered is set aside in .genwright/damaged and will be made anew"
 CONFIG = """[core]
@@ -53,15 +55,29 @@ class Stages:
 
         Raises DataError with the stage's own message when it fails, ServiceError when DVC cannot work.
         """
+        with self.repo() as repo:
+            self._reproduce(repo, recipe, f"{stage}@{recipe}", self._log(recipe, stage))
+            return self.digest(recipe, stage)
+
+    def derive(self, recipe: str, column: str) -> str:
+        """Compute a derived column when its spec or the data changed; the DVC hash of what was written. The bytes are
+        verified. Raises DataError and ServiceError as `reproduce` does."""
+        folder = self.workspace.derived(recipe)
+        with self.repo() as repo:
+            target = f"derive@{recipe}.{column}"
+            self._reproduce(repo, recipe, target, folder / f"{column}.log")
+            digest = str((parsed(self.workspace.root / "dvc.lock") or {})["stages"][target]["outs"][0]["md5"])
+            self._check_folder(folder / column, digest, f"{recipe}-{column}")
+        return digest
+
+    def _reproduce(self, repo: Any, recipe: str, target: str, log: Path) -> None:
         from dvc.exceptions import ReproductionError
 
-        with self.repo() as repo:
-            self._log(recipe, stage).unlink(missing_ok=True)
-            try:
-                repo.reproduce(targets=[f"{stage}@{recipe}"], single_item=True)
-            except ReproductionError as error:
-                raise self._failed(recipe, stage, error) from error
-            return self.digest(recipe, stage)
+        log.unlink(missing_ok=True)
+        try:
+            repo.reproduce(targets=[target], single_item=True)
+        except ReproductionError as error:
+            raise self._failed(recipe, target.partition("@")[0], log, error) from error
 
     def verify(self, recipe: str, digest: str, stage: Stage = "clean") -> None:
         """Hash the bytes of a stage's folder again. Raises DataError naming the altered files when they are not those of
@@ -149,13 +165,15 @@ class Stages:
                 write_text(path, text)
         known = (path.parent.name for path in self.workspace.data.glob("*/collect.json"))
         recipes = sorted(name for name in known if NAME.fullmatch(name))
-        write_text(self.workspace.data / "recipes.yaml", yaml.safe_dump({"recipes": recipes}))
+        specs = sorted(self.workspace.data.glob(f"*/{DERIVED}/*.json"))
+        derived = {f"{p.parents[1].name}.{p.stem}": {"recipe": p.parents[1].name, "column": p.stem} for p in specs}
+        variables = {"recipes": recipes, "derived": derived}
+        write_text(self.workspace.data / "recipes.yaml", yaml.safe_dump(variables))
         for path in (root / "dvc.lock", root / ".dvc" / "tmp" / "rwlock"):
             if path.exists() and not isinstance(parsed(path), dict):
                 path.unlink()  # the stages run again, or DVC remembers their results
 
-    def _failed(self, recipe: str, stage: Stage, error: Exception) -> DataError:
-        log = self._log(recipe, stage)
+    def _failed(self, recipe: str, stage: str, log: Path, error: Exception) -> DataError:
         said = log.read_text(errors="replace").strip() if log.is_file() else ""
         if not said:
             cause = error.__cause__ or error
@@ -181,7 +199,10 @@ class Stages:
 
     def check(self, recipe: str, digest: str, stage: Stage) -> None:
         """`verify`, for whoever holds the lock already."""
-        folder = self.workspace.data / recipe / OUTS[stage]
+        self._check_folder(self.workspace.data / recipe / OUTS[stage], digest, f"{recipe}-{OUTS[stage]}")
+
+    def _check_folder(self, folder: Path, digest: str, title: str) -> None:
+        """Raises DataError, after what is altered was set aside, for a folder whose bytes are not those of a hash."""
         found = tree(folder)
         if found.digest == digest:
             return
@@ -193,9 +214,9 @@ class Stages:
         for oid in self.cache.parts(digest):
             if self.cache.path(oid).is_file() and not self.cache.sound(oid):
                 self.cache.path(oid).replace(aside / oid)
-        shutil.rmtree(aside / f"{recipe}-{OUTS[stage]}", ignore_errors=True)
+        shutil.rmtree(aside / title, ignore_errors=True)
         if folder.is_dir():
-            folder.replace(aside / f"{recipe}-{OUTS[stage]}")
+            folder.replace(aside / title)
         raise DataError(
             f"The data in {folder} is not what was written there: its bytes were altered.",
             got=f"{', '.join(altered[:5])}{' and more' if len(altered) > 5 else ''}; folder hash {found.digest}",

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from genwright.core.batch import Batch
-from genwright.core.shapes import BOS, EOS, PAD, Tokens
+from genwright.core.shapes import BOS, EOS, PAD, Signature, Tokens
 from genwright.data.columns import Column
 from genwright.data.feed import Side
 from genwright.evaluation.evaluand import Evaluand
@@ -43,15 +43,20 @@ class BitsPerByte(Metric):
     explain = "Bits the model needs for a byte of text it has never seen; the lower, the better it knows the language."
     minimum = 1
 
+    rank = 1
+
     @classmethod
-    def applies(cls, evaluand: Evaluand) -> str | None:
-        if not isinstance(evaluand.signature.makes, Tokens):
-            return "measures sequences"
+    def suits(cls, signature: Signature) -> str | None:
+        return None if isinstance(signature.makes, Tokens) else "measures sequences"
+
+    @classmethod
+    def lacks(cls, evaluand: Evaluand) -> str | None:
         if evaluand.model is None or not isinstance(evaluand.model, ScoresTokens):
             return "the family gives no probabilities of tokens"
         return None if len(evaluand.held_out) else "there are no held-out items"
 
     def measure(self, evaluand: Evaluand) -> Measured:
+        assert isinstance(evaluand.signature.makes, Tokens)
         side, length = evaluand.held_out, evaluand.signature.makes.length
         cap = None if evaluand.held == "test" else max(evaluand.count, 1) * length
         chosen = _choose(side, cap)

@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from genwright.core.batch import Batch, Given
+from genwright.core.errors import ModelError
 from genwright.core.plugins import Plugins
 from genwright.core.record import Record
 from genwright.core.shapes import Shape, Signal, Signature, Tokens
@@ -195,3 +196,10 @@ def not_a_picture(signature: Signature) -> str | None:
 def not_a_text(signature: Signature) -> str | None:
     """None where a signature makes sequences of tokens; else why it does not."""
     return None if isinstance(signature.makes, Tokens) else "writes sequences of tokens, nothing else"
+
+
+def encoder(model: Architecture) -> Encodes:
+    """The model as one that encodes. Raises ModelError where it does not."""
+    if not isinstance(model, Encodes):
+        raise ModelError(f"{model.name} encodes nothing.", do="name a codec or an encoder, e.g. a vae")
+    return model
