@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from torch import Tensor
 
-from genwright.core.draws import Draws
 from genwright.core.errors import RecipeError
-from genwright.core.record import Record
-from genwright.core.shapes import Shape, Signal
-from genwright.data.derivations.base import Derivation, derivations
 from genwright.recipes.recipe import Recipe, load, parse, schema
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -157,8 +151,13 @@ def test_what_a_recipe_is_called_bears_on_no_model_and_what_it_gives_does() -> N
         ({"makes": "caption"}, ["caption", "items may lack", "without `?`"]),
         ({"columns": {"picture?": PICTURE}}, ["picture", "items may lack", "without `?`"]),
         ({"derived": {"small": {"of": "picture"}}}, ["derived.small"]),
-        ({"derived": {"small": {"kind": "resizd", "of": "picture"}}}, ["derived.small", "no 'resizd'"]),
+        ({"derived": {"small": {"kind": "resizd", "of": "picture"}}}, ["derived.small", "did you mean 'resized'"]),
         ({"derived": {"small": "resized"}}, ["derived.small", "`of`"]),
+        (
+            {"derived": {"small": {"kind": "resized", "of": "picture", "sise": [4, 4]}}},
+            ["derived.small", "did you mean 'size'"],
+        ),
+        ({"derived": {"kind": {"kind": "resized", "of": "picture", "size": [4, 4]}}}, ["'kind'", "derived as well"]),
         ({"models": {"one": {"makes": "picture"}}, "given": ["kind"]}, ["`given`", "`models`"]),
         ({"models": {"one": {"maks": "picture"}}}, ["models.one.maks", "did you mean 'makes'"]),
         ({"models": {"one": {"makes": "picture", "given": ["kin"]}}}, ["no column 'kin'", "did you mean 'kind'"]),
@@ -171,34 +170,9 @@ def test_a_wrong_column_says_which_and_what_is_near(change: dict[str, Any], said
         assert words in str(error.value)
 
 
-class CodeOptions(Record):
-    by: str
-
-
-class Coded(Derivation):
-    """The code of a column by a model."""
-
-    name = "coded"
-    Options: ClassVar[type[Record]] = CodeOptions
-    needs_model = True
-    invertible = True
-
-    def shapes(self, of: Sequence[Shape]) -> dict[str, Shape]:
-        return {"": Signal(channels=4)}
-
-    def derive(self, of: Sequence[Tensor], draws: Draws) -> dict[str, Tensor]:
-        return {"": of[0].flatten(1)[:, :4]}
-
-
-@pytest.fixture
-def coded(monkeypatch: pytest.MonkeyPatch) -> None:
-    derivations.all()
-    monkeypatch.setitem(derivations._parts, "coded", Coded)
-
-
 CHAIN: dict[str, Any] = {
     **COLUMNS,
-    "derived": {"code": {"kind": "coded", "of": "picture", "by": "codec"}},
+    "derived": {"code": {"kind": "encoded", "of": "picture", "by": "codec"}},
     "models": {
         "prior": {"makes": "code", "given": ["caption?"], "samples": 40},
         "codec": {"makes": "picture", "accept": {"mmd": {"at_most": 5}}},
@@ -208,7 +182,6 @@ CHAIN: dict[str, Any] = {
 }
 
 
-@pytest.mark.usefixtures("coded")
 def test_models_come_in_the_order_in_which_they_can_be_made() -> None:
     """Each is registered by a name of its own, and what it does not say the recipe says, its bounds aside."""
     codec, prior = parse(CHAIN).members
@@ -219,7 +192,6 @@ def test_models_come_in_the_order_in_which_they_can_be_made() -> None:
     assert (list(codec.accept), list(prior.accept)) == (["mmd"], [])
 
 
-@pytest.mark.usefixtures("coded")
 def test_the_whole_of_several_models_is_asked_for_what_items_bring() -> None:
     whole = parse(CHAIN).whole
     assert whole is not None
@@ -230,9 +202,8 @@ def test_the_whole_of_several_models_is_asked_for_what_items_bring() -> None:
     assert parse(COLUMNS).whole is None
 
 
-@pytest.mark.usefixtures("coded")
 def test_models_in_a_circle_are_refused() -> None:
-    derived = {**CHAIN["derived"], "other": {"kind": "coded", "of": "picture", "by": "prior"}}
+    derived = {**CHAIN["derived"], "other": {"kind": "encoded", "of": "picture", "by": "prior"}}
     models = {**CHAIN["models"], "codec": {"makes": "picture", "given": ["other"]}}
     with pytest.raises(RecipeError, match="in a circle"):
         parse({**CHAIN, "derived": derived, "models": models})
@@ -261,7 +232,6 @@ def test_the_schema_names_every_part() -> None:
         assert word in text
 
 
-@pytest.mark.usefixtures("coded")
 @pytest.mark.parametrize(
     "given",
     [
