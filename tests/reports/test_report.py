@@ -270,7 +270,8 @@ def test_the_page_is_written_once_and_anew_when_the_champion_changed(pictures: M
     from genwright.tasks.report import publish
 
     workspace, page = Workspace(tmp_path), pictures.page()
-    run = Run(page.recipe, page.data.model_copy(update={"path": str(pictures.data.folder)}), workspace, Settings())
+    version = page.data.model_copy(update={"path": str(pictures.data.folder)})
+    run = Run(page.recipe, page.recipe.members[0], version, workspace, Settings())
     shutil.copytree(pictures.folder, run.folder / "round-1")
     made = publish(run, page)
     report_file = run.folder / "report.html"
