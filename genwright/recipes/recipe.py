@@ -57,7 +57,7 @@ OWN = f"genwright {__version__}"
 class Recipe(Record):
     """The whole intention. Everything here but the keys in UPKEEP bears on what a run makes."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
     description: str = ""
     content: ContentPart | None = Field(None, description="short for the first of `columns`, called `content`")
     condition: ContentPart | None = Field(None, description="short for another of `columns`, called `condition`")

@@ -185,7 +185,7 @@ CHAIN: dict[str, Any] = {
 def test_models_come_in_the_order_in_which_they_can_be_made() -> None:
     """Each is registered by a name of its own, and what it does not say the recipe says, its bounds aside."""
     codec, prior = parse(CHAIN).members
-    assert [codec.name, prior.name] == ["captioned.codec", "captioned.prior"]
+    assert [codec.name, prior.name] == ["captioned~codec", "captioned~prior"]
     assert (codec.needs, prior.needs) == ([], ["codec"])
     assert (codec.view.derived, list(prior.view.derived)) == ({}, ["code"])
     assert (codec.samples, prior.samples) == (20, 40)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html.parser import HTMLParser
@@ -21,7 +20,7 @@ from genwright.evaluation.evaluate import evaluate
 from genwright.evaluation.records import Evaluation
 from genwright.lifecycle import gate
 from genwright.lifecycle.records import Promoted
-from genwright.models.records import ModelVersion
+from genwright.models.records import ModelVersion, VersionFacts
 from genwright.recipes.recipe import Recipe, parse
 from genwright.reports import gallery, report
 from genwright.reports.gallery import Exhibits, Shown
@@ -266,18 +265,22 @@ def test_every_ending_is_one_plain_sentence(pictures: Made, what: str) -> None:
 
 def test_the_page_is_written_once_and_anew_when_the_champion_changed(pictures: Made, tmp_path: Path) -> None:
     from genwright.adapters.mlflow.runs import Runs
+    from genwright.adapters.mlflow.versions import Versions
     from genwright.lifecycle.run import Run
     from genwright.tasks.report import publish
 
-    workspace, page = Workspace(tmp_path), pictures.page()
+    workspace, page, trained = Workspace(tmp_path), pictures.page(), pictures.trained
+    facts = VersionFacts(weights=trained.weights, data=trained.data, recipe="feed", title=trained.plan.candidate.title)
+    runs = Runs(workspace)
+    nested = runs.round_run("tiny", runs.parent_run("tiny", "other"), trained.plan)
+    bundle = pictures.folder / "bundle"
+    Versions(workspace).register("tiny", bundle, run=nested, facts=facts, evaluation=pictures.evaluation)
     version = page.data.model_copy(update={"path": str(pictures.data.folder)})
     run = Run(page.recipe, page.recipe.members[0], version, workspace, Settings())
-    shutil.copytree(pictures.folder, run.folder / "round-1")
     made = publish(run, page)
     report_file = run.folder / "report.html"
     first = report_file.stat().st_mtime_ns
     assert (run.folder / made.samples).read_bytes()[:4] == b"\x89PNG"
-    runs = Runs(workspace)
     parent = runs.parent_run("tiny", run.identity)
     logged = {file.path for file in runs.mlflow.client.list_artifacts(parent, "report")}
     assert logged == {"report/report.html", f"report/{made.samples}"}

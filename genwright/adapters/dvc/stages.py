@@ -30,7 +30,7 @@ Stage = Literal["collect", "clean"]
 OUTS: dict[Stage, str] = {"collect": "raw", "clean": "clean"}
 DERIVED = "derived"
 """Folder, within that of a recipe, of the derived columns that are kept; each is a stage of its own."""
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")  # of a recipe; it becomes part of a command
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # of a recipe; it becomes part of a command
 HEALED = "run the command again: what was altered is set aside in .genwright/damaged and will be made anew"
 CONFIG = """[core]
     no_scm = True
