@@ -245,6 +245,26 @@ def test_answers_stand_beside_what_was_asked(tmp_path: Path) -> None:
     assert " ".join(first.given.before.split()) in done.write(done.page()).words
 
 
+def test_a_picture_stands_beside_its_caption_where_it_has_one(tmp_path: Path) -> None:
+    image, text = {"kind": "image", "size": [8, 8], "channels": 1}, {"kind": "text", "vocab": 300, "length": 24}
+    data = made.dataset(
+        tmp_path / "clean",
+        Part(kind="image", options={"size": [8, 8], "channels": 1}),
+        caption=Part(kind="text", options={"vocab": 300, "length": 24}),
+        lack={"caption": 4},
+    )
+    done = run(tmp_path, data, "vae", {"columns": {"content": image, "caption?": text}})
+    given = [pair.given.before if pair.given else None for pair in done.exhibits.answers]
+    captions = data.test.columns["caption"]
+    told = [data.modalities["caption"].decode(captions.tokens(i)) for i in range(len(given))]
+    assert given == [None if place % 4 == 0 else caption for place, caption in enumerate(told)]
+    page = done.write(done.page())
+    assert all(" ".join(caption.split()) in page.words for caption in given if caption)
+    assert page.words.count("nothing was given") == given.count(None)
+    assert f"{data.contents.columns['caption'].missing} of the kept items have no caption." in page.words
+    assert len([address for address in page.addresses if address.startswith("data:image/png")]) >= 2 * len(given)
+
+
 def test_the_copied_passage_is_marked(texts: Made) -> None:
     measured = texts.evaluation.measures["copied_passage"]
     if not measured.detail:
