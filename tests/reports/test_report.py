@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -29,42 +28,10 @@ from genwright.training.diagnose import diagnose
 from genwright.training.fit import Fit
 from genwright.training.records import RaceEntry, Round, Selection, TrainedModel
 from tests import made
+from tests.reports.browser import Page
 
 SECTIONS = ("verdict", "samples", "next", "data", "race", "rounds", "nearest", "measures", "gates", "champion", "provenance")
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
-
-
-class Page(HTMLParser):
-    """What a browser would find: tags, addresses, handlers, and the words outside of style."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.ids: set[str] = set()
-        self.addresses: list[str] = []
-        self.handlers: list[str] = []
-        self.words = ""
-        self._style = False
-        self.feed(text)
-        self.words = " ".join(self.words.split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self._style = tag == "style"
-        for name, value in attrs:
-            if name == "id" and value:
-                self.ids.add(value)
-            if name in ("src", "href", "srcset", "action", "poster", "data"):
-                self.addresses.append(value or "")
-            if name.startswith("on"):
-                self.handlers.append(name)
-
-    def handle_endtag(self, tag: str) -> None:
-        self._style = False
-
-    def handle_data(self, data: str) -> None:
-        if not self._style:
-            self.words += data
 
 
 @dataclass(frozen=True)
