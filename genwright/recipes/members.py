@@ -164,7 +164,7 @@ def _member(recipe: Declared, key: str, spec: MemberSpec) -> Member:
     return Member(
         name=f"{recipe.name}~{key}" if key else recipe.name,
         key=key,
-        view=View(makes=spec.makes, given=given, derived=derived),
+        view=_made_of_all(recipe, View(makes=spec.makes, given=given, derived=derived)),
         select=spec.select or recipe.select,
         train=spec.train or recipe.train,
         accept=spec.accept if key else recipe.accept,
@@ -174,6 +174,17 @@ def _member(recipe: Declared, key: str, spec: MemberSpec) -> Member:
         use=spec.use,
         needs=sorted(set(by)),
     )
+
+
+def _made_of_all(recipe: Declared, view: View) -> View:
+    """The view, of which every item has what is made. Raises RecipeError otherwise: there would be nothing to learn from."""
+    origins = set() if view.makes is None else view.origins(view.makes)
+    if lacking := sorted(origins & set(recipe.may_lack)):
+        raise RecipeError(
+            f"{view.makes} cannot be made, as items may lack {lacking[0]}.",
+            do=f"write {lacking[0]} without `?` where it is declared, so that only items that have it are kept",
+        )
+    return view
 
 
 def whole(recipe: Declared) -> Member:
