@@ -173,7 +173,7 @@ def test_a_version_that_does_not_sample_is_not_promoted(
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     version = registered.register(workspace)
-    monkeypatch.setattr(Vae, "sample", broken)
+    monkeypatch.setattr(Vae, "emit", broken)
     with pytest.raises(ModelError, match="does not sample"):
         registered.make_champion(registry, version, expected=None, why="first")
     assert registry.champion("digits") is None

@@ -124,7 +124,7 @@ def test_what_a_person_rolled_back_does_not_come_back_by_itself(workspace: Works
 def test_a_champion_of_another_size_is_left_to_a_person(workspace: Workspace) -> None:
     registered.promote(workspace)
     folder = workspace.root / "data" / "digits" / "clean"
-    made.dataset(folder, Part(kind="image", options={"size": [6, 6], "channels": 1}), Part(kind="label"))
+    made.dataset(folder, Part(kind="image", options={"size": [6, 6], "channels": 1}), condition=Part(kind="label"))
     run = run_of(workspace)
     scores = registered.evaluation(1, mmd=0.1)
     scores = scores.model_copy(
