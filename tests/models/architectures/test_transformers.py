@@ -200,7 +200,7 @@ def test_what_they_take() -> None:
     def given(makes: Shape, **ports: Shape) -> Signature:
         return Signature(makes=makes, given={name: Port(shape=shape) for name, shape in ports.items()})
 
-    picture = Signal(channels=1, axes=(8, 8), over=("height", "width"))
+    picture = Signal(channels=1, axes=(8, 8), over=("y", "x"))
     assert gpt.accepts(given(TEXT)) is None
     assert gpt.accepts(given(TEXT, label=Label(classes=3))) is None
     assert gpt.accepts(given(picture))
