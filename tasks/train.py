@@ -17,7 +17,7 @@ from genwright.training.records import TrainedModel
 def train(run: Run, plan: Plan) -> TrainedModel:
     """The trained model of a round: there already, or trained from its last checkpoint on."""
     base = run.base.folder if run.base else None
-    fit = Fit(run.dataset, plan, run.round(plan), run.settings, data=run.version.digest, base=base)
+    fit = Fit(run.dataset, plan, run.round(plan), run.settings, data=run.version.digest, base=base, uses=run.uses)
     if fit.finished:
         say("train", f"round {plan.round} ({plan.why}) was trained before; its weights verify")
         return fit.result

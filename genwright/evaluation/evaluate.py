@@ -41,7 +41,7 @@ def evaluand(
         count=count,
         seed=seed,
         options=model.Options.model_validate(sampling),
-        draw=lambda asks: drawn(model, asks, min(SLOTS, len(asks)), device),
+        draw=lambda asks: drawn(model, asks, min(SLOTS, len(asks))),
         model=model,
         device=device,
     )

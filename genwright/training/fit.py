@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -29,7 +29,7 @@ from genwright.evaluation.metrics.base import metrics
 from genwright.models import bundle
 from genwright.models.architectures.base import Architecture, build_model
 from genwright.models.device import choose, out_of_memory
-from genwright.models.records import Plan
+from genwright.models.records import Plan, Used
 from genwright.training import checkpoint, optimizer
 from genwright.training.records import CurvePoint, TrainedModel
 
@@ -56,7 +56,8 @@ class Progress:
 
 
 class Fit:
-    """A round of training in its own folder. `data` is the hash of the data set, kept in the bundle.
+    """A round of training in its own folder. The bundle keeps `data`, the hash of the data set, and `uses`, the versions of
+    other models that the data was made with.
 
     `until` pauses at that step (with a held-out measure and a checkpoint), for races in heats. `base` is the bundle a
     candidate with a `start` begins from. Iterating raises TrainingError when another process trains in the same folder.
@@ -72,9 +73,10 @@ class Fit:
         data: str = "",
         until: int | None = None,
         base: Path | None = None,
+        uses: Mapping[str, Used] | None = None,
     ) -> None:
         self.dataset, self.plan, self.folder, self.settings, self.data = dataset, plan, folder, settings, data
-        self.base = base
+        self.base, self.uses = base, uses
         self.until = min(until or plan.steps, plan.steps)
         self.notes: list[str] = []  # what a person should hear: damaged checkpoints, memory, roll-backs
         self.progress = Progress(accumulate=plan.accumulate)
@@ -304,6 +306,7 @@ class Fit:
             self.dataset,
             plan=self.plan,
             data=self.data,
+            uses=self.uses,
         )
         root = self.settings.workspace.resolve()
         path = (self.folder / "bundle").resolve()

@@ -15,9 +15,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from genwright.core.batch import Batch
 from genwright.core.errors import GenwrightError
 from genwright.core.workspace import Settings
-from genwright.data.dataset import Batch, Dataset
+from genwright.data.dataset import Dataset
 from genwright.models import bundle
 from genwright.models.architectures.vae import Vae
 from genwright.models.records import Plan
@@ -178,7 +179,7 @@ def test_too_little_memory_halves_the_micro_batch(
     honest, largest = Vae.loss, [4]
 
     def loss(self: Vae, batch: Batch, player: str) -> Tensor:
-        if self.training and len(batch.content) > largest[0]:
+        if self.training and len(batch) > largest[0]:
             raise torch.OutOfMemoryError("no memory left")
         return honest(self, batch, player)
 
