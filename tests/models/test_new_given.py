@@ -17,7 +17,7 @@ from genwright.sampling.sampler import Ask, drawn
 POINTS = Signal(channels=3, axes=(12,), over=("point",))
 PICTURE = Signal(channels=1, axes=(8, 8), over=("y", "x"))
 TEXT = Tokens(vocab=20, length=12)
-FAMILIES = {"gan": PICTURE, "vae": PICTURE, "diffusion": PICTURE, "gpt": TEXT}
+FAMILIES: dict[str, Signal | Tokens] = {"gan": PICTURE, "vae": PICTURE, "diffusion": PICTURE, "gpt": TEXT}
 ROWS = 8
 
 
