@@ -5,16 +5,14 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 
 from genwright.core.batch import Batch, Given
-from genwright.core.draws import Draws
 from genwright.core.record import Part
-from genwright.core.shapes import EOS, PAD, Label, Shape, Signal, Signature, Tokens
+from genwright.core.shapes import EOS, PAD, Label, Signal, Signature, Tokens
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
 from genwright.data.derivations.base import derivations
@@ -41,7 +39,6 @@ GIVEN = {
     "beside": Part(kind="image", options=IMAGE),  # on the grid of what is made
     "reference": Part(kind="image", options={"size": [12, 10], "channels": 3}),  # on one of its own
 }
-DERIVED = {"resized": {"size": [4, 4]}, "encoded": {"by": "codec"}}  # options of derivations that have no defaults
 CASES = {  # the kind of content, and what is given with it
     "image": ("image", ()),
     "image-label": ("image", ("label",)),
@@ -238,44 +235,6 @@ def test_a_measure_holds_its_own_value(name: str) -> None:
         assert metric.explain.endswith(".")
         taken += 1
     assert taken, f"{name} applies to nothing"
-
-
-class Halves:
-    """A codec of pictures that a derivation may hold."""
-
-    codes: ClassVar[dict[str, Shape]] = {"content": Signal(channels=1, axes=(4, 4), over=("y", "x"), bounded=False)}
-
-    def encode(self, column: str, value: torch.Tensor) -> torch.Tensor:
-        return value[:, :, ::2, ::2]
-
-    def decode(self, column: str, code: torch.Tensor) -> torch.Tensor:
-        return code.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
-
-
-@pytest.mark.parametrize("name", list(derivations.all()))
-def test_a_derivation_makes_each_row_from_its_own_row(name: str) -> None:
-    """Of pictures: the parts and shapes it promises, finite, by its own draws alone; a fixed one draws nothing."""
-    kind = derivations.get(name)
-    options = kind.Options.model_validate(DERIVED.get(name, {}))
-    derivation = kind(options, Halves() if kind.needs_model else None)
-    data = data_of("image")
-    shapes = derivation.shapes([data.makes])
-    rows = data.train.contents(np.arange(6))
-    derivation.fit([[rows]])
-    told = derivation.derive([rows], Draws.of(0, 1, range(6)))
-    assert set(told) == set(shapes)
-    for part, value in told.items():
-        shape = shapes[part]
-        assert isinstance(shape, Signal)
-        assert value.shape == (6, *shape.dims)
-        assert torch.isfinite(value).all()
-        assert not shape.bounded or value.abs().max() <= 1
-    alone = derivation.derive([rows[4:5]], Draws.of(0, 1, [4]))
-    assert all(torch.allclose(alone[part][0], told[part][4], atol=1e-6) for part in shapes)
-    again = derivation.derive([rows], Draws.of(0, 2, range(6)))
-    assert kind.drawn != all(torch.equal(again[part], told[part]) for part in shapes)
-    if kind.invertible:
-        assert derivation.back(told[""]).shape == rows.shape
 
 
 @pytest.mark.parametrize("name", list(modalities.all()))
