@@ -73,6 +73,13 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pages
+def test_files_that_are_named_are_there(page: Path) -> None:
+    """Of the library; those of the architecture's tables are named from the package on."""
+    for name in re.findall(r"`((?:[a-z_0-9]+/)+[a-z_0-9]+\.py)`", page.read_text()):
+        assert (ROOT / name).is_file() or (ROOT / "genwright" / name).is_file(), name
+
+
+@pages
 def test_lines_can_be_read(page: Path) -> None:
     """Tables aside, no line is longer than the code's."""
     assert all(len(line) <= 128 for line in page.read_text().splitlines() if not line.startswith("|"))
