@@ -16,7 +16,7 @@ from genwright.evaluation.records import Evaluation
 from genwright.lifecycle.records import Outcome
 from genwright.lifecycle.run import Run
 from genwright.lifecycle.spending import Meter, metered
-from genwright.models.device import choose
+from genwright.models.device import prepare
 from genwright.models.records import Plan
 from genwright.recipes.recipe import Recipe
 from genwright.tasks.approve import approve
@@ -45,7 +45,7 @@ def produce(
 ) -> Outcome:
     """Run the whole recipe. `data` names an old data version to train on instead of collecting anew; `going_on` lets the
     champion's weights race against random ones, instead of every family against every other."""
-    with metered(recipe.name, workspace, gpu=choose(settings).type == "cuda") as meter:
+    with metered(recipe.name, workspace, gpu=prepare(settings).type == "cuda") as meter:
         return _produce(recipe, workspace, settings, data, going_on, meter)
 
 

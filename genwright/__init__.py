@@ -19,9 +19,9 @@ def load(name: str, version: int | None = None, workspace: Path | str | None = N
     """
     from genwright.adapters.mlflow.registry import Registry
     from genwright.core.workspace import Settings, Workspace
-    from genwright.models.device import choose
+    from genwright.models.device import prepare
     from genwright.sampling.model import Model
 
     registry = Registry(Workspace(None if workspace is None else Path(workspace)))
     wanted = registry.current(name) if version is None else registry.versions.get(name, version)
-    return Model(registry.versions.download(wanted), wanted, device=str(choose(Settings())))
+    return Model(registry.versions.download(wanted), wanted, device=str(prepare(Settings())))

@@ -9,6 +9,7 @@ from genwright.lifecycle.run import Run
 from genwright.models.records import Plan
 from genwright.tasks.display import Bar, bars, say
 from genwright.tasks.interrupts import interruptible
+from genwright.tasks.select import origin_of
 from genwright.training.fit import Fit
 from genwright.training.records import TrainedModel
 
@@ -17,15 +18,14 @@ from genwright.training.records import TrainedModel
 def train(run: Run, plan: Plan) -> TrainedModel:
     """The trained model of a round: there already, or trained from its last checkpoint on."""
     base = run.base.folder if run.base else None
-    fit = Fit(run.dataset, plan, run.round(plan), run.settings, data=run.version.digest, base=base)
+    origin = origin_of(run, plan)
+    fit = Fit(run.dataset, plan, run.round(plan), run.settings, data=run.version.digest, base=base, origin=origin)
     if fit.finished:
         say("train", f"round {plan.round} ({plan.why}) was trained before; its weights verify")
         return fit.result
     epochs = plan.batch_size / run.dataset.train.units
-    say(
-        "train",
-        f"round {plan.round}: {plan.candidate.title}, {plan.steps} steps, {plan.steps * epochs:.1f} epochs ({plan.why})",
-    )
+    length = f"{plan.steps} steps, {plan.steps * epochs:.1f} epochs" + (f", from step {plan.begins} on" if plan.begins else "")
+    say("train", f"round {plan.round}: {plan.candidate.title}, {length} ({plan.why})")
     with bars() as progress:
         bar = Bar(progress, "train", f"round {plan.round} {plan.candidate.title}", plan.steps, epochs)
         for point in interruptible(fit):

@@ -64,8 +64,7 @@ def test_a_stopped_race_goes_on_and_ends_the_same(data: Dataset, tmp_path: Path,
 
 def test_what_does_not_fit_is_rejected_with_the_figures(data: Dataset, tmp_path: Path, settings: Settings) -> None:
     need = made.plan(data, "diffusion")
-    contents = data.contents
-    price = cost.estimate("diffusion", need.candidate.config, contents.content, contents.condition, 16)
+    price = cost.estimate("diffusion", need.candidate.config, data.signature, 16)
     race = Race(data, recipe(memory_gib=0.9 * price.memory_bytes / GIB), tmp_path / "race", settings)
     list(race)
     rejected = {row.family: row.reason for row in race.result.table if row.verdict == "rejected"}
