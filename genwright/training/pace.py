@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from genwright.core.durable import write_json
 from genwright.core.record import Record
+from genwright.evaluation.evaluate import score
 from genwright.models import waiting
 from genwright.models.cost import Flops
 from genwright.models.device import settle
@@ -24,6 +25,7 @@ from genwright.training.learner import Learner
 
 STEPS = 5  # timed in a row
 PASSES = 2  # apart from each other
+FEW = 32  # samples of a measure that is not looked at
 FAR = 1.5  # two times of the same thing that differ by more are not to be trusted
 
 
@@ -97,6 +99,8 @@ def least(paces: list[Pace]) -> Pace:
 def counted(fit: Fit) -> float:
     """What a held-out measure costs, in steps, by arithmetic instead of the clock: the same on every machine."""
     learner, cost = fit.begin(), fit.plan.candidate.cost
+    few = fit.plan.model_copy(update={"samples": min(FEW, fit.plan.samples)})
+    score(learner.average, fit.dataset, few, side="validation", device=str(learner.device))  # what is learned once is there
     with Flops() as counter:  # type: ignore[no-untyped-call]
         measured(learner, fit.dataset, ranked=True)
     return float(counter.total) / (cost.flops_per_item * fit.plan.batch_size)
