@@ -34,7 +34,7 @@ from genwright.tasks.register import register
 from genwright.tasks.report import report
 from genwright.tasks.select import select
 from genwright.tasks.starting_point import base, unchanged
-from genwright.tasks.train import train
+from genwright.tasks.train import tidy, train
 from genwright.training.plan import first_plan, measure_of
 from genwright.training.records import Round, Selection
 
@@ -94,6 +94,7 @@ def _rounds(run: Run, parent: str) -> tuple[Selection, list[Round]]:
         diagnosis = diagnose(run, trained, evaluation)
         rounds.append(record_round(run, parent, trained, evaluation, diagnosis))
         plan = diagnosis.next_plan
+    tidy(run)
     return selection, rounds
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -9,8 +11,8 @@ from genwright.lifecycle.run import Run
 from genwright.models.records import Plan
 from genwright.tasks.display import Bar, bars, say
 from genwright.tasks.interrupts import interruptible
-from genwright.tasks.select import origin_of
-from genwright.training.fit import Fit
+from genwright.tasks.select import RACE, origin_of
+from genwright.training.fit import CHECKPOINTS, Fit
 from genwright.training.records import TrainedModel
 
 
@@ -37,3 +39,9 @@ def train(run: Run, plan: Plan) -> TrainedModel:
     score = "" if trained.best_score is None else f"; best {plan.measure} {trained.best_score:.4g} at step {trained.best_step}"
     say("train", f"round {plan.round} ended ({trained.stopped}) after {trained.steps_done} steps{score}")
     return trained
+
+
+def tidy(run: Run) -> None:
+    """Remove what a round could have gone on from, once no further one is wanted."""
+    for folder in (run.folder / RACE, *run.folder.glob(f"round-*/{CHECKPOINTS}")):
+        shutil.rmtree(folder, ignore_errors=True)

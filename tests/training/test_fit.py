@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import signal
@@ -91,7 +92,7 @@ def test_killed_at_any_instant_it_ends_with_the_same_bits(data: Dataset, tmp_pat
     plan = made.plan(data, "vae", steps=60)
     whole = run(data, plan, tmp_path / "whole", settings).result
     (tmp_path / "plan.json").write_text(plan.model_dump_json())
-    for attempt, kill_after in enumerate((4, 11, 23)):
+    for attempt, kill_after in enumerate((4, 8, 11, 16, 23)):
         child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
         for line in child.stdout:
@@ -102,6 +103,30 @@ def test_killed_at_any_instant_it_ends_with_the_same_bits(data: Dataset, tmp_pat
         child.wait()
     assert checkpoint.steps(tmp_path / "run" / "checkpoints")[-1] >= 4
     assert run(data, plan, tmp_path / "run", settings).result.weights == whole.weights
+
+
+@pytest.mark.parametrize("at", range(1, 9))
+def test_what_a_crash_leaves_half_written_does_not_bear_on_the_bits(
+    at: int, data: Dataset, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash before or after every flush of a file or folder: of best weights, of a checkpoint, of what is pruned then."""
+    plan, moments = made.plan(data, "vae"), itertools.count(1)
+    whole = run(data, plan, tmp_path / "whole", settings).result
+    honest = checkpoint.sync
+
+    def crash(path: Path) -> None:
+        if next(moments) == at:
+            raise KeyboardInterrupt("the machine is gone")
+        honest(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "sync", crash)
+        patched.setattr(Saver, "due", lambda self, evaluated: self.flush() is None and evaluated)
+        with pytest.raises(KeyboardInterrupt):
+            run(data, plan, tmp_path / "run", settings)
+    resumed = run(data, plan, tmp_path / "run", settings)
+    assert resumed.result.weights == whole.weights
+    assert [p.name for p in (tmp_path / "run" / "checkpoints").glob(".*")] == []
 
 
 def flip(file: Path) -> None:
