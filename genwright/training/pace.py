@@ -18,7 +18,7 @@ from genwright.core.record import Record
 from genwright.evaluation.evaluate import score
 from genwright.models import waiting
 from genwright.models.cost import Flops
-from genwright.models.device import settle
+from genwright.models.device import out_of_memory, settle
 from genwright.training.fit import Fit
 from genwright.training.held_out import measured
 from genwright.training.learner import Learner
@@ -49,12 +49,14 @@ class Pace(Record):
 
 def survey(fits: Mapping[str, Fit], kept: Path, seconds: float, *, measure: bool) -> tuple[dict[str, Pace], list[str]]:
     """The paces of trainings by name, taken within about so many seconds for each pass, and what is to be said of them. They
-    are kept in a file, so that they are taken once."""
+    are kept in a file, so that they are taken once. Those for which memory does not do are left out."""
     known = TypeAdapter(dict[str, Pace]).validate_json(kept.read_text()) if kept.is_file() else {}
     taken: dict[str, list[Pace]] = {name: [] for name in fits if name not in known}
     for _ in range(PASSES if taken else 0):
         for name in taken:
-            taken[name].append(take(fits[name], seconds, measure=measure))
+            if (pace := _fitting(fits[name], seconds, measure)) is not None:
+                taken[name].append(pace)
+    taken = {name: paces for name, paces in taken.items() if len(paces) == PASSES}
     notes = []
     for name, paces in taken.items():
         if paces[0].far(paces[-1].step):
@@ -67,6 +69,16 @@ def survey(fits: Mapping[str, Fit], kept: Path, seconds: float, *, measure: bool
     if taken:
         write_json(kept, {name: pace.model_dump(mode="json") for name, pace in known.items()})
     return known, notes
+
+
+def _fitting(fit: Fit, seconds: float, measure: bool) -> Pace | None:
+    """The pace, None where memory runs out."""
+    try:
+        return take(fit, seconds, measure=measure)
+    except RuntimeError as error:
+        if out_of_memory(error):
+            return None
+        raise
 
 
 def take(fit: Fit, seconds: float, *, measure: bool) -> Pace:

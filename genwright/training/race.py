@@ -157,7 +157,10 @@ class Race:
         self.notes += notes
         racers = []
         for candidate in candidates:
-            measured = paces[candidate.title]
+            measured = paces.get(candidate.title)
+            if measured is None:
+                self._reject(candidate.family, candidate.dial, "memory ran out with one item a micro-batch", candidate)
+                continue
             steps = budget.steps or self._affordable(measured, len(candidates))
             if budget.steps is None and steps < FEWEST_STEPS and len(candidates) > 1:
                 need = (

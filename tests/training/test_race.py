@@ -8,11 +8,15 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
+from torch import Tensor
 
+from genwright.core.batch import Batch
 from genwright.core.errors import GenwrightError
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
 from genwright.models import cost
+from genwright.models.architectures.vae import Vae
 from genwright.recipes.members import Budget
 from genwright.recipes.recipe import Recipe, parse
 from genwright.training import pace
@@ -97,6 +101,26 @@ def test_who_may_race_does_not_depend_on_what_else_is_running(
     monkeypatch.setattr(psutil, "virtual_memory", lambda: full._replace(total=1 << 20))
     with pytest.raises(GenwrightError, match="of memory"):
         list(Race(data, recipe(), tmp_path / "small", settings))
+
+
+def test_what_memory_does_not_do_for_is_rejected_and_the_rest_race(
+    data: Dataset, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Estimates may be wrong; a trial is not."""
+    honest = Vae.loss
+
+    def loss(self: Vae, batch: Batch, player: str) -> Tensor:
+        if batch.made.device.type != "meta":
+            raise torch.OutOfMemoryError("no memory left")
+        return honest(self, batch, player)
+
+    monkeypatch.setattr(Vae, "loss", loss)
+    race = Race(data, recipe(), tmp_path / "race", settings)
+    list(race)
+    table = {row.family: row for row in race.result.table}
+    assert table["vae"].verdict == "rejected"
+    assert "memory ran out" in table["vae"].reason
+    assert race.result.winner.family in ("gan", "diffusion")
 
 
 def test_a_budget_in_minutes_gives_equal_time_with_the_measures(data: Dataset, tmp_path: Path, settings: Settings) -> None:
