@@ -24,4 +24,5 @@ def load(name: str, version: int | None = None, workspace: Path | str | None = N
 
     registry = Registry(Workspace(None if workspace is None else Path(workspace)))
     wanted = registry.current(name) if version is None else registry.versions.get(name, version)
-    return Model(registry.versions.download(wanted), wanted, device=str(prepare(Settings())))
+    folder, uses = registry.versions.opened(wanted)
+    return Model(folder, wanted, str(prepare(Settings())), uses)

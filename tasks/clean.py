@@ -20,8 +20,8 @@ def clean(recipe: Recipe, workspace: Workspace) -> DatasetVersion:
     write_json(workspace.data / recipe.name / "clean.json", stages.cleaning(recipe).model_dump(mode="json"))
     data = Data(workspace)
     digest = data.reproduce(recipe.name, "clean")
-    data.verify(recipe.name, digest)
-    data.push(recipe.name)
+    data.stages.verify(recipe.name, digest)
+    data.stages.push(recipe.name)
     return described(recipe, workspace, digest)
 
 

@@ -20,6 +20,6 @@ def collect(recipe: Recipe, workspace: Workspace) -> None:
     spec = stages.collecting(recipe, workspace)
     if recipe.retain and path.is_file():
         before = CollectSpec.model_validate_json(path.read_text())
-        spec = retaining(spec, before, data.collected(recipe.name))
+        spec = retaining(spec, before, data.stages.collected(recipe.name))
     write_json(path, spec.model_dump(mode="json"))
-    data.verify(recipe.name, data.reproduce(recipe.name, "collect"), "collect")
+    data.stages.verify(recipe.name, data.reproduce(recipe.name, "collect"), "collect")

@@ -20,7 +20,6 @@ from genwright.lifecycle.run import Run
 from genwright.models.records import ModelVersion
 from genwright.models.reencode import Incomparable, reread
 from genwright.tasks.display import say
-from genwright.training.plan import measure_of
 
 
 @task(name="gate", cache_policy=NO_CACHE)
@@ -33,8 +32,8 @@ def gate(run: Run, version: ModelVersion, evaluation: Evaluation) -> Decision:
         decision = library.judge(evaluation, None, run.recipe)
     else:
         same = champion.weights == version.weights
-        score = evaluation if same else _score(run, registry, champion)
-        memory = None if same else _memory(run, registry, version, champion)
+        score = evaluation if same else _score(run, registry, champion, evaluation)
+        memory = None if same else _memory(run, registry, version, champion, evaluation)
         known = tainted(registry, champion)
         retired = (
             f"the champion learned from what is to be forgotten ({', '.join(entry.name for entry in known)})" if known else None
@@ -49,48 +48,51 @@ def gate(run: Run, version: ModelVersion, evaluation: Evaluation) -> Decision:
     return decision
 
 
-def _score(run: Run, registry: Registry, champion: ModelVersion) -> Evaluation:
+def _score(run: Run, registry: Registry, champion: ModelVersion, evaluation: Evaluation) -> Evaluation:
     """The champion on the test items of this run, by this code; remembered for a repeated run."""
     name = f"champion-{champion.version}-evaluation"
     known = run.recall(name, Evaluation)
     if known is not None and known.model == champion.weights:
         return known
-    folder = registry.versions.download(champion)
+    folder, uses = registry.versions.opened(champion)
     try:
         with reread(folder, run.cleaned, run.folder) as dataset:
-            return run.keep(name, evaluate.evaluate(folder, dataset, run.recipe.evaluation, run.settings))
+            return run.keep(name, evaluate.evaluate(folder, dataset, run.member.evaluation, run.settings, uses=uses))
     except Incomparable as error:
         reason = f"{error.what}; only a person can decide"
-        items = evaluate.evaluation_set(run.dataset, run.recipe.evaluation)
+        items = evaluate.evaluation_set(run.dataset, run.member.evaluation)
         return Evaluation(
             model=champion.weights,
             evaluation_set=items,
             code=__version__,
+            compared_by=evaluation.compared_by,
             measures={},
-            unmeasured={measure_of(run.recipe): reason},
+            unmeasured={evaluation.compared_by: reason},
         )
 
 
-def _memory(run: Run, registry: Registry, version: ModelVersion, champion: ModelVersion) -> GateVerdict | None:
+def _memory(
+    run: Run, registry: Registry, version: ModelVersion, champion: ModelVersion, evaluation: Evaluation
+) -> GateVerdict | None:
     """Both on what was held out when the champion was made; None where those are the test items of this run. An earlier
     data version that is gone fails, so that only a person can decide."""
     if champion.data == run.version.digest:
         return None
-    spec = run.recipe.evaluation
-    name, measure = f"memory-{version.version}-{champion.version}", library.memory_of(run.recipe)
+    spec = run.member.evaluation
+    name, measure = f"memory-{version.version}-{champion.version}", library.memory_of(evaluation.compared_by)
     known = run.recall(name, GateVerdict)
     if known is not None:
         return known
     try:
-        earlier = Dataset(Data(run.workspace).export(run.recipe.name, champion.data))
+        earlier = Dataset(Data(run.workspace).export(run.recipe.name, champion.data), run.member.view)
         if evaluate.evaluation_set(earlier, spec) == evaluate.evaluation_set(run.cleaned, spec):
             return None
         scores = []
         part = min(1.0, len(earlier.test) / max(1, len(run.cleaned.test)))
         for model, share in ((version, part), (champion, 1.0)):
-            folder = registry.versions.download(model)
+            folder, uses = registry.versions.opened(model)
             with reread(folder, earlier, run.folder) as dataset:
-                scores.append(evaluate.evaluate(folder, dataset, spec, run.settings, only={measure}, share=share))
+                scores.append(evaluate.evaluate(folder, dataset, spec, run.settings, only={measure}, share=share, uses=uses))
     except (DataError, Incomparable) as error:
         return GateVerdict(name=library.MEMORY, passed=False, reason=f"{error.what}; only a person can decide")
-    return run.keep(name, library.remembers(scores[0], scores[1], run.recipe))
+    return run.keep(name, library.remembers(scores[0], scores[1]))

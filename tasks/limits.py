@@ -19,7 +19,7 @@ def afford_race(run: Run) -> None:
     budgets in steps will take is timed for this, where there are limits."""
     if run.recall("selection", Selection) is not None:
         return
-    select, train, limits = run.recipe.select.budget, run.recipe.train.budget, run.recipe.limits
+    select, train, limits = run.member.select.budget, run.member.train.budget, run.recipe.limits
     allow(run.recipe, run.workspace, (select.minutes or 0.0) + (train.minutes or 0.0), run.identity)
     limited = limits.minutes_per_run is not None or limits.minutes_per_week is not None
     if limited and (select.steps is not None or train.steps is not None):

@@ -45,7 +45,7 @@ def select(run: Run) -> Selection:
 
 def race_of(run: Run) -> Race:
     """The race of a run, in its folder."""
-    return Race(run.dataset, run.recipe, run.folder / RACE, run.settings, run.base.folder if run.base else None)
+    return Race(run.dataset, run.member, run.folder / RACE, run.settings, run.base.folder if run.base else None)
 
 
 def origin_of(run: Run, plan: Plan) -> Path | None:

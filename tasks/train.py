@@ -21,7 +21,8 @@ def train(run: Run, plan: Plan) -> TrainedModel:
     """The trained model of a round: there already, or trained from its last checkpoint on."""
     base = run.base.folder if run.base else None
     origin = origin_of(run, plan)
-    fit = Fit(run.dataset, plan, run.round(plan), run.settings, data=run.version.digest, base=base, origin=origin)
+    data, folder = run.version.digest, run.round(plan)
+    fit = Fit(run.dataset, plan, folder, run.settings, data=data, base=base, origin=origin, uses=run.uses)
     if fit.finished:
         say("train", f"round {plan.round} ({plan.why}) was trained before; its weights verify")
         return fit.result

@@ -84,7 +84,7 @@ def pictures(folder: Path, **counts: int) -> Dataset:
 
 def plan(data: Dataset, family: str, *, steps: int = 12, dial: float = 0.125, **fields: object) -> Plan:
     """A plan for the smallest model of a family."""
-    from genwright.data.modalities.base import modalities
+    from genwright.evaluation.metrics.base import ranked
     from genwright.models.architectures.base import architectures
 
     config = architectures.get(family).sized(data.signature, dial).model_dump(mode="json")
@@ -96,7 +96,7 @@ def plan(data: Dataset, family: str, *, steps: int = 12, dial: float = 0.125, **
         "learning_rate": 1e-3,
         "evaluate_every": 4,
         "samples": 32,
-        "measure": modalities.get(data.contents.kind.part.kind).measure,
+        "measure": ranked(data.signature).name,
         **fields,
     }
     return Plan.model_validate(given)

@@ -50,6 +50,7 @@ def _side(registry: Registry, name: str, text: str) -> Compared:
     if not digits.isdigit():
         raise ModelError("That is no version.", got=text, allowed="a number, e.g. 3 or v3")
     version = registry.versions.get(name, int(digits))
+    folder, uses = registry.versions.opened(version)
     recipe = Runs(registry.workspace).read_text(version.run, RECIPE)
     known = {v.digest: v.contents for v in Data(registry.workspace).versions(name)}
     return Compared(
@@ -58,5 +59,6 @@ def _side(registry: Registry, name: str, text: str) -> Compared:
         tags=registry.versions.tags(version),
         recipe=json.loads(recipe) if recipe else None,
         contents=known.get(version.data),
-        folder=registry.versions.download(version),
+        folder=folder,
+        uses=uses,
     )

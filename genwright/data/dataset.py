@@ -25,7 +25,7 @@ from genwright.core.errors import DataError, nearest
 from genwright.core.record import Record
 from genwright.core.shapes import Port, Shape, Signature
 from genwright.data.columns import Column
-from genwright.data.derivations.base import derivations
+from genwright.data.derivations.base import Encoder, derivations
 from genwright.data.encode import COLUMNS
 from genwright.data.feed import Made, Side
 from genwright.data.modalities.base import Modality
@@ -33,7 +33,7 @@ from genwright.data.modalities.base import build as build_modality
 from genwright.data.records import DatasetContents
 from genwright.data.view import Derived, View, Wanted
 
-CONTENTS = "dataset.json"
+CONTENTS, COLUMN = "dataset.json", "column.json"
 
 
 class Kept(Record):
@@ -48,7 +48,7 @@ class Kept(Record):
 class Making:
     """A derivation at work: it makes columns of the names in `shapes` from those in `of`. Absent in is absent out."""
 
-    def __init__(self, name: str, derived: Derived, of: Sequence[Shape], model: object = None) -> None:
+    def __init__(self, name: str, derived: Derived, of: Sequence[Shape], model: Encoder | None = None) -> None:
         kind = derivations.get(derived.part.kind)
         self.derivation = kind(kind.Options.model_validate(derived.part.options), model)
         self.of: Sequence[str] = derived.of
@@ -114,7 +114,8 @@ class Dataset:
             name: build_modality(column.part, self.folder / COLUMNS / name) for name, column in self.contents.columns.items()
         }
 
-    def _shape(self, name: str) -> Shape:
+    def shape(self, name: str) -> Shape:
+        """The shape of a column. Raises DataError where there is none of that name."""
         if name in self.contents.columns:
             return self.contents.columns[name].shape
         for one in self.derived.values():
@@ -134,17 +135,23 @@ class Dataset:
                 raise DataError("Derived columns are made of what is not there.", got=", ".join(sorted(waiting)))
             for name in ready:
                 derived = waiting.pop(name)
-                file = None if self.kept is None else self.kept / name / "column.json"
-                if file is not None and file.is_file():
-                    self.derived[name] = Kept.model_validate_json(file.read_text())
+                kept = self._kept(name, derived)
+                if kept is not None:
+                    self.derived[name] = kept
                 else:
-                    self.derived[name] = Making(name, derived, [self._shape(of) for of in derived.of])
+                    self.derived[name] = Making(name, derived, [self.shape(of) for of in derived.of])
         return self.derived
 
+    def _kept(self, name: str, derived: Derived) -> Kept | None:
+        """What was computed once for a column, where it was, and as the view asks."""
+        file = None if self.kept is None else self.kept / name / COLUMN
+        kept = Kept.model_validate_json(file.read_text()) if file is not None and file.is_file() else None
+        return kept if kept is not None and kept.derived == derived else None
+
     def _signature(self) -> Signature:
-        makes = None if self.view.makes is None else self._shape(self.view.makes)
+        makes = None if self.view.makes is None else self.shape(self.view.makes)
         given = {
-            name: Port(shape=self._shape(name), optional=wanted.optional, drop=wanted.drop)
+            name: Port(shape=self.shape(name), optional=wanted.optional, drop=wanted.drop)
             for name, wanted in sorted(self.view.given.items())
         }
         return Signature(makes=makes, given=given)

@@ -114,16 +114,16 @@ class Side:
     def contents(self, rows: Integers) -> Tensor:
         """What is made, of these rows: Signal (n, channels, *axes), Tokens (n, length) cut to it."""
         assert self.makes is not None
-        return self._table(rows)[self.makes].value
+        return self.table(rows)[self.makes].value
 
     def given(self, rows: Integers) -> dict[str, Given]:
         """What these rows are given; what is drawn is drawn from the row, the same every time."""
-        table = self._table(rows)
+        table = self.table(rows)
         return {name: table[name] for name in self.signature.given}
 
     def items(self, rows: Integers) -> Batch:
         """These rows, each text cut to the shape's length; what is drawn is the same every time."""
-        table = self._table(rows)
+        table = self.table(rows)
         content = None if self.makes is None else table[self.makes].value
         return Batch(content, {name: table[name] for name in self.signature.given})
 
@@ -139,17 +139,18 @@ class Side:
             at = places // self.units == epoch
             units[at] = self._permutation(seed, int(epoch))[places[at] % self.units]
         if self.texts is None:
-            table = self._table(units, (seed, step))
+            table = self.table(units, (seed, step))
             content = None if self.makes is None else table[self.makes].value
         else:
             ends = np.cumsum(self._windows)
             rows = np.searchsorted(ends, units, side="right")
-            table = self._table(rows, (seed, step))
+            table = self.table(rows, (seed, step))
             cut = zip(rows, units - (ends - self._windows)[rows], places // self.units, strict=True)
             content = torch.from_numpy(np.stack([self._window(int(row), int(n), seed, int(e)) for row, n, e in cut]))
         return Batch(content, {name: table[name] for name in self.signature.given})
 
-    def _table(self, rows: Integers, moment: Moment = (HELD_OUT, 0)) -> Table:
+    def table(self, rows: Integers, moment: Moment = (HELD_OUT, 0)) -> Table:
+        """Every column of these rows."""
         return Table(self, rows, moment)
 
     def _permutation(self, seed: int, epoch: int) -> Integers:
@@ -165,8 +166,8 @@ class Side:
         return np.concatenate([[BOS], self.texts.tokens(row), [EOS]])
 
     def _window(self, row: int, number: int, seed: int, epoch: int) -> NDArray[np.int64]:
-        """Window `number` of a text. Where it has several they begin elsewhere every epoch, and all of them together predict
-        each token once."""
+        """Window `number` of a text. Where it has several they begin elsewhere every epoch, by as much as the last one has
+        room, and all of them together predict each token once."""
         stream, windows = self._stream(row), int(self._windows[row])
         if windows == 1:
             return _filled(stream, self._length)

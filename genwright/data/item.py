@@ -43,7 +43,7 @@ class Item:
     def assigned(self, columns: Mapping[str, Part]) -> Item:
         """The item with a source's names for its columns replaced by a recipe's: the first is the content; another keeps its
         name where the recipe has that, else it becomes the only column still free that reads its kind (a source's `label`
-        one of kind label, its `caption` one that reads texts), else it is left out."""
+        one of kind label, its `caption` one that reads texts), else it is left out. They come in the recipe's order."""
         wanted = list(columns)
         found = {wanted[0]: self.data}
         others = dict(list(self.columns.items())[1:])
@@ -52,7 +52,8 @@ class Item:
             free = [column for column in wanted[1:] if column not in found]
             if name not in wanted and (column := _only(name, free, columns)) is not None:
                 found[column] = data
-        return Item(self.name, found, self.source, self.licence, self.collected_at)
+        ordered = {name: found[name] for name in wanted if name in found}  # as they come back from disk
+        return Item(self.name, ordered, self.source, self.licence, self.collected_at)
 
 
 def content_first(columns: Mapping[str, C], content: str) -> dict[str, C]:

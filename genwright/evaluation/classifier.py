@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genwright.core.shapes import Signal
+from genwright.core.shapes import Signal, Signature
 from genwright.data.dataset import Dataset
 
 MOST = 10_000  # training items; the cost of an SVM grows with their square
@@ -19,12 +19,16 @@ LARGEST = 32 * 32 * 3
 FEWEST = 5  # items of a class; one for each fold of the calibration
 
 
-def applies(dataset: Dataset) -> str | None:
-    """None, or why there can be no such judge."""
-    content, label = dataset.signature.makes, dataset.contents.label
-    if not isinstance(content, Signal) or content.size > LARGEST:
+def suits(signature: Signature) -> str | None:
+    """None, or why there can be no such judge of what is made."""
+    if not isinstance(signature.makes, Signal) or signature.makes.size > LARGEST:
         return f"judges arrays of up to {LARGEST} values"
-    if label is None:
+    return None
+
+
+def lacks(dataset: Dataset) -> str | None:
+    """None, or why a data set cannot teach one."""
+    if dataset.contents.label is None:
         return "needs labelled data"
     values, present = labels(dataset)
     counts = np.bincount(values[present], minlength=len(names(dataset)))

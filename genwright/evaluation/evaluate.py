@@ -16,7 +16,7 @@ from genwright.core.record import fingerprint
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
 from genwright.evaluation.evaluand import Evaluand
-from genwright.evaluation.metrics.base import metrics
+from genwright.evaluation.metrics.base import metrics, ranked
 from genwright.evaluation.records import Evaluation, EvaluationSpec, Measured
 from genwright.models import bundle, composition
 from genwright.models.architectures.base import Architecture, SampleOptions
@@ -42,7 +42,7 @@ def evaluand(
         count=count,
         seed=seed,
         options=model.Options.model_validate(sampling),
-        draw=lambda asks: drawn(model, asks, min(SLOTS, len(asks)), device),
+        draw=lambda asks: drawn(model, asks, min(SLOTS, len(asks))),
         model=model,
         device=device,
     )
@@ -127,6 +127,7 @@ def evaluate(
         model=composition.identity(folder),
         evaluation_set=evaluation_set(dataset, spec),
         code=__version__,
+        compared_by=ranked(subject.signature).name,
         measures=measures,
         unmeasured=unmeasured,
         seconds=time.monotonic() - began,
@@ -144,5 +145,5 @@ def opened_evaluand(
 
 
 def evaluation_set(dataset: Dataset, spec: EvaluationSpec) -> str:
-    """Fingerprint of what a model is measured on: the test items, how many samples, from which seed."""
-    return fingerprint([d.decode() for d in dataset.test.digests.tolist()], spec)
+    """Fingerprint of what a model is measured on: the test items in all their columns, how many samples, from which seed."""
+    return fingerprint([[digest.decode() for digest in item] for item in dataset.test.digests.tolist()], spec)

@@ -33,7 +33,7 @@ class Features:
         return (_reduced(flat, self.dims) - self.mean) @ self.basis
 
 
-def applies(content: Shape) -> str | None:
+def applies(content: Shape | None) -> str | None:
     """None, or why items of this shape have no such features."""
     return None if isinstance(content, Signal) and content.picture else "compares arrays with two axes (pictures)"
 

@@ -39,6 +39,7 @@ class Evaluation(Record):
     model: str = Field(description="SHA-256 of the weights")
     evaluation_set: str = Field(description="fingerprint of the test items, the number of samples and their seed")
     code: str = Field(description="version of Genwright that measured")
+    compared_by: str = Field(description="the measure by which models of this signature are compared")
     measures: dict[str, Measured]
     unmeasured: dict[str, str] = Field(default_factory=dict, description="measure to the reason it could not be taken")
     seconds: float = 0.0

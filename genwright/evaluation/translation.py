@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genwright.core.shapes import Tokens
+from genwright.core.shapes import Signature, Tokens
 from genwright.data.columns import Column
 from genwright.data.modalities.base import Modality, decode
 from genwright.evaluation.evaluand import Evaluand
@@ -24,11 +24,11 @@ class Answers:
     nearest: list[str]
 
 
-def applies(evaluand: Evaluand) -> str | None:
+def suits(signature: Signature) -> str | None:
     """None, or why there is nothing to answer."""
-    if not isinstance(evaluand.signature.makes, Tokens) or evaluand.signature.one(Tokens) is None:
-        return "compares answers to texts with the right ones"
-    return None if len(evaluand.dataset.train) else "there are no training items to look answers up in"
+    if isinstance(signature.makes, Tokens) and signature.one(Tokens) is not None:
+        return None
+    return "compares answers to texts with the right ones"
 
 
 def answers(evaluand: Evaluand) -> Answers:

@@ -17,7 +17,6 @@ from genwright.evaluation.metrics.base import metrics
 from genwright.evaluation.records import Evaluation
 from genwright.lifecycle.records import Decision
 from genwright.recipes.recipe import Recipe
-from genwright.training.plan import measure_of
 
 COMPARISON = "better than the champion"
 MEMORY = "nothing forgotten"
@@ -66,7 +65,7 @@ def compare(challenger: Evaluation, champion: Evaluation, recipe: Recipe) -> Gat
     for field, words in (("evaluation_set", "on other test items or samples"), ("code", "by another release of Genwright")):
         if getattr(challenger, field) != getattr(champion, field):
             return GateVerdict(name=COMPARISON, passed=False, reason=f"the champion was measured {words}: they do not compare")
-    name = measure_of(recipe)
+    name = challenger.compared_by
     new, old = challenger.measures.get(name), champion.measures.get(name)
     if new is None or old is None:
         who, evaluation = ("challenger", challenger) if new is None else ("champion", champion)
@@ -86,15 +85,15 @@ def compare(challenger: Evaluation, champion: Evaluation, recipe: Recipe) -> Gat
     return GateVerdict(name=COMPARISON, passed=better, reason=reason, value=new.value, bound=bound)
 
 
-def memory_of(recipe: Recipe) -> str:
-    """The measure that shows on earlier items whether a model still knows them."""
-    return metrics.get(measure_of(recipe)).memory or measure_of(recipe)
+def memory_of(measure: str) -> str:
+    """The measure that shows on earlier items whether a model still knows them, where `measure` compares models."""
+    return metrics.get(measure).memory or measure
 
 
-def remembers(challenger: Evaluation, champion: Evaluation, recipe: Recipe) -> GateVerdict:
+def remembers(challenger: Evaluation, champion: Evaluation) -> GateVerdict:
     """Whether the challenger still does on the earlier held-out items what the champion does: it fails where it is surely
     worse by more than FORGOTTEN."""
-    name = memory_of(recipe)
+    name = memory_of(challenger.compared_by)
     new, old = challenger.measures.get(name), champion.measures.get(name)
     if new is None or old is None:
         reason = (challenger if new is None else champion).unmeasured.get(name, "it was not taken")

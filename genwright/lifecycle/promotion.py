@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -27,8 +27,8 @@ class Champions(Protocol):
         """The champion before this one; None where there was none."""
         ...
 
-    def fetch(self, version: ModelVersion) -> Path:
-        """The bundle of a version, fetched anew and verified. Raises ModelError."""
+    def fetch(self, version: ModelVersion) -> tuple[Path, Mapping[str, Path]]:
+        """The files of a version and those of the versions that it pins, fetched anew and verified. Raises ModelError."""
         ...
 
     def refuse(self, version: ModelVersion, why: str, decision: Decision | None = None) -> None:
@@ -85,7 +85,7 @@ def _prove(registry: Champions, version: ModelVersion, checks: Sequence[Check], 
     try:
         for check in checks:
             check(version)
-        rehearse(registry.fetch(version))
+        rehearse(*registry.fetch(version))
     except ModelError as error:
         why = f"version {version.version} of {version.name} cannot be {verb}; the champion stays"
         registry.refuse(version, f"{why}: {error.what}")

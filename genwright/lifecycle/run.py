@@ -28,6 +28,9 @@ from genwright.recipes.recipe import Recipe
 
 R = TypeVar("R", bound=Record)
 
+COMPOSITION = "composition"
+"""Folder, within that of a run, of what several models make together."""
+
 
 class Begun(Record):
     """`run.json`: which recipe and data a run folder belongs to."""

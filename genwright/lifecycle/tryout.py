@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from genwright.core.errors import ModelError
 from genwright.sampling.model import Model
 
 
-def rehearse(folder: Path) -> None:
-    """Load a bundle, draw one sample and write it as a file. Raises ModelError when any of it fails."""
-    model = Model(folder)
+def rehearse(folder: Path, uses: Mapping[str, Path] | None = None) -> None:
+    """Load what lies in a folder, draw one sample and write it as a file. `uses`: where the versions lie that it pins.
+    Raises ModelError when any of it fails."""
+    model = Model(folder, uses=uses)
     try:
         values = model.generate(1, give=model.example())
         model.content.write(values[0])

@@ -21,12 +21,12 @@ from genwright.data.filters.base import Entry
 from genwright.data.item import Item
 from genwright.data.shards import Shards
 from genwright.evaluation.evaluate import evaluate
-from genwright.evaluation.records import Evaluation
+from genwright.evaluation.metrics.base import ranked
+from genwright.evaluation.records import Evaluation, EvaluationSpec
 from genwright.models.bundle import Bundle, load
 from genwright.models.device import choose, prepare
 from genwright.recipes import stages
 from genwright.recipes.recipe import Recipe
-from genwright.training.plan import measure_of
 
 MOST = 2000  # new items that are looked into; all are counted
 LOSSES = 256  # items whose loss is taken
@@ -95,7 +95,7 @@ class WatchedChampion:
     @property
     def measure(self) -> str:
         """The measure that compares families on the recipe's content."""
-        return measure_of(self.recipe)
+        return ranked(self.trained_on.signature).name
 
     def days_since_training(self) -> float:
         """Since the champion was made, or a retraining was last tried."""
@@ -103,7 +103,7 @@ class WatchedChampion:
 
     def score(self, data: Dataset) -> Evaluation:
         """The champion on the test items of `data`, by the measure alone."""
-        return evaluate(self.bundle, data, self.recipe.evaluation, self.settings, only={self.measure})
+        return evaluate(self.bundle, data, EvaluationSpec(samples=self.recipe.samples), self.settings, only={self.measure})
 
     def losses(self, data: Dataset) -> NDArray[np.float64] | None:
         """(n,) its loss of each of the first test items, an item's noise the same every time; None with several players."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 from pydantic import Field
@@ -81,3 +82,33 @@ class Used(Record):
     model: str
     version: int
     weights: str = Field(description="SHA-256 of its weights")
+
+
+class VersionFacts(Record):
+    """What a version is registered with. `weights` identifies its bytes, `recipe` what the recipe says of it."""
+
+    weights: str
+    data: str
+    recipe: str
+    title: str = Field(description="family and size, or what a composition is made of")
+    start: str = ""
+    uses: dict[str, Used] = Field(default_factory=dict)
+    pipeline: str = ""
+    licences: list[str] = Field(default_factory=list)
+    description: str = ""
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The tags by which a version is the same one."""
+        return {"genwright.weights": self.weights, "genwright.data": self.data, "genwright.recipe": self.recipe}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {
+            **self.identity,
+            "genwright.pipeline": self.pipeline,
+            "genwright.model": self.title,
+            "genwright.start": self.start,
+            "genwright.uses": json.dumps({key: used.model_dump() for key, used in sorted(self.uses.items())}),
+            "genwright.licences": ", ".join(sorted(self.licences)),
+        }

@@ -61,19 +61,27 @@ class Schedule(Record):
 
 
 class Canary(Record):
-    """What champion and challenger are both asked for, side by side in the report."""
+    """What champion and challenger are both asked for, side by side in the report: what `genwright generate` takes."""
 
     n: int = Field(4, ge=1, le=16)
     seed: int = Field(7, ge=0)
+    give: dict[str, Any] = Field(default_factory=dict, description="inputs by name, as `genwright show NAME` lists them")
     label: str | None = None
-    condition: str | None = None
     prompt: str | None = None
+    image: str | None = None
+    mask: str | None = None
+    strength: float | None = None
 
     @property
     def asked(self) -> dict[str, Any]:
         """Arguments of `Model.generate`."""
-        given = self.label if self.label is not None else self.condition
-        return {"n": self.n, "seed": self.seed, "condition": given, "prompt": self.prompt}
+        return self.model_dump()
+
+    @property
+    def words(self) -> str:
+        """What is asked, for a person."""
+        given = {key: value for key, value in self.model_dump(exclude={"n", "seed", "give"}).items() if value is not None}
+        return ", ".join([f"seed {self.seed}", *(f"{key} {value!r}" for key, value in {**self.give, **given}.items())])
 
 
 class Promotion(Record):

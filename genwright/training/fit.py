@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from genwright.evaluation.metrics.base import metrics
 from genwright.models import bundle
 from genwright.models.architectures.base import Architecture
 from genwright.models.device import out_of_memory, prepare
-from genwright.models.records import Plan
+from genwright.models.records import Plan, Used
 from genwright.training import checkpoint, optimizer
 from genwright.training.held_out import measured
 from genwright.training.learner import BAD_IN_A_ROW, Learner
@@ -41,7 +41,8 @@ ROLL_BACKS = 2  # in a round; the next time it has diverged
 
 
 class Fit:
-    """A round of training in its own folder. `data` is the hash of the data set, kept in the bundle.
+    """A round of training in its own folder. The bundle keeps `data`, the hash of the data set, and `uses`, the versions of
+    other models that the data was made with.
 
     `until` pauses at that step (with a held-out measure and a checkpoint), for races in heats. `base` is the bundle a
     candidate with a `start` begins from; `origin` the folder of the training that a plan with `begins` goes on from. Iterating
@@ -59,9 +60,10 @@ class Fit:
         until: int | None = None,
         base: Path | None = None,
         origin: Path | None = None,
+        uses: Mapping[str, Used] | None = None,
     ) -> None:
         self.dataset, self.plan, self.folder, self.settings, self.data = dataset, plan, folder, settings, data
-        self.base, self.origin = base, origin
+        self.base, self.origin, self.uses = base, origin, uses
         self.until = min(until or plan.steps, plan.steps)
         self.notes: list[str] = []  # what a person should hear: damaged checkpoints, memory, roll-backs
         self.progress = Progress(step=plan.begins, accumulate=plan.accumulate)
@@ -272,7 +274,8 @@ class Fit:
         """Write the bundle of the best weights, then the record. The last checkpoint stays for a round that goes on."""
         progress = self.progress
         self.model.load_state_dict(self._best or self.learner.average.state_dict())
-        weights = bundle.save(self.folder / "bundle", self.model, self.dataset, plan=self.plan, data=self.data)
+        folder, plan = self.folder / "bundle", self.plan
+        weights = bundle.save(folder, self.model, self.dataset, plan=plan, data=self.data, uses=self.uses)
         root = self.settings.workspace.resolve()
         path = (self.folder / "bundle").resolve()
         trained = TrainedModel.model_validate(

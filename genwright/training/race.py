@@ -18,16 +18,16 @@ from pathlib import Path
 from genwright.core.errors import TrainingError
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
-from genwright.evaluation.metrics.base import metrics
+from genwright.evaluation.metrics.base import ranked
 from genwright.models import bundle, cost
 from genwright.models.architectures.base import architectures
 from genwright.models.device import choose, memory
 from genwright.models.records import Candidate
-from genwright.recipes.recipe import Recipe
+from genwright.recipes.members import Member
 from genwright.training import compiling, pace
 from genwright.training.fit import Fit
 from genwright.training.pace import Pace
-from genwright.training.plan import measure_of, trial
+from genwright.training.plan import trial
 from genwright.training.records import CurvePoint, RaceEntry, Selection
 
 FEWEST_STEPS = 10  # a candidate that cannot do this many in its share of the race is rejected
@@ -62,10 +62,10 @@ class Race:
     killed goes on where it stopped. `base` is the bundle of a champion to go on from. Raises TrainingError when no family
     accepts the data or fits the machine."""
 
-    def __init__(self, dataset: Dataset, recipe: Recipe, folder: Path, settings: Settings, base: Path | None = None) -> None:
-        self.dataset, self.recipe, self.folder, self.settings, self.base = dataset, recipe, folder, settings, base
-        self.measure = measure_of(recipe)
-        self.better = metrics.get(self.measure).better
+    def __init__(self, dataset: Dataset, member: Member, folder: Path, settings: Settings, base: Path | None = None) -> None:
+        self.dataset, self.member, self.folder, self.settings, self.base = dataset, member, folder, settings, base
+        metric = ranked(dataset.signature)
+        self.measure, self.better = metric.name, metric.better
         self.notes: list[str] = []  # what a person should hear of times and compiling
         self.rejected: list[RaceEntry] = []
         self._result: Selection | None = None
@@ -79,7 +79,7 @@ class Race:
     def __iter__(self) -> Iterator[Heat]:
         racers = self._racers()
         standing, lost = racers, []
-        heats = self.recipe.select.heats if len(racers) > 1 else 0
+        heats = self.member.select.heats if len(racers) > 1 else 0
         for heat in range(1, heats + 1):
             for racer in standing:
                 yield from self._run(racer, heat, heats)
@@ -97,20 +97,20 @@ class Race:
         """Every family at every dial that suits the shapes and fits the memory; the rest go to `rejected`."""
         signature = self.dataset.signature
         # Not what is free now: who may race must not depend on what else is running.
-        free = min(self.recipe.select.memory_gib * GIB, ROOM * memory(choose(self.settings)))
+        free = min(self.member.select.memory_gib * GIB, ROOM * memory(choose(self.settings)))
         found = []
         for name in architectures.all():
             family = architectures.get(name)
             reason = family.accepts(signature)
-            if self.recipe.select.families is not None and name not in self.recipe.select.families:
+            if self.member.select.families is not None and name not in self.member.select.families:
                 reason = reason or "not among `select.families` of the recipe"
             if reason is not None:
                 self._reject(name, 0.0, reason)
                 continue
-            batch_size = self.recipe.train.batch_size or int(family.defaults.get("batch_size", 64))
+            batch_size = self.member.train.batch_size or int(family.defaults.get("batch_size", 64))
             batch_size = min(batch_size, self.dataset.train.units)
-            for dial in self.recipe.select.dials:
-                config = family.sized(signature, dial).model_dump(mode="json") | self.recipe.config.get(name, {})
+            for dial in self.member.select.dials:
+                config = family.sized(signature, dial).model_dump(mode="json") | self.member.config.get(name, {})
                 price = cost.estimate(name, config, signature, batch_size)
                 candidate = Candidate(family=name, dial=dial, config=config, cost=price, batch_size=batch_size)
                 if price.memory_bytes > free:
@@ -129,7 +129,7 @@ class Race:
         """The champion's family at its size, from its weights and from random ones."""
         info = bundle.info(base)
         plan = info.plan
-        size = min(self.recipe.train.batch_size or plan.batch_size, self.dataset.train.units)
+        size = min(self.member.train.batch_size or plan.batch_size, self.dataset.train.units)
         afresh = plan.candidate.model_copy(update={"start": None, "batch_size": size, "config": info.config})
         return [afresh.model_copy(update={"start": bundle.verify(base)[bundle.WEIGHTS]}), afresh]
 
@@ -139,7 +139,7 @@ class Race:
 
     def minutes(self) -> float:
         """About how long the race and a first round will take, told before either begins; this times the candidates."""
-        select, train = self.recipe.select.budget, self.recipe.train.budget
+        select, train = self.member.select.budget, self.member.train.budget
         racers = self._racers()
         slowest = max(racer.pace.step for racer in racers)
         race = select.minutes or sum(r.steps * r.pace.step for r in racers) * self._whole(len(racers)) / len(racers) / 60
@@ -149,10 +149,10 @@ class Race:
         """Every candidate with its steps in the race; minutes become steps by a short measurement that is kept on disk."""
         self.rejected.clear()
         candidates = self._candidates() if self.base is None else self._heirs(self.base)
-        budget = self.recipe.select.budget
+        budget = self.member.select.budget
         seconds = TIMING * budget.minutes * 60 if budget.minutes else QUICK
         fits = {c.title: self._fit(c, 100) for c in candidates}
-        clocked = bool(budget.minutes or self.recipe.train.budget.minutes)
+        clocked = bool(budget.minutes or self.member.train.budget.minutes)
         paces, notes = pace.survey(fits, self.folder / "paces.json", seconds, measure=clocked)
         self.notes += notes
         racers = []
@@ -185,13 +185,13 @@ class Race:
 
     def _affordable(self, measured: Pace, candidates: int) -> int:
         """Steps of a racer that runs every heat, so that all heats with their measures take the budgeted minutes."""
-        assert self.recipe.select.budget.minutes is not None
-        share = self.recipe.select.budget.minutes * 60 / self._whole(candidates)
-        return max(0, int((share - self.recipe.select.heats * measured.measure) / measured.step))
+        assert self.member.select.budget.minutes is not None
+        share = self.member.select.budget.minutes * 60 / self._whole(candidates)
+        return max(0, int((share - self.member.select.heats * measured.measure) / measured.step))
 
     def _whole(self, candidates: int) -> float:
         """What all heats together take, where a racer that runs every heat takes 1."""
-        heats = self.recipe.select.heats
+        heats = self.member.select.heats
         standing, total, before = candidates, 0.0, 0.0
         for heat in range(1, heats + 1):
             reached = 2.0 ** (heat - heats)
@@ -200,7 +200,7 @@ class Race:
         return total
 
     def _fit(self, candidate: Candidate, steps: int, until: int | None = None, *, compiled: bool = False) -> Fit:
-        plan = trial(candidate, self.recipe, self.dataset, self.settings, steps).model_copy(update={"compiled": compiled})
+        plan = trial(candidate, self.member, self.dataset, self.settings, steps).model_copy(update={"compiled": compiled})
         return Fit(self.dataset, plan, place(self.folder, candidate), self.settings, until=until, base=self.base)
 
     def _run(self, racer: Racer, heat: int, heats: int) -> Iterator[Heat]:
@@ -217,7 +217,7 @@ class Race:
 
     def _settle(self, winner: Racer) -> None:
         """What the plan of the first round needs to know of the winner, while the budgets of plans are not yet fixed."""
-        minutes = self.recipe.train.budget.minutes
+        minutes = self.member.train.budget.minutes
         fit = self._fit(winner.candidate, 100)
         if minutes is None:
             winner.entry = winner.entry.model_copy(update={"measure_price": pace.counted(fit)})

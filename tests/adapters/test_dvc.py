@@ -164,7 +164,7 @@ def test_the_remote_is_verified_and_brings_back_what_the_cache_lost(workspace: W
     config.write_text(
         config.read_text().replace("[core]", "[core]\n    remote = kept") + f"['remote \"kept\"']\n    url = {remote}\n"
     )
-    assert Data(workspace).push("tiny")
+    assert Data(workspace).stages.push("tiny")
     assert "verify = true" in config.read_text().lower()
     shutil.rmtree(workspace.state / "cache")
     shutil.rmtree(workspace.clean("tiny"))
@@ -179,7 +179,7 @@ def test_the_remote_is_verified_and_brings_back_what_the_cache_lost(workspace: W
 
 def test_without_a_remote_nothing_is_pushed(workspace: Workspace) -> None:
     produce(workspace)
-    assert Data(workspace).push("tiny") is False
+    assert Data(workspace).stages.push("tiny") is False
 
 
 def test_a_stages_error_reaches_the_user_as_its_own_message(workspace: Workspace) -> None:
@@ -209,8 +209,14 @@ def test_a_killed_run_stops_its_stage_and_the_next_one_proceeds(workspace: Works
     """The stage is held up by a lock of ours, so that the kill surely comes in its middle."""
     spec = collecting(recipe(), workspace)
     write_json(workspace.data / "tiny" / "collect.json", spec.model_dump(mode="json"))
-    code = f"from genwright.adapters.dvc import Data; from genwright.workspace import Workspace; from pathlib import Path; \
-Data(Workspace(Path({str(workspace.root)!r}))).reproduce('tiny', 'collect')"
+    code = "\n".join(
+        (
+            "from pathlib import Path",
+            "from genwright.adapters.dvc.data import Data",
+            "from genwright.core.workspace import Workspace",
+            f"Data(Workspace(Path({str(workspace.root)!r}))).reproduce('tiny', 'collect')",
+        )
+    )
     with exclusive(workspace.lock("data-tiny"), busy=""):
         run = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
         log = workspace.data / "tiny" / "collect.log"

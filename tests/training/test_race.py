@@ -17,8 +17,8 @@ from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
 from genwright.models import cost
 from genwright.models.architectures.vae import Vae
-from genwright.recipes.members import Budget
-from genwright.recipes.recipe import Recipe, parse
+from genwright.recipes.members import Budget, Member
+from genwright.recipes.recipe import parse
 from genwright.training import pace
 from genwright.training.fit import Fit
 from genwright.training.pace import Pace
@@ -32,8 +32,8 @@ def data(tmp_path: Path) -> Dataset:
     return made.pictures(tmp_path / "data")
 
 
-def recipe(**select: Any) -> Recipe:
-    return parse(
+def member(**select: Any) -> Member:
+    recipe = parse(
         {
             "name": "digits",
             "content": {"kind": "image", "size": [8, 8], "channels": 1},
@@ -44,15 +44,16 @@ def recipe(**select: Any) -> Recipe:
             "samples": 32,
         }
     )
+    return recipe.members[0]
 
 
-def training(given: Recipe, **budget: float) -> Recipe:
+def training(given: Member, **budget: float) -> Member:
     """The recipe with another budget of its rounds."""
     return given.model_copy(update={"train": given.train.model_copy(update={"budget": Budget.model_validate(budget)})})
 
 
 def test_all_that_accept_the_shape_race_and_one_wins(data: Dataset, tmp_path: Path, settings: Settings) -> None:
-    race = Race(data, recipe(), tmp_path / "race", settings)
+    race = Race(data, member(), tmp_path / "race", settings)
     heats = list(race)
     table = {row.family: row for row in race.result.table}
     assert {name for name, row in table.items() if row.verdict != "rejected"} == {"gan", "vae", "diffusion"}
@@ -67,13 +68,13 @@ def test_all_that_accept_the_shape_race_and_one_wins(data: Dataset, tmp_path: Pa
 
 
 def test_a_stopped_race_goes_on_and_ends_the_same(data: Dataset, tmp_path: Path, settings: Settings) -> None:
-    whole = Race(data, recipe(), tmp_path / "whole", settings)
+    whole = Race(data, member(), tmp_path / "whole", settings)
     steps = len(list(whole))
-    first = iter(Race(data, recipe(), tmp_path / "stopped", settings))
+    first = iter(Race(data, member(), tmp_path / "stopped", settings))
     for _ in range(7):
         next(first)
     first.close()  # type: ignore[attr-defined]
-    second = Race(data, recipe(), tmp_path / "stopped", settings)
+    second = Race(data, member(), tmp_path / "stopped", settings)
     assert len(list(second)) == steps - 7
     assert [(r.family, r.scores) for r in second.result.table] == [(r.family, r.scores) for r in whole.result.table]
 
@@ -81,12 +82,12 @@ def test_a_stopped_race_goes_on_and_ends_the_same(data: Dataset, tmp_path: Path,
 def test_what_does_not_fit_is_rejected_with_the_figures(data: Dataset, tmp_path: Path, settings: Settings) -> None:
     need = made.plan(data, "diffusion")
     price = cost.estimate("diffusion", need.candidate.config, data.signature, 16)
-    race = Race(data, recipe(memory_gib=0.9 * price.memory_bytes / GIB), tmp_path / "race", settings)
+    race = Race(data, member(memory_gib=0.9 * price.memory_bytes / GIB), tmp_path / "race", settings)
     list(race)
     rejected = {row.family: row.reason for row in race.result.table if row.verdict == "rejected"}
     assert "GiB of memory" in rejected["diffusion"]
     with pytest.raises(GenwrightError, match="No family of models can take this data"):
-        list(Race(data, recipe(memory_gib=1e-6), tmp_path / "none", settings))
+        list(Race(data, member(memory_gib=1e-6), tmp_path / "none", settings))
 
 
 def test_who_may_race_does_not_depend_on_what_else_is_running(
@@ -95,12 +96,12 @@ def test_who_may_race_does_not_depend_on_what_else_is_running(
     """Memory that is in use now is no reason to reject; memory that the machine does not have is."""
     full = psutil.virtual_memory()._replace(available=1)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: full)
-    race = Race(data, recipe(), tmp_path / "race", settings)
+    race = Race(data, member(), tmp_path / "race", settings)
     list(race)
     assert race.result.winner
     monkeypatch.setattr(psutil, "virtual_memory", lambda: full._replace(total=1 << 20))
     with pytest.raises(GenwrightError, match="of memory"):
-        list(Race(data, recipe(), tmp_path / "small", settings))
+        list(Race(data, member(), tmp_path / "small", settings))
 
 
 def test_what_memory_does_not_do_for_is_rejected_and_the_rest_race(
@@ -115,7 +116,7 @@ def test_what_memory_does_not_do_for_is_rejected_and_the_rest_race(
         return honest(self, batch, player)
 
     monkeypatch.setattr(Vae, "loss", loss)
-    race = Race(data, recipe(), tmp_path / "race", settings)
+    race = Race(data, member(), tmp_path / "race", settings)
     list(race)
     table = {row.family: row for row in race.result.table}
     assert table["vae"].verdict == "rejected"
@@ -124,7 +125,7 @@ def test_what_memory_does_not_do_for_is_rejected_and_the_rest_race(
 
 
 def test_a_budget_in_minutes_gives_equal_time_with_the_measures(data: Dataset, tmp_path: Path, settings: Settings) -> None:
-    race = Race(data, recipe(budget={"minutes": 0.1}, heats=1), tmp_path / "race", settings)
+    race = Race(data, member(budget={"minutes": 0.1}, heats=1), tmp_path / "race", settings)
     list(race)
     paces = json.loads((tmp_path / "race" / "paces.json").read_text())
     raced = [row for row in race.result.table if row.steps]
@@ -153,7 +154,7 @@ def test_times_that_differ_are_taken_again_and_said(
 def test_a_winner_that_was_timed_wrongly_is_timed_again_before_its_steps_are_fixed(
     data: Dataset, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = training(recipe(families=["vae", "gan"]), minutes=1)
+    wanted = training(member(families=["vae", "gan"]), minutes=1)
     honest = pace.survey
 
     def wrong(*given: Any, **named: Any) -> tuple[dict[str, Pace], list[str]]:
@@ -172,7 +173,7 @@ def test_a_winner_that_was_timed_wrongly_is_timed_again_before_its_steps_are_fix
 
 
 def test_the_first_round_goes_on_from_the_winner(data: Dataset, tmp_path: Path, settings: Settings) -> None:
-    wanted = training(recipe(), steps=20)
+    wanted = training(member(), steps=20)
     race = Race(data, wanted, tmp_path / "race", settings)
     list(race)
     tidy(tmp_path / "race", race.result.winner)
@@ -191,7 +192,7 @@ def test_a_round_that_is_hardly_longer_than_the_race_begins_anew(
     steps: int, begins: int, data: Dataset, tmp_path: Path, settings: Settings
 ) -> None:
     """Its rate would have fallen before the race's end."""
-    wanted = training(recipe(families=["vae", "gan"]), steps=steps)
+    wanted = training(member(families=["vae", "gan"]), steps=steps)
     race = Race(data, wanted, tmp_path / "race", settings)
     list(race)
     plan = first_plan(wanted, race.result, data, settings)
@@ -205,7 +206,7 @@ def test_what_a_measure_costs_is_counted_where_budgets_are_steps(data: Dataset, 
     for family in ("diffusion", "vae"):
         found = []
         for folder in ("a", "b"):
-            race = Race(data, training(recipe(families=[family]), steps=20), tmp_path / f"{family}-{folder}", settings)
+            race = Race(data, training(member(families=[family]), steps=20), tmp_path / f"{family}-{folder}", settings)
             list(race)
             found.append(race.result.table[0].measure_price)
         assert found[0] == found[1]
@@ -214,16 +215,16 @@ def test_what_a_measure_costs_is_counted_where_budgets_are_steps(data: Dataset, 
 
 
 def test_how_long_a_race_in_steps_will_take_is_known_before(data: Dataset, tmp_path: Path, settings: Settings) -> None:
-    race = Race(data, recipe(), tmp_path / "race", settings)
+    race = Race(data, member(), tmp_path / "race", settings)
     minutes = race.minutes()
     assert not list((tmp_path / "race").glob("*/checkpoints"))
     assert 5 < minutes < 6  # the round is given five
-    longer = recipe(budget={"steps": 80})
+    longer = member(budget={"steps": 80})
     assert Race(data, longer, tmp_path / "race", settings).minutes() > minutes
 
 
 def test_a_single_candidate_needs_no_race(data: Dataset, tmp_path: Path, settings: Settings) -> None:
-    race = Race(data, recipe(families=["vae"]), tmp_path / "race", settings)
+    race = Race(data, member(families=["vae"]), tmp_path / "race", settings)
     assert list(race) == []
     assert race.result.winner.family == "vae"
     assert "no race" in race.result.why

@@ -125,9 +125,9 @@ class Registry:
         number = line[-2] if line[-1:] == [champion] and len(line) > 1 else self.alias(name, PREVIOUS)
         return None if number in (None, champion) else self.versions.get(name, number)
 
-    def fetch(self, version: ModelVersion) -> Path:
-        """The bundle of a version, fetched anew and verified. Raises ModelError."""
-        return self.versions.download(version, fresh=True)
+    def fetch(self, version: ModelVersion) -> tuple[Path, dict[str, Path]]:
+        """The files of a version and those of the versions that it pins, fetched anew and verified. Raises ModelError."""
+        return self.versions.opened(version, fresh=True)
 
     def move_alias(
         self,

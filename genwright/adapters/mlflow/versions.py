@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,10 +20,8 @@ from genwright.core.durable import exclusive, sha256
 from genwright.core.errors import GenwrightError, ModelError, nearest
 from genwright.core.workspace import Workspace
 from genwright.evaluation.records import Evaluation
-from genwright.models import bundle
-from genwright.models.records import ModelVersion
-from genwright.recipes.recipe import Recipe
-from genwright.training.records import TrainedModel
+from genwright.models import bundle, composition
+from genwright.models.records import ModelVersion, VersionFacts
 
 
 class Versions:
@@ -35,51 +33,43 @@ class Versions:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace, self.mlflow = workspace, Connection(workspace)
 
-    def register(
-        self,
-        name: str,
-        folder: Path,
-        *,
-        run: str,
-        trained: TrainedModel,
-        evaluation: Evaluation,
-        recipe: Recipe,
-        pipeline: str = "",
-        licences: Collection[str] = (),
-    ) -> ModelVersion:
-        """Upload a bundle and create its version, or give the one that is there. Killed anywhere, a repeated call finishes
-        what was begun and leaves one version. Raises ModelError when the bundle does not verify."""
-        bundle.verify(folder)
-        if (held := sha256(folder / bundle.WEIGHTS)) != trained.weights:
-            raise ModelError("The weights on disk are not those that were trained.", got=held, allowed=trained.weights)
-        identity = {
-            "genwright.weights": trained.weights,
-            "genwright.data": trained.data,
-            "genwright.recipe": recipe.identity,
-        }
-        tags = {
-            **identity,
-            "genwright.manifest": sha256(folder / bundle.MANIFEST),
-            "genwright.pipeline": pipeline,
-            "genwright.model": trained.plan.candidate.title,
-            "genwright.start": trained.plan.candidate.start or "",
-            "genwright.licences": ", ".join(sorted(licences)),
-        }
+    def register(self, name: str, folder: Path, *, run: str, facts: VersionFacts, evaluation: Evaluation) -> ModelVersion:
+        """Upload a bundle or composition and create its version, or give the one that is there. Killed anywhere, a repeated
+        call finishes what was begun and leaves one version. Raises ModelError when the files do not verify."""
+        if (held := composition.identity(folder)) != facts.weights:
+            raise ModelError("The weights on disk are not those that were trained.", got=held, allowed=facts.weights)
+        tags = facts.tags | {"genwright.manifest": sha256(folder / bundle.MANIFEST)}
         _ = self.mlflow.client
         with (
             self.mlflow.service("registering a model"),
             exclusive(self.workspace.lock(f"register-{name}"), busy="", wait=True),
         ):
-            found = self._found(name, identity)
+            found = self._found(name, facts.identity)
             if found:
                 version = min(found, key=lambda v: int(v.version))
                 if not self._fetchable(record(version)):
                     self._fill(self._logged(name, run, tags), folder, tags)
             else:
-                version = self._create(name, self._filled(name, folder, run, tags), run, tags, recipe.description)
+                version = self._create(name, self._filled(name, folder, run, tags), run, tags, facts.description)
             for measure, measured in evaluation.measures.items():
                 self.mlflow.client.set_model_version_tag(name, str(version.version), f"test.{measure}", f"{measured.value:.6g}")
         return record(version)
+
+    def opened(self, version: ModelVersion, *, fresh: bool = False) -> tuple[Path, dict[str, Path]]:
+        """The folder of a version as `download` gives it, and those of the versions that it pins, by the name it has for
+        each. Raises ModelError also when one of them is not the one that was pinned."""
+        folder = self.download(version, fresh=fresh)
+        return folder, self.pins(folder, fresh=fresh)
+
+    def pins(self, folder: Path, *, fresh: bool = False) -> dict[str, Path]:
+        """Where the versions lie that a model or composition pins, by the name it has for each. Raises ModelError."""
+        found = {}
+        for key, used in composition.pinned(folder).items():
+            there = self.get(used.model, used.version)
+            if there.weights != used.weights:
+                raise ModelError(f"{used.model} version {used.version} is not the one that was pinned.", got=there.weights)
+            found[key] = self.download(there, fresh=fresh)
+        return found
 
     def _create(self, name: str, model: LoggedModel, run: str, tags: dict[str, str], description: str) -> Any:
         if self.model(name) is None:
@@ -112,7 +102,8 @@ class Versions:
     def _fill(self, model: LoggedModel, folder: Path, tags: dict[str, str]) -> LoggedModel:
         """Write the files of a logged model: code, environment, signature and the bundle."""
         with _emptied(self.workspace.state / "staging" / model.name) as place:
-            self.mlflow.client.log_model_artifacts(model.model_id, str(packed(model, folder, tags, place)))
+            packed_files = packed(model, folder, self.pins(folder), tags, place)
+            self.mlflow.client.log_model_artifacts(model.model_id, str(packed_files))
         return self.mlflow.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
 
     def _fetchable(self, version: ModelVersion) -> bool:
@@ -249,11 +240,11 @@ def record(version: Any) -> ModelVersion:
 
 def _check(folder: Path, version: ModelVersion, manifest: str) -> None:
     """Raises ModelError unless a bundle is byte for byte the registered one."""
-    hashes = bundle.verify(folder)
-    if hashes.get(bundle.WEIGHTS) != version.weights or sha256(folder / bundle.MANIFEST) != manifest:
+    held = composition.identity(folder)
+    if held != version.weights or sha256(folder / bundle.MANIFEST) != manifest:
         raise ModelError(
             f"The files of {version.name} version {version.version} are not those that were registered.",
-            got=hashes.get(bundle.WEIGHTS),
+            got=held,
             allowed=version.weights,
             do="promote a version whose files are there, or run the recipe again",
         )

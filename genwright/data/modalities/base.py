@@ -29,7 +29,6 @@ class Modality(ABC):
     name: ClassVar[str]
     Options: ClassVar[type[Record]]
     suffixes: ClassVar[frozenset[str]] = frozenset()  # lower case with the dot, of files it reads
-    measure: ClassVar[str] = ""  # the metric that compares families on this content
     suffix: str = ""  # of files it writes
     optional: ClassVar[bool] = False  # whether items that lack it are kept where a recipe does not say
 

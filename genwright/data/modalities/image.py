@@ -50,7 +50,6 @@ class Image(Modality):
     Options: ClassVar[type[Record]] = ImageOptions
     options: ImageOptions
     suffixes = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff"})
-    measure = "mmd"
     suffix = ".png"
 
     def read(self, data: bytes) -> Picture:

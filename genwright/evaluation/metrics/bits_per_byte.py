@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from genwright.core.batch import Batch
-from genwright.core.shapes import BOS, EOS, PAD, Tokens
+from genwright.core.shapes import BOS, EOS, PAD, Signature, Tokens
 from genwright.data.columns import Column
 from genwright.data.feed import Side
 from genwright.evaluation.evaluand import Evaluand
@@ -43,15 +43,20 @@ class BitsPerByte(Metric):
     explain = "Bits the model needs for a byte of text it has never seen; the lower, the better it knows the language."
     minimum = 1
 
+    rank = 1
+
     @classmethod
-    def applies(cls, evaluand: Evaluand) -> str | None:
-        if not isinstance(evaluand.signature.makes, Tokens):
-            return "measures sequences"
+    def suits(cls, signature: Signature) -> str | None:
+        return None if isinstance(signature.makes, Tokens) else "measures sequences"
+
+    @classmethod
+    def lacks(cls, evaluand: Evaluand) -> str | None:
         if evaluand.model is None or not isinstance(evaluand.model, ScoresTokens):
             return "the family gives no probabilities of tokens"
         return None if len(evaluand.held_out) else "there are no held-out items"
 
     def measure(self, evaluand: Evaluand) -> Measured:
+        assert isinstance(evaluand.signature.makes, Tokens)
         side, length = evaluand.held_out, evaluand.signature.makes.length
         cap = None if evaluand.held == "test" else max(evaluand.count, 1) * length
         chosen = _choose(side, cap)
@@ -61,7 +66,7 @@ class BitsPerByte(Metric):
                 nats[item] += float(row[first:].sum())
         picked = np.array(list(chosen), dtype=np.int64)
         bits = nats[picked] / math.log(2)
-        sizes = np.array([side.bytes[i] * chosen[i] / max(1, _size(side, i)) for i in picked])
+        sizes = np.array([_bytes(evaluand, i) * chosen[i] / max(1, _size(side, i)) for i in picked])
         low, high = bootstrap(len(picked), lambda i: float(bits[i].sum() / sizes[i].sum()), seed=evaluand.seed)
         value = float(bits.sum() / sizes.sum())
         detail = {}
@@ -139,7 +144,17 @@ def _score(evaluand: Evaluand, batch: Batch) -> torch.Tensor:
         model.train(training)
 
 
+def _bytes(evaluand: Evaluand, item: int) -> int:
+    """Raw bytes of a text: as it was collected where it is what the item is known by, else as it is written."""
+    dataset = evaluand.dataset
+    known = dataset.view.makes == dataset.contents.content
+    return int(evaluand.held_out.bytes[item]) if known else len(_written(evaluand, item))
+
+
 def _zipped(evaluand: Evaluand, item: int) -> int:
+    return len(gzip.compress(_written(evaluand, item), compresslevel=9, mtime=0))
+
+
+def _written(evaluand: Evaluand, item: int) -> bytes:
     modality = evaluand.content
-    data = modality.write(modality.decode(_texts(evaluand.held_out).tokens(item)))
-    return len(gzip.compress(data, compresslevel=9, mtime=0))
+    return modality.write(modality.decode(_texts(evaluand.held_out).tokens(item)))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from genwright.core.shapes import Tokens
+from genwright.core.shapes import Signature, Tokens
 from genwright.data.modalities.base import Modality, decode
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
@@ -30,9 +30,17 @@ class CopiedPassage(Metric):
     better = "lower"
     explain = "How many characters in a row the samples repeat from the training texts; unseen real texts do so too."
 
+    sign = "memorised"
+
     @classmethod
-    def applies(cls, evaluand: Evaluand) -> str | None:
-        return None if isinstance(evaluand.signature.makes, Tokens) else "compares sequences"
+    def suits(cls, signature: Signature) -> str | None:
+        return None if isinstance(signature.makes, Tokens) else "compares sequences"
+
+    @classmethod
+    def alarm(cls, measured: Measured) -> str | None:
+        if measured.floor is None or measured.low <= 3 * measured.floor + 200:
+            return None
+        return f"samples repeat {measured.value:.0f} characters of training text in one piece, unseen text {measured.floor:.0f}"
 
     def measure(self, evaluand: Evaluand) -> Measured:
         modality, train = evaluand.content, evaluand.dataset.train

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genwright.core.shapes import Signal
+from genwright.core.shapes import Signal, Signature
 from genwright.evaluation import features
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
@@ -25,9 +25,11 @@ class Mmd(Metric):
     memory = "coverage"  # the distance to earlier items also grows when new kinds are learned
     explain = "How far the samples as a whole are from real items never seen in training; about 0 for more real items."
 
+    rank = 1
+
     @classmethod
-    def applies(cls, evaluand: Evaluand) -> str | None:
-        return features.applies(evaluand.signature.makes)
+    def suits(cls, signature: Signature) -> str | None:
+        return features.applies(signature.makes)
 
     def measure(self, evaluand: Evaluand) -> Measured:
         assert isinstance(evaluand.signature.makes, Signal)

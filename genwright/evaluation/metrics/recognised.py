@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from genwright.core.shapes import Signature
 from genwright.evaluation import classifier
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
@@ -27,8 +28,12 @@ class Recognised(Metric):
     explain = "Share of samples that a classifier trained on the real items recognises as one of the kinds, being sure."
 
     @classmethod
-    def applies(cls, evaluand: Evaluand) -> str | None:
-        return classifier.applies(evaluand.dataset)
+    def suits(cls, signature: Signature) -> str | None:
+        return classifier.suits(signature)
+
+    @classmethod
+    def lacks(cls, evaluand: Evaluand) -> str | None:
+        return classifier.lacks(evaluand.dataset)
 
     def measure(self, evaluand: Evaluand) -> Measured:
         judge = classifier.Judge(evaluand.dataset)
