@@ -17,6 +17,7 @@ from genwright.core.batch import Batch
 from genwright.core.shapes import Signature
 from genwright.models.architectures.base import Architecture, build_model
 from genwright.models.device import out_of_memory
+from genwright.models.layers import convolution
 from genwright.models.records import Plan
 from genwright.training import compiling, optimizer
 
@@ -41,6 +42,8 @@ class Learner:
         self._averaged = torch.zeros((), dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
         self._counts = torch.zeros(3, dtype=torch.int64, device=device)  # failed in a row, failed ever, made since `read`
         self.compiled = plan.compiled and compiling.compile_blocks(self.model)
+        if device.type == "cpu" and torch.get_num_threads() > 1:  # who has nobody to wait for need not be considerate
+            convolution.considerate(self.model)
 
     def update(self, batch: Batch, step: int, rate: float) -> Tensor:
         """One update of every player at a learning rate; the losses (players,), on the device. Nothing changes where a loss
