@@ -20,7 +20,7 @@ from genwright.evaluation.metrics.base import metrics, ranked
 from genwright.evaluation.records import Evaluation, EvaluationSpec, Measured
 from genwright.models import bundle, composition
 from genwright.models.architectures.base import Architecture, SampleOptions
-from genwright.models.device import choose
+from genwright.models.device import prepare
 from genwright.models.records import Plan
 from genwright.sampling.chain import Wish, granted
 from genwright.sampling.graph import Graph
@@ -28,6 +28,7 @@ from genwright.sampling.opened import opened
 from genwright.sampling.sampler import Ask, drawn
 
 SLOTS = 128  # samples that are drawn together
+LOSS_ITEMS = 256  # of the training side, and of the validation side, whose loss is taken during training
 
 
 def evaluand(
@@ -70,7 +71,7 @@ def score(model: Architecture, dataset: Dataset, plan: Plan, *, side: str, devic
 
 
 def held_out_losses(
-    model: Architecture, dataset: Dataset, plan: Plan, device: str, items: int = 256
+    model: Architecture, dataset: Dataset, plan: Plan, device: str, items: int = LOSS_ITEMS
 ) -> tuple[float | None, float | None]:
     """Loss on training and on validation items, the same items and noise every time; (None, None) with several players."""
     if model.players != ("model",):
@@ -104,7 +105,7 @@ def evaluate(
     `share`: see Evaluand; `uses`: where the versions
     lie that it pins."""
     began = time.monotonic()
-    device = str(choose(settings))
+    device = str(prepare(settings))
     count = max(spec.samples, round(min(spec.samples, len(dataset.test)) / share))
     subject = opened_evaluand(folder, dataset, uses or {}, count=count, seed=spec.seed, device=device)
     subject.share = share

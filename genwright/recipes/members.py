@@ -52,7 +52,7 @@ class Training(Record):
     weight_decay: float | None = Field(None, ge=0)
     average: float | None = Field(None, ge=0, lt=1)
     precision: Literal["float32", "bfloat16"] | None = None
-    evaluate: int = Field(8, ge=1, description="held-out measures taken during a round")
+    evaluate: int = Field(8, ge=1, description="held-out measures taken during a round, at most; fewer where they are dear")
     patience: int = Field(0, ge=0, description="held-out measures without improvement before stopping early; 0: never")
 
 
