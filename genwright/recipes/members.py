@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -65,11 +65,16 @@ class Use(Record):
     version: int | Literal["champion"] = Field("champion", description="the champion at the time of the run, or a version")
 
 
+Asked = str | dict[str, Annotated[float, Field(ge=0, lt=1)]]
+"""A column that a model is given, or columns with the share of training rows each is hidden from."""
+ASKED = "columns it is given; `?` after a name: an item may lack it; {NAME: SHARE}: hidden from that share of training rows"
+
+
 class MemberSpec(Record):
     """One model of a recipe, as written. What it does not say is said by the recipe as a whole."""
 
     makes: str | None = Field(None, description="the column it makes; none for one that relates what it is given")
-    given: list[str] = Field(default_factory=list, description="columns it is given; `?` after a name: an item may lack it")
+    given: list[Asked] = Field(default_factory=list, description=ASKED)
     select: Selecting | None = None
     train: Training | None = None
     accept: dict[str, Bound] = Field(default_factory=dict)
@@ -116,7 +121,7 @@ def members(recipe: Recipe) -> list[Member]:
     return [found[key] for key in order]
 
 
-def _given(recipe: Recipe) -> list[str]:
+def _given(recipe: Recipe) -> list[Asked]:
     """What the only model is given where the recipe does not say: every recorded column but the content."""
     if recipe.given is not None:
         return recipe.given
@@ -124,7 +129,7 @@ def _given(recipe: Recipe) -> list[str]:
 
 
 def _member(recipe: Recipe, key: str, spec: MemberSpec) -> Member:
-    given = {name.rstrip("?"): Wanted(optional=name.endswith("?") or name in recipe.may_lack) for name in spec.given}
+    given = _wanted(spec.given, recipe.may_lack)
     wanted = [*given, *([spec.makes] if spec.makes else [])]
     derived = needed(recipe, wanted)
     by = [model for one in derived.values() if (model := by_of(one)) is not None]
@@ -141,6 +146,16 @@ def _member(recipe: Recipe, key: str, spec: MemberSpec) -> Member:
         use=spec.use,
         needs=sorted(set(by)),
     )
+
+
+def _wanted(given: list[Asked], may_lack: list[str]) -> dict[str, Wanted]:
+    """How a model is given each of the columns that a recipe names for it."""
+    shares: dict[str, float | None] = {}
+    for asked in given:
+        shares |= {asked: None} if isinstance(asked, str) else asked
+    return {
+        name.rstrip("?"): Wanted(optional=name.endswith("?") or name in may_lack, drop=share) for name, share in shares.items()
+    }
 
 
 def whole(recipe: Recipe) -> Member:

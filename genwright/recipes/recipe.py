@@ -26,7 +26,7 @@ from genwright.data.view import Derived
 from genwright.evaluation.bounds import Bound
 from genwright.evaluation.metrics.base import metrics
 from genwright.models.architectures.base import architectures
-from genwright.recipes.members import Member, MemberSpec, Selecting, Training, members, whole
+from genwright.recipes.members import Asked, Member, MemberSpec, Selecting, Training, members, whole
 from genwright.recipes.upkeep import Canary, Promotion, Schedule, SpendingLimits
 from genwright.triggers.base import triggers
 
@@ -120,7 +120,9 @@ class Recipe(Record):
     cleaning: list[FilterPart] = Field(default_factory=list)
     split: Splitting = Splitting()
     makes: str | None = Field(None, description="the column that is made in the end; default: the first")
-    given: list[str] | None = Field(None, description="what the only model is given; default: every other column of items")
+    given: list[Asked] | None = Field(
+        None, description="what the only model is given, as in `models`; default: every other column of items"
+    )
     models: dict[str, MemberSpec] = Field(default_factory=dict, description="several models, trained one over another")
     select: Selecting = Selecting()
     train: Training = Training()
