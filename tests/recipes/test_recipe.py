@@ -116,6 +116,23 @@ def test_any_value_anywhere_is_taken_or_refused(key: str, value: Any) -> None:
         assert parse(recipe.model_dump(mode="json")) == recipe
 
 
+def test_a_given_is_hidden_from_the_share_of_rows_that_is_said() -> None:
+    hidden = {"derived": {"known": {"kind": "masked", "of": "content"}}}
+    asked = ["condition", {"known": 0.5, "known_mask?": 0.25}]
+    recipe = parse({**GOOD, **hidden, "given": asked})
+    given = recipe.members[0].view.given
+    assert {name: (one.optional, one.drop) for name, one in given.items()} == {
+        "condition": (True, None),  # a label may be lacking
+        "known": (False, 0.5),
+        "known_mask": (True, 0.25),
+    }
+    assert parse(recipe.model_dump(mode="json")) == recipe
+    with pytest.raises(RecipeError, match="less than 1"):
+        parse({**GOOD, **hidden, "given": [{"known": 1.0}]})
+    with pytest.raises(RecipeError, match=r"There is no column 'knwon' \(did you mean 'known'"):
+        parse({**GOOD, **hidden, "given": [{"knwon": 0.5}]})
+
+
 def test_the_schema_names_every_part() -> None:
     text = str(schema())
     for word in ("sklearn", "near_duplicates", "image", "recognised", "channels"):
