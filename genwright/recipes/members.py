@@ -11,7 +11,7 @@ from genwright.core.errors import RecipeError, nearest
 from genwright.core.record import Record, fingerprint
 from genwright.data.derivations.base import derivations
 from genwright.data.view import Derived, View, Wanted, main_of
-from genwright.evaluation.bounds import Bound
+from genwright.evaluation.bounds import Bounds
 from genwright.evaluation.records import EvaluationSpec
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class MemberSpec(Record):
     given: list[str] = Field(default_factory=list, description="columns it is given; `?` after a name: an item may lack it")
     select: Selecting | None = None
     train: Training | None = None
-    accept: dict[str, Bound] = Field(default_factory=dict)
+    accept: Bounds = Field(default_factory=dict)
     samples: int | None = Field(None, ge=1)
     sampling: dict[str, dict[str, Any]] = Field(default_factory=dict)
     config: dict[str, dict[str, Any]] = Field(default_factory=dict, description="fields of a family's config that are set")
@@ -87,7 +87,7 @@ class Member(Record):
     view: View
     select: Selecting
     train: Training
-    accept: dict[str, Bound]
+    accept: Bounds
     samples: int
     sampling: dict[str, dict[str, Any]]
     config: dict[str, dict[str, Any]] = Field(default_factory=dict)

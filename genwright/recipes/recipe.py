@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from genwright import __version__
 from genwright.core.errors import GenwrightError, RecipeError, nearest
@@ -23,10 +23,11 @@ from genwright.data.modalities.base import modalities
 from genwright.data.sources.base import sources
 from genwright.data.split import Splitting
 from genwright.data.view import Derived
-from genwright.evaluation.bounds import Bound
+from genwright.evaluation.bounds import Bounds
 from genwright.evaluation.metrics.base import metrics
 from genwright.models.architectures.base import architectures
 from genwright.recipes.members import Member, MemberSpec, Selecting, Training, members, whole
+from genwright.recipes.outline import impossible
 from genwright.recipes.upkeep import Canary, Promotion, Schedule, SpendingLimits
 from genwright.triggers.base import triggers
 
@@ -80,15 +81,6 @@ DerivedColumn = Annotated[_DerivedColumn, BeforeValidator(_derived)]
 TriggerPart = Annotated[Part, _part_of(triggers)]
 
 
-def _known_metric(bounds: dict[str, Bound]) -> dict[str, Bound]:
-    for name in bounds:
-        try:
-            metrics.get(name)
-        except GenwrightError as error:
-            raise ValueError(str(error)) from error
-    return bounds
-
-
 class Watching(Record):
     """What is measured between trainings, how often, and what leads to a retraining."""
 
@@ -124,7 +116,7 @@ class Recipe(Record):
     models: dict[str, MemberSpec] = Field(default_factory=dict, description="several models, trained one over another")
     select: Selecting = Selecting()
     train: Training = Training()
-    accept: Annotated[dict[str, Bound], AfterValidator(_known_metric)] = Field(
+    accept: Bounds = Field(
         default_factory=dict, description="measure to its bound; a measure that cannot be taken fails its gate"
     )
     samples: int = Field(500, ge=1, description="samples drawn for the evaluation")
@@ -209,6 +201,18 @@ class Recipe(Record):
                     architectures.get(family).Config.model_validate(fields)
         except GenwrightError as error:
             raise ValueError(str(error)) from error
+        return self
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Recipe:
+        """Bounds that no model could meet are known before any work is done."""
+        judged = [*self.members, *([self.whole] if self.whole is not None else [])]
+        try:
+            found = [problem for member in judged for problem in impossible(self.recorded, member)]
+        except GenwrightError as error:
+            raise ValueError(str(error)) from error
+        if found:
+            raise ValueError("; ".join(found))
         return self
 
 

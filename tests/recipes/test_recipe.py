@@ -56,6 +56,51 @@ def test_a_wrong_recipe_says_where_and_what_is_near(change: dict[str, Any], said
         assert words in str(error.value)
 
 
+LARGE = {"kind": "image", "size": [64, 64]}
+CODEC = {
+    "columns": {"picture": LARGE, "label": "label"},
+    "derived": {
+        "small": {"kind": "resized", "of": "picture", "size": [8, 8]},
+        "latent": {"kind": "encoded", "of": "picture", "by": "codec"},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"accept": {"bits_per_byte": {"at_most": 2}}}, ["bits_per_byte", "measures sequences", "mmd", "recognised"]),
+        ({"content": LARGE, "accept": {"recognised": {"at_least": 0.9}}}, ["recognised", "3072", "measures that suit", "mmd"]),
+        (
+            {"content": "text", "condition": None, "accept": {"chrf": {"at_least": 9}}},
+            ["bits_per_byte, copied_passage"],
+        ),
+    ],
+)
+def test_a_bound_that_no_model_could_meet_is_refused(change: dict[str, Any], said: list[str]) -> None:
+    """Hours before the measure would find out."""
+    with pytest.raises(RecipeError) as error:
+        parse({**GOOD, **change})
+    for words in said:
+        assert words in str(error.value)
+
+
+def test_bounds_of_each_model_are_held_against_what_it_makes() -> None:
+    """What a model encodes has a shape that only that model knows, so nothing is refused there."""
+    short = {name: GOOD[name] for name in ("name", "sources")}
+
+    def models(makes: str, **bounds: float) -> dict[str, Any]:
+        accept = {name: {"at_least": bound} for name, bound in bounds.items()}
+        codec, other = {"makes": "picture"}, {"makes": makes, "given": ["label"], "accept": accept}
+        return {**short, **CODEC, "models": {"codec": codec, "other": other}, "makes": "picture"}
+
+    parse(models("small", recognised=0.5))
+    parse(models("latent", recognised=0.5))
+    for makes, measure in (("picture", "recognised"), ("small", "variety")):
+        with pytest.raises(RecipeError, match=f"{measure} can never be taken of digits~other"):
+            parse(models(makes, **{measure: 0.5}))
+
+
 def test_every_problem_is_named_at_once() -> None:
     with pytest.raises(RecipeError) as error:
         parse({**GOOD, "trian": {}, "samples": 0})
