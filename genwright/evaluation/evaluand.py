@@ -12,6 +12,7 @@ from torch import Tensor
 
 from genwright.core.batch import Given
 from genwright.core.shapes import Label, Signature
+from genwright.data.columns import Integers
 from genwright.data.dataset import Dataset
 from genwright.data.feed import Side
 from genwright.data.modalities.base import Modality
@@ -26,7 +27,8 @@ class Evaluand:
 
     Samples are asked for like the data: classes in equal shares where a label is all that is given, else what the held-out
     items were given (repeated in order). `draw` gives a sample for each that is asked for; `model` is None where several
-    models make it together. `share` is how much of what the model is to know the held-out items are: 1, or less
+    models make it together. `task` names what is asked, "" for the first; `signature` has the columns that it gives, others
+    are absent. `share` is how much of what the model is to know the held-out items are: 1, or less
     where they are those of earlier, smaller data.
     """
 
@@ -40,6 +42,7 @@ class Evaluand:
     model: Architecture | None = None
     device: str = "cpu"
     share: float = 1.0
+    task: str = ""
 
     @property
     def held_out(self) -> Side:
@@ -67,7 +70,17 @@ class Evaluand:
             shape = ports[self.label].shape
             assert isinstance(shape, Label)
             return {self.label: Given.all(torch.arange(self.count) % shape.classes)}
-        return self.held_out.given(np.arange(self.count) % max(1, len(self.held_out))) if ports else {}
+        return self.given_of(self.rows) if ports else {}
+
+    @property
+    def rows(self) -> Integers:
+        """(count,) the held-out item of each sample, where it is asked for like one."""
+        return np.arange(self.count) % max(1, len(self.held_out))
+
+    def given_of(self, rows: Integers) -> dict[str, Given]:
+        """What is given of these held-out items."""
+        table = self.held_out.table(rows)
+        return {name: table[name] for name in self.signature.given}
 
     @cached_property
     def asks(self) -> list[Ask]:

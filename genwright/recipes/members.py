@@ -12,7 +12,7 @@ from genwright.core.record import Record, fingerprint
 from genwright.data.derivations.base import derivations
 from genwright.data.view import Derived, View, Wanted, main_of
 from genwright.evaluation.bounds import Bounds
-from genwright.evaluation.records import EvaluationSpec
+from genwright.evaluation.records import EvaluationSpec, Tasks
 
 if TYPE_CHECKING:
     from genwright.recipes.recipe import Recipe
@@ -72,6 +72,7 @@ class MemberSpec(Record):
     given: list[str] = Field(default_factory=list, description="columns it is given; `?` after a name: an item may lack it")
     select: Selecting | None = None
     train: Training | None = None
+    tasks: Tasks = Field(default_factory=list)
     accept: Bounds = Field(default_factory=dict)
     samples: int | None = Field(None, ge=1)
     sampling: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -87,6 +88,7 @@ class Member(Record):
     view: View
     select: Selecting
     train: Training
+    tasks: Tasks = Field(default_factory=list, description="what it is measured at; none: with all that it is given")
     accept: Bounds
     samples: int
     sampling: dict[str, dict[str, Any]]
@@ -102,7 +104,7 @@ class Member(Record):
     @property
     def evaluation(self) -> EvaluationSpec:
         """How it is measured."""
-        return EvaluationSpec(samples=self.samples)
+        return EvaluationSpec(tasks=self.tasks, samples=self.samples)
 
 
 def members(recipe: Recipe) -> list[Member]:
@@ -134,6 +136,7 @@ def _member(recipe: Recipe, key: str, spec: MemberSpec) -> Member:
         view=View(makes=spec.makes, given=given, derived=derived),
         select=spec.select or recipe.select,
         train=spec.train or recipe.train,
+        tasks=spec.tasks if key else recipe.tasks,
         accept=spec.accept if key else recipe.accept,
         samples=spec.samples or recipe.samples,
         sampling={**recipe.sampling, **spec.sampling},
@@ -144,9 +147,11 @@ def _member(recipe: Recipe, key: str, spec: MemberSpec) -> Member:
 
 
 def whole(recipe: Recipe) -> Member:
-    """What the models of a recipe make together, given whatever of items' columns their models are given."""
+    """What the models of a recipe make together, given whatever of items' columns their models are given, and the derived
+    ones that a task gives."""
     makes = recipe.makes or recipe.content_name
-    wanted = {name: one for member in recipe.members for name, one in member.view.given.items() if name in recipe.recorded}
+    asked = {*recipe.recorded, *(name for task in recipe.tasks for name in task.given)}
+    wanted = {name: one for member in recipe.members for name, one in member.view.given.items() if name in asked}
     given = {name: one for name, one in sorted(wanted.items()) if name != makes}
     every = needed(recipe, [makes, *(name for one in recipe.members for name in (*one.view.given, one.view.makes or makes))])
     return Member(
@@ -155,6 +160,7 @@ def whole(recipe: Recipe) -> Member:
         view=View(makes=makes, given=given, derived=every),
         select=recipe.select,
         train=recipe.train,
+        tasks=recipe.tasks,
         accept=recipe.accept,
         samples=recipe.samples,
         sampling=recipe.sampling,

@@ -25,6 +25,7 @@ from genwright.data.split import Splitting
 from genwright.data.view import Derived
 from genwright.evaluation.bounds import Bounds
 from genwright.evaluation.metrics.base import metrics
+from genwright.evaluation.records import EvaluationSpec, Tasks
 from genwright.models.architectures.base import architectures
 from genwright.recipes.members import Member, MemberSpec, Selecting, Training, members, whole
 from genwright.recipes.outline import impossible
@@ -116,8 +117,13 @@ class Recipe(Record):
     models: dict[str, MemberSpec] = Field(default_factory=dict, description="several models, trained one over another")
     select: Selecting = Selecting()
     train: Training = Training()
+    tasks: Tasks = Field(
+        default_factory=list,
+        description="what it is measured at, task to the columns it gives, e.g. {draw: [label], complete: [label, known]}; "
+        "default: one task with all that is given",
+    )
     accept: Bounds = Field(
-        default_factory=dict, description="measure to its bound; a measure that cannot be taken fails its gate"
+        default_factory=dict, description="MEASURE or MEASURE@TASK to its bound; one that cannot be taken fails its gate"
     )
     samples: int = Field(500, ge=1, description="samples drawn for the evaluation")
     sampling: dict[str, dict[str, Any]] = Field(
@@ -167,6 +173,11 @@ class Recipe(Record):
         return whole(self) if self.models else None
 
     @property
+    def evaluation(self) -> EvaluationSpec:
+        """How what it makes in the end is measured."""
+        return (self.whole or self.members[-1]).evaluation
+
+    @property
     def providers(self) -> dict[str, str]:
         """Distribution and release of the parts it names that are not of this one, and of every family that could race."""
         named: list[tuple[Plugins[Any], str]] = [(modalities, part.kind) for part in self.recorded.values()]
@@ -205,7 +216,7 @@ class Recipe(Record):
 
     @model_validator(mode="after")
     def _bounds(self) -> Recipe:
-        """Bounds that no model could meet are known before any work is done."""
+        """Tasks that give other columns, and bounds that no model could meet, are known before any work is done."""
         judged = [*self.members, *([self.whole] if self.whole is not None else [])]
         try:
             found = [problem for member in judged for problem in impossible(self.recorded, member)]
@@ -276,6 +287,6 @@ def schema() -> dict[str, Any]:
         if field == "condition":
             shapes.append({"type": "null"})
         base["properties"][field] = {"type": "array", "items": one} if field in ("sources", "cleaning") else one
-    base["properties"]["accept"]["propertyNames"] = {"enum": list(metrics.all())}
+    base["properties"]["accept"]["propertyNames"] = {"pattern": f"^({'|'.join(metrics.all())})(@[a-z0-9_-]+)?$"}
     base["title"] = "Genwright recipe"
     return base

@@ -101,6 +101,48 @@ def test_bounds_of_each_model_are_held_against_what_it_makes() -> None:
             parse(models(makes, **{measure: 0.5}))
 
 
+MASKED = {
+    "columns": {"content": GOOD["content"], "condition": "label"},
+    "derived": {"known": {"kind": "masked", "of": "content"}},
+    "given": ["condition", "known", "known_mask"],
+    "tasks": {"draw": ["condition"], "complete": ["condition", "known", "known_mask"]},
+    **{name: GOOD[name] for name in ("name", "sources")},
+}
+
+
+def test_tasks_are_asked_in_the_order_of_the_recipe() -> None:
+    recipe = parse({**MASKED, "accept": {"mmd": {"at_most": 9}, "psnr@complete": {"at_least": 20}}})
+    assert [task.name for task in recipe.evaluation.tasks] == ["draw", "complete"]
+    assert parse(recipe.model_dump(mode="json", exclude={"content", "condition"})) == recipe
+    other = parse({**MASKED, "tasks": dict(reversed(MASKED["tasks"].items()))})  # its plain measures say something else
+    assert other.identity != recipe.model_copy(update={"accept": {}}).identity
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"tasks": {"draw": ["condition"], "complete": ["knwon"]}}, ["complete", "did you mean 'known'"]),
+        ({"accept": {"psnr@complet": {"at_least": 20}}}, ["did you mean 'complete'"]),
+        ({"accept": {"mmd@draw": {"at_most": 9}}}, ["first task", "say mmd"]),
+        ({"accept": {"chrf@complete": {"at_least": 9}}}, ["chrf@complete can never be taken", "psnr"]),
+        ({"accept": {"pnsr@complete": {"at_least": 9}}}, ["did you mean 'psnr'"]),
+    ],
+)
+def test_a_wrong_task_is_refused(change: dict[str, Any], said: list[str]) -> None:
+    with pytest.raises(RecipeError) as error:
+        parse({**MASKED, **change})
+    for words in said:
+        assert words in str(error.value)
+
+
+def test_several_models_together_are_given_the_derived_columns_that_a_task_gives() -> None:
+    short = {name: MASKED[name] for name in ("name", "sources", "columns", "derived")}
+    member = {"makes": "content", "given": ["condition", "known?", "known_mask?"]}
+    whole = parse({**short, "models": {"base": member}, "tasks": MASKED["tasks"]}).whole
+    assert whole is not None
+    assert list(whole.view.given) == ["condition", "known", "known_mask"]
+
+
 def test_every_problem_is_named_at_once() -> None:
     with pytest.raises(RecipeError) as error:
         parse({**GOOD, "trian": {}, "samples": 0})

@@ -61,7 +61,7 @@ class BitsPerByte(Metric):
         cap = None if evaluand.held == "test" else max(evaluand.count, 1) * length
         chosen = _choose(side, cap)
         nats = np.zeros(len(side))
-        for items, counted, batch in _batches(side, chosen, length):
+        for items, counted, batch in _batches(evaluand, chosen, length):
             for item, first, row in zip(items, counted, _score(evaluand, batch), strict=True):
                 nats[item] += float(row[first:].sum())
         picked = np.array(list(chosen), dtype=np.int64)
@@ -99,17 +99,17 @@ def _choose(side: Side, cap: int | None) -> dict[int, int]:
     return chosen
 
 
-def _batches(side: Side, chosen: dict[int, int], length: int) -> Iterator[tuple[list[int], list[int], Batch]]:
+def _batches(evaluand: Evaluand, chosen: dict[int, int], length: int) -> Iterator[tuple[list[int], list[int], Batch]]:
     """Items, first counted positions and tokens of about TOKENS tokens at a time."""
     held: list[Row] = []
     for item, size in chosen.items():
-        for row in _windows(item, _texts(side).tokens(item), size, length):
+        for row in _windows(item, _texts(evaluand.held_out).tokens(item), size, length):
             held.append(row)
             if len(held) * length >= TOKENS:
-                yield _joined(side, held)
+                yield _joined(evaluand, held)
                 held = []
     if held:
-        yield _joined(side, held)
+        yield _joined(evaluand, held)
 
 
 def _windows(item: int, tokens: NDArray[np.int64], size: int, length: int) -> Iterator[Row]:
@@ -125,10 +125,10 @@ def _windows(item: int, tokens: NDArray[np.int64], size: int, length: int) -> It
         end, start = start + length, start + length // 2
 
 
-def _joined(side: Side, rows: list[Row]) -> tuple[list[int], list[int], Batch]:
+def _joined(evaluand: Evaluand, rows: list[Row]) -> tuple[list[int], list[int], Batch]:
     items = [item for item, _, _ in rows]
     content = torch.from_numpy(np.stack([row for _, _, row in rows]))
-    return items, [first for _, first, _ in rows], Batch(content, side.given(np.array(items)))
+    return items, [first for _, first, _ in rows], Batch(content, evaluand.given_of(np.array(items)))
 
 
 def _score(evaluand: Evaluand, batch: Batch) -> torch.Tensor:
