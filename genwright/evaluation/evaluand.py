@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from genwright.core.batch import Given
@@ -16,6 +17,7 @@ from genwright.data.columns import Integers
 from genwright.data.dataset import Dataset
 from genwright.data.feed import Side
 from genwright.data.modalities.base import Modality
+from genwright.evaluation.groups import Places, by_class, by_presence
 from genwright.models.architectures.base import Architecture, SampleOptions
 from genwright.models.bundle import column_of
 from genwright.sampling.sampler import Ask
@@ -81,6 +83,31 @@ class Evaluand:
         """What is given of these held-out items."""
         table = self.held_out.table(rows)
         return {name: table[name] for name in self.signature.given}
+
+    def groups(self, rows: Integers | None = None) -> dict[str, Places]:
+        """Samples, or held-out items, that are alike: of a class, or with the same columns among those that are given."""
+        if rows is None:
+            present = {name: given.present.numpy() for name, given in self.given.items()}
+            label = self.label
+            given = None if label is None else self.given[label]
+        else:
+            present = {name: self._present(name, rows) for name in self.signature.given}
+            label = self.label or self.dataset.contents.label
+            given = None if label is None else self.held_out.table(rows)[label]
+        found = by_presence(present)
+        if label is None or given is None:
+            return found
+        column = self.dataset.contents.columns.get(label)
+        names = (column.labels if column is not None else None) or []
+        return found | by_class(label, given.value.numpy(), given.present.numpy(), names)
+
+    def _present(self, name: str, rows: Integers) -> NDArray[np.bool_]:
+        """Which held-out items have a column; a derived one is there where all are that it is made of."""
+        side = self.held_out
+        if name in side.columns:
+            return side.columns[name].present(rows)
+        there = [self._present(of, rows) for of in side.made[name].of]
+        return np.stack(there).all(axis=0)
 
     @cached_property
     def asks(self) -> list[Ask]:

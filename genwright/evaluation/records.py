@@ -18,6 +18,10 @@ class Measured(Record):
     high: float
     n: int
     floor: float | None = Field(None, description="the same measure of real held-out items against real ones, where it has one")
+    groups: dict[str, float] = Field(
+        default_factory=dict,
+        description="the measure of those of a class, `label=cat`, and of those given alike, `label+known`",
+    )
     detail: dict[str, Any] = Field(default_factory=dict)
 
     @property

@@ -111,6 +111,27 @@ def test_what_was_left_visible_does_not_count(data: Dataset) -> None:
     assert psnr(perfect).value == pytest.approx(106.02, abs=0.01)
 
 
+def test_it_says_how_each_class_and_each_way_of_asking_fares(tmp_path: Path) -> None:
+    """Off by twice as much in class after class: 6 dB each; and where only some items have a label, both kinds are told."""
+    image = Part(kind="image", options={"size": [8, 8], "channels": 1})
+    folder = made.dataset(tmp_path / "some", image, condition=Part(kind="label"), lack={"condition": 4}).folder
+    data = Dataset(folder, VIEW)
+    x, rows = real(data), np.arange(len(data.test))
+    labels = data.test.given(rows)["condition"]
+    wrong = x - 0.05 * x.sign() * 2.0 ** labels.value.view(-1, 1, 1, 1)
+    [_, (asked, _)] = tasked(subject(data, wrong), [DRAW, COMPLETE])
+    groups = psnr(asked).groups
+    names = data.contents.columns["condition"].labels or []
+    by_class = [groups[f"condition={name}"] for name in names if f"condition={name}" in groups]
+    assert len(by_class) > 1
+    expected = [10 * math.log10(4 / (0.05 * 2**place) ** 2) for place in sorted(set(labels.value[labels.present].tolist()))]
+    assert by_class == pytest.approx(expected, abs=1e-3)
+    assert groups["known+known_mask"] == pytest.approx(expected[0], abs=1e-3)  # those without a label have zero there
+    several = labels.value[labels.present].numpy()
+    mean = float(np.mean([10 * math.log10(4 / (0.05 * 2**place) ** 2) for place in several]))
+    assert groups["condition+known+known_mask"] == pytest.approx(mean, abs=1e-3)
+
+
 def test_a_model_that_encodes_is_measured_by_what_it_gives_back(data: Dataset) -> None:
     plain = Dataset(data.folder, View(makes="content"))
     torch.manual_seed(0)

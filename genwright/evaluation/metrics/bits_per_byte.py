@@ -15,6 +15,7 @@ from genwright.core.shapes import BOS, EOS, PAD, Signature, Tokens
 from genwright.data.columns import Column
 from genwright.data.feed import Side
 from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.groups import of_each
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
 from genwright.evaluation.records import Measured
 from genwright.models.architectures.base import ScoresTokens
@@ -67,12 +68,16 @@ class BitsPerByte(Metric):
         picked = np.array(list(chosen), dtype=np.int64)
         bits = nats[picked] / math.log(2)
         sizes = np.array([_bytes(evaluand, i) * chosen[i] / max(1, _size(side, i)) for i in picked])
-        low, high = bootstrap(len(picked), lambda i: float(bits[i].sum() / sizes[i].sum()), seed=evaluand.seed)
-        value = float(bits.sum() / sizes.sum())
+
+        def share(places: NDArray[np.intp]) -> float:
+            return float(bits[places].sum() / sizes[places].sum())
+
+        low, high = bootstrap(len(picked), share, seed=evaluand.seed)
+        value, groups = float(bits.sum() / sizes.sum()), of_each(evaluand.groups(picked), share)
         detail = {}
         if cap is None:
             detail["gzip"] = 8 * sum(_zipped(evaluand, i) for i in picked) / float(sizes.sum())
-        return Measured(value=value, low=min(low, value), high=max(high, value), n=len(picked), detail=detail)
+        return Measured(value=value, low=min(low, value), high=max(high, value), n=len(picked), groups=groups, detail=detail)
 
 
 def _texts(side: Side) -> Column:

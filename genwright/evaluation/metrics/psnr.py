@@ -12,6 +12,7 @@ from genwright.data.dataset import named
 from genwright.data.derivations.base import derivations
 from genwright.data.view import main_of
 from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.groups import of_each
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
 from genwright.evaluation.records import Measured
 from genwright.models.architectures.base import Encodes
@@ -57,8 +58,13 @@ class Psnr(Metric):
         some = counted.flatten(1).sum(dim=1) > 0  # of some items nothing may be hidden
         error = ((made.clamp(-1, 1) - real).square() * counted).flatten(1).sum(dim=1) / counted.flatten(1).sum(dim=1)
         ratios = 10 * (PEAK**2 / error[some].clamp_min(LEAST)).log10().double().numpy()
-        low, high = bootstrap(len(ratios), lambda i: float(ratios[i].mean()), seed=evaluand.seed)
-        return Measured(value=float(ratios.mean()), low=low, high=high, n=len(ratios))
+
+        def mean(places: NDArray[np.intp]) -> float:
+            return float(ratios[places].mean())
+
+        low, high = bootstrap(len(ratios), mean, seed=evaluand.seed)
+        groups = of_each(evaluand.groups(rows[some.numpy()]), mean)
+        return Measured(value=float(ratios.mean()), low=low, high=high, n=len(ratios), groups=groups)
 
 
 def _aligned(signature: Signature) -> list[str]:

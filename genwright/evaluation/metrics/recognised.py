@@ -9,6 +9,7 @@ import numpy as np
 from genwright.core.shapes import Signature
 from genwright.evaluation import classifier
 from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.groups import of_each
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
 from genwright.evaluation.records import Measured
 
@@ -47,4 +48,6 @@ class Recognised(Metric):
             detail["agreement"] = float((kinds == asked.value.numpy())[asked.present.numpy()].mean())
         low, high = bootstrap(len(sure), lambda i: float(sure[i].mean()), seed=evaluand.seed)
         floor = float((real >= SURE).mean())
-        return Measured(value=float(sure.mean()), low=low, high=high, n=len(sure), floor=floor, detail=detail)
+        groups = of_each(evaluand.groups(), lambda i: float(sure[i].mean()))
+        value = float(sure.mean())
+        return Measured(value=value, low=low, high=high, n=len(sure), floor=floor, groups=groups, detail=detail)
