@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,9 +19,12 @@ from genwright.data.dataset import Dataset
 from genwright.data.feed import Side
 from genwright.data.modalities.base import Modality
 from genwright.evaluation.groups import Places, by_class, by_presence
+from genwright.evaluation.memo import Memo
 from genwright.models.architectures.base import Architecture, SampleOptions
 from genwright.models.bundle import column_of
 from genwright.sampling.sampler import Ask
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -45,6 +49,22 @@ class Evaluand:
     device: str = "cpu"
     share: float = 1.0
     task: str = ""
+    memo: Memo | None = None
+    _known: dict[str, Any] = field(default_factory=dict, init=False)
+
+    @property
+    def data(self) -> Memo:
+        """What is known of the data whatever the model; shared by those that were given one `memo`."""
+        if self.memo is None:
+            self.memo = Memo(self.dataset)
+        return self.memo
+
+    def once(self, key: str, make: Callable[[], T]) -> T:
+        """What `make` gives of this model at this task, made the first time a measure asks for it."""
+        if key not in self._known:
+            self._known[key] = make()
+        found: T = self._known[key]
+        return found
 
     @property
     def held_out(self) -> Side:
@@ -106,8 +126,8 @@ class Evaluand:
         side = self.held_out
         if name in side.columns:
             return side.columns[name].present(rows)
-        there = [self._present(of, rows) for of in side.made[name].of]
-        return np.stack(there).all(axis=0)
+        there: NDArray[np.bool_] = np.logical_and.reduce([self._present(of, rows) for of in side.made[name].of])
+        return there
 
     @cached_property
     def asks(self) -> list[Ask]:

@@ -18,6 +18,7 @@ from genwright.core.shapes import Signature
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
 from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.memo import Memo
 from genwright.evaluation.metrics.base import key_of, metrics, ranked
 from genwright.evaluation.records import Evaluation, EvaluationSpec, Measured, Task
 from genwright.models import bundle, composition
@@ -33,7 +34,15 @@ SLOTS = 128  # samples that are drawn together
 
 
 def evaluand(
-    model: Architecture, dataset: Dataset, *, side: str, count: int, sampling: dict[str, Any], seed: int, device: str
+    model: Architecture,
+    dataset: Dataset,
+    *,
+    side: str,
+    count: int,
+    sampling: dict[str, Any],
+    seed: int,
+    device: str,
+    memo: Memo | None = None,
 ) -> Evaluand:
     """A model ready to be measured on one side of a data set."""
     return Evaluand(
@@ -46,6 +55,7 @@ def evaluand(
         draw=lambda asks: drawn(model, asks, min(SLOTS, len(asks)), device),
         model=model,
         device=device,
+        memo=memo,
     )
 
 
@@ -60,9 +70,12 @@ def composed(graph: Graph, dataset: Dataset, *, side: str, count: int, seed: int
     return Evaluand(dataset.signature, dataset, side, count, seed, SampleOptions(), draw, device=device)
 
 
-def score(model: Architecture, dataset: Dataset, plan: Plan, *, side: str, device: str) -> Measured:
-    """The plan's measure on `plan.samples` samples or items. Raises TrainingError where it cannot be taken."""
-    subject = evaluand(model, dataset, side=side, count=plan.samples, sampling=plan.sampling, seed=plan.seed, device=device)
+def score(model: Architecture, dataset: Dataset, plan: Plan, *, side: str, device: str, memo: Memo | None = None) -> Measured:
+    """The plan's measure on `plan.samples` samples or items. `memo` is what earlier measures found out about the data.
+    Raises TrainingError where it cannot be taken."""
+    subject = evaluand(
+        model, dataset, side=side, count=plan.samples, sampling=plan.sampling, seed=plan.seed, device=device, memo=memo
+    )
     metric = metrics.get(plan.measure)()
     reason = metric.applies(subject)
     if reason is not None:
@@ -108,7 +121,7 @@ def evaluate(
     device = str(choose(settings))
     count = max(spec.samples, round(min(spec.samples, len(dataset.test)) / share))
     subject = opened_evaluand(folder, dataset, uses or {}, count=count, seed=spec.seed, device=device)
-    subjects = tasked(replace(subject, share=share), spec.tasks)
+    subjects = tasked(replace(subject, share=share, memo=Memo.of(dataset, settings)), spec.tasks)
     found = {key: one for asked, reason in subjects for key, one in _measures(asked, reason, only).items()}
     return Evaluation(
         model=composition.identity(folder),

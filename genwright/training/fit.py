@@ -25,6 +25,7 @@ from genwright.core.errors import TrainingError
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
 from genwright.evaluation.evaluate import held_out_losses, score
+from genwright.evaluation.memo import Memo
 from genwright.evaluation.metrics.base import metrics
 from genwright.models import bundle
 from genwright.models.architectures.base import Architecture, build_model
@@ -74,7 +75,7 @@ class Fit:
         base: Path | None = None,
     ) -> None:
         self.dataset, self.plan, self.folder, self.settings, self.data = dataset, plan, folder, settings, data
-        self.base = base
+        self.base, self.memo = base, Memo.of(dataset, settings)
         self.until = min(until or plan.steps, plan.steps)
         self.notes: list[str] = []  # what a person should hear: damaged checkpoints, memory, roll-backs
         self.progress = Progress(accumulate=plan.accumulate)
@@ -280,7 +281,7 @@ class Fit:
         progress = self.progress
         model: Architecture = self.average.module  # type: ignore[assignment]
         with self._autocast():
-            value = score(model, self.dataset, self.plan, side="validation", device=str(self.device)).value
+            value = score(model, self.dataset, self.plan, side="validation", device=str(self.device), memo=self.memo).value
             train_loss, validation_loss = held_out_losses(model, self.dataset, self.plan, str(self.device))
         better = progress.best_score is None or (
             value < progress.best_score if self.better == "lower" else value > progress.best_score

@@ -14,6 +14,7 @@ from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
 from genwright.evaluation.records import Measured
 
 SURE = 0.8
+MOST = 2000  # held-out items
 
 
 @metrics.register
@@ -37,10 +38,9 @@ class Recognised(Metric):
         return classifier.lacks(evaluand.dataset)
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        judge = classifier.Judge(evaluand.dataset)
-        kinds, probability = judge.probabilities(evaluand.samples)
+        kinds, probability = classifier.judged(evaluand)
         sure = (probability >= SURE).astype(np.float64)
-        _, real = judge.probabilities(evaluand.held_out.contents(np.arange(min(2000, len(evaluand.held_out)))))
+        real = classifier.judged_held_out(evaluand, MOST)
         names = classifier.names(evaluand.dataset)
         detail: dict[str, Any] = {"shares": {names[k]: float((kinds == k).mean()) for k in range(len(names))}}
         asked = None if evaluand.label is None else evaluand.given[evaluand.label]
