@@ -145,3 +145,8 @@ class Evaluand:
     def samples(self) -> Tensor:
         """(count, ...) samples of the model, the same for the same seed."""
         return self.draw(self.asks)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether a measure has asked for the samples."""
+        return "samples" in self.__dict__

@@ -17,6 +17,7 @@ from genwright.core.record import fingerprint
 from genwright.core.shapes import Signature
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
+from genwright.evaluation import kept
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.memo import Memo
 from genwright.evaluation.metrics.base import key_of, metrics, ranked
@@ -113,19 +114,24 @@ def evaluate(
     only: Collection[str] | None = None,
     share: float = 1.0,
     uses: Mapping[str, Path] | None = None,
+    samples: Path | None = None,
 ) -> Evaluation:
     """Every measure that suits the model (or those in `only`, by key), for every task, on the test split, with intervals; the
     model samples as its own plan says. A measure that cannot be taken is listed with its reason: too few held-out items, or
-    not of this kind. `share`: see Evaluand; `uses`: where the versions lie that it pins."""
+    not of this kind. `share`: see Evaluand; `uses`: where the versions lie that it pins; `samples`: the file that the samples
+    are kept in (see `kept`)."""
     began = time.monotonic()
     device = str(choose(settings))
     count = max(spec.samples, round(min(spec.samples, len(dataset.test)) / share))
     subject = opened_evaluand(folder, dataset, uses or {}, count=count, seed=spec.seed, device=device)
     subjects = tasked(replace(subject, share=share, memo=Memo.of(dataset, settings)), spec.tasks)
     found = {key: one for asked, reason in subjects for key, one in _measures(asked, reason, only).items()}
+    identity, items = composition.identity(folder), evaluation_set(dataset, spec)
+    if samples is not None:
+        kept.keep(samples, [asked for asked, _ in subjects], identity, items)
     return Evaluation(
-        model=composition.identity(folder),
-        evaluation_set=evaluation_set(dataset, spec),
+        model=identity,
+        evaluation_set=items,
         code=__version__,
         compared_by=ranked(subjects[0][0].signature).name,
         measures={key: one for key, one in found.items() if isinstance(one, Measured)},

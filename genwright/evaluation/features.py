@@ -69,7 +69,9 @@ def ruler(evaluand: Evaluand) -> Features:
 def held_out(evaluand: Evaluand, limit: int) -> Tensor:
     """(min(limit, n), d) features of the held-out items."""
     side = evaluand.held_out
-    return evaluand.data.tensors(f"{side.name} features {limit}", lambda: {"features": ruler(evaluand)(flat(side, limit))})["features"]
+    return evaluand.data.tensors(f"{side.name} features {limit}", lambda: {"features": ruler(evaluand)(flat(side, limit))})[
+        "features"
+    ]
 
 
 def _reduced(flat: Tensor, dims: tuple[int, ...]) -> Tensor:
