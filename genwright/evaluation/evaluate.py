@@ -24,7 +24,7 @@ from genwright.evaluation.metrics.base import key_of, metrics, ranked
 from genwright.evaluation.records import Evaluation, EvaluationSpec, Measured, Task
 from genwright.models import bundle, composition
 from genwright.models.architectures.base import Architecture, SampleOptions
-from genwright.models.device import choose
+from genwright.models.device import prepare
 from genwright.models.records import Plan
 from genwright.sampling.chain import Wish, granted
 from genwright.sampling.graph import Graph
@@ -32,6 +32,7 @@ from genwright.sampling.opened import opened
 from genwright.sampling.sampler import Ask, drawn
 
 SLOTS = 128  # samples that are drawn together
+LOSS_ITEMS = 256  # of the training side, and of the validation side, whose loss is taken during training
 
 
 def evaluand(
@@ -53,7 +54,7 @@ def evaluand(
         count=count,
         seed=seed,
         options=model.Options.model_validate(sampling),
-        draw=lambda asks: drawn(model, asks, min(SLOTS, len(asks)), device),
+        draw=lambda asks: drawn(model, asks, min(SLOTS, len(asks))),
         model=model,
         device=device,
         memo=memo,
@@ -86,7 +87,7 @@ def score(model: Architecture, dataset: Dataset, plan: Plan, *, side: str, devic
 
 
 def held_out_losses(
-    model: Architecture, dataset: Dataset, plan: Plan, device: str, items: int = 256
+    model: Architecture, dataset: Dataset, plan: Plan, device: str, items: int = LOSS_ITEMS
 ) -> tuple[float | None, float | None]:
     """Loss on training and on validation items, the same items and noise every time; (None, None) with several players."""
     if model.players != ("model",):
@@ -121,7 +122,7 @@ def evaluate(
     not of this kind. `share`: see Evaluand; `uses`: where the versions lie that it pins; `samples`: the file that the samples
     are kept in (see `kept`)."""
     began = time.monotonic()
-    device = str(choose(settings))
+    device = str(prepare(settings))
     count = max(spec.samples, round(min(spec.samples, len(dataset.test)) / share))
     subject = opened_evaluand(folder, dataset, uses or {}, count=count, seed=spec.seed, device=device)
     subjects = tasked(replace(subject, share=share, memo=Memo.of(dataset, settings)), spec.tasks)

@@ -24,7 +24,7 @@ from genwright.evaluation.evaluate import evaluate
 from genwright.evaluation.metrics.base import ranked
 from genwright.evaluation.records import Evaluation
 from genwright.models.bundle import Bundle, load
-from genwright.models.device import choose
+from genwright.models.device import choose, prepare
 from genwright.recipes import stages
 from genwright.recipes.recipe import Recipe
 
@@ -119,7 +119,7 @@ class WatchedChampion:
 
     @cached_property
     def _loaded(self) -> Bundle:
-        return load(self.bundle, str(choose(self.settings)))
+        return load(self.bundle, str(prepare(self.settings)))
 
     def _new_items(self) -> Iterator[Item]:
         met: set[str] = set()

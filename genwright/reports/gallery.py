@@ -48,7 +48,7 @@ class Pair:
     sample: Shown
     real: Shown
     note: str
-    given: Shown | None = None  # what the sample answers
+    given: Shown | None = None  # what the sample answers; None where it was given nothing
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,8 @@ def _answers(subject: Evaluand, values: list[Any], asked: str) -> list[Pair]:
     assert makes is not None
     pairs = []
     for place in range(min(SHOWN_TEXTS, len(values), len(side))):
-        given = item(reader, _stored(reader, side.columns[asked], place))
+        there = bool(side.columns[asked].present(np.array([place]))[0])
+        given = item(reader, _stored(reader, side.columns[asked], place)) if there else None
         real = item(subject.content, _stored(subject.content, side.columns[makes], place))
         pairs.append(Pair(item(subject.content, values[place]), real, "", given))
     return pairs
