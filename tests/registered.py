@@ -15,7 +15,7 @@ from genwright.core.workspace import Settings, Workspace
 from genwright.evaluation.records import Evaluation, Measured
 from genwright.lifecycle import promotion
 from genwright.lifecycle.ledger import LedgerEntry
-from genwright.models.records import ModelVersion
+from genwright.models.records import ModelVersion, VersionFacts
 from genwright.recipes.recipe import Recipe, parse
 from genwright.training.fit import Fit
 from genwright.training.records import Diagnosis, TrainedModel
@@ -73,7 +73,13 @@ def recipe(**fields: object) -> Recipe:
 
 def evaluation(seed: int, mmd: float = 1.0) -> Evaluation:
     measures = {"mmd": Measured(value=mmd, low=mmd - 0.1, high=mmd + 0.1, n=32)}
-    return Evaluation(model=trained(seed).weights, evaluation_set="e", code="c", measures=measures)
+    return Evaluation(model=trained(seed).weights, evaluation_set="e", code="c", compared_by="mmd", measures=measures)
+
+
+def facts(seed: int = 0) -> VersionFacts:
+    """What the model of that seed is registered with."""
+    model = trained(seed)
+    return VersionFacts(weights=model.weights, data=model.data, recipe=recipe().identity, title=model.plan.candidate.title)
 
 
 def register(workspace: Workspace, seed: int = 0) -> ModelVersion:
@@ -82,7 +88,7 @@ def register(workspace: Workspace, seed: int = 0) -> ModelVersion:
     parent = runs.parent_run("digits", f"{seed:064d}")
     run = runs.round_run("digits", parent, model.plan)
     runs.end_round(run, model, scores, Diagnosis(finding="good", evidence="every gate passes"))
-    return Versions(workspace).register("digits", bundle(seed), run=run, trained=model, evaluation=scores, recipe=recipe())
+    return Versions(workspace).register("digits", bundle(seed), run=run, facts=facts(seed), evaluation=scores)
 
 
 def promote(workspace: Workspace, seed: int = 0) -> ModelVersion:

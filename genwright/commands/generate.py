@@ -36,13 +36,8 @@ def command(
 ) -> None:
     """Generate samples of a registered model."""
     options = dict(_option(text) for text in option or [])
-    friendly: dict[str, Any] = {
-        "label": label,
-        "prompt": prompt,
-        "image": None if image is None else str(image),
-        "mask": None if mask is None else str(mask),
-        "strength": strength,
-    }
+    files = {key: None if path is None else str(path) for key, path in (("image", image), ("mask", mask))}
+    friendly: dict[str, Any] = {"label": label, "prompt": prompt, **files, "strength": strength}
     asked = {"give": dict(_given(text) for text in give or []), **friendly, "options": options}
     if between is not None and any(asked.values()):
         raise ModelError("A walk between two files takes no other input or option.", do="leave them out")
@@ -50,12 +45,11 @@ def command(
     import genwright
 
     model = genwright.load(name, version)
+    settings: dict[str, Any] = {"n": n, "seed": seed, **{key: value for key, value in asked.items() if value}}
     if between is not None:
-        values = model.between(_read(between[0]), _read(between[1]), n)
-        settings: dict[str, Any] = {"between": [str(path) for path in between], "n": n}
+        values, settings = _walk(model, between, n), {"between": [str(path) for path in between], "n": n}
     else:
         values = model.generate(n, seed=seed, give=asked["give"], **friendly, **options)
-        settings = {"n": n, "seed": seed, **{key: value for key, value in asked.items() if value}}
     summary = write(model, values, settings, out)
     if as_json:
         print(json.dumps(summary, ensure_ascii=False))
@@ -99,8 +93,9 @@ def _option(text: str) -> tuple[str, Any]:
     return key, yaml.safe_load(value)
 
 
-def _read(path: Path) -> bytes:
+def _walk(model: Model, ends: tuple[Path, Path], n: int) -> list[Any]:
     try:
-        return path.read_bytes()
+        a, b = (path.read_bytes() for path in ends)
     except OSError as error:
         raise ModelError("A file to walk between cannot be read.", got=error) from error
+    return model.between(a, b, n)

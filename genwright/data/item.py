@@ -43,7 +43,7 @@ class Item:
     def assigned(self, columns: Mapping[str, Part]) -> Item:
         """The item with a source's names for its columns replaced by a recipe's: the first is the content; another keeps its
         name where the recipe has that, else it becomes the only column still free that reads its kind (a source's `label`
-        one of kind label, its `caption` one that reads texts), else it is left out."""
+        one of kind label, its `caption` one that reads texts), else it is left out. They come in the recipe's order."""
         wanted = list(columns)
         found = {wanted[0]: self.data}
         others = dict(list(self.columns.items())[1:])

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field, model_validator
 
 from genwright.core.errors import RecipeError, nearest
-from genwright.core.record import Record, fingerprint
+from genwright.core.record import Part, Record, fingerprint
 from genwright.data.derivations.base import derivations
 from genwright.data.view import Derived, View, Wanted, main_of
-from genwright.evaluation.bounds import Bound
-from genwright.evaluation.records import EvaluationSpec
-
-if TYPE_CHECKING:
-    from genwright.recipes.recipe import Recipe
+from genwright.evaluation.bounds import Bounds
+from genwright.evaluation.records import EvaluationSpec, Tasks
 
 
 class Budget(Record):
@@ -54,7 +52,7 @@ class Training(Record):
     weight_decay: float | None = Field(None, ge=0)
     average: float | None = Field(None, ge=0, lt=1)
     precision: Literal["float32", "bfloat16"] | None = None
-    evaluate: int = Field(8, ge=1, description="held-out measures taken during a round")
+    evaluate: int = Field(8, ge=1, description="held-out measures taken during a round, at most; fewer where they are dear")
     patience: int = Field(0, ge=0, description="held-out measures without improvement before stopping early; 0: never")
 
 
@@ -77,7 +75,8 @@ class MemberSpec(Record):
     given: list[Asked] = Field(default_factory=list, description=ASKED)
     select: Selecting | None = None
     train: Training | None = None
-    accept: dict[str, Bound] = Field(default_factory=dict)
+    tasks: Tasks = Field(default_factory=list)
+    accept: Bounds = Field(default_factory=dict)
     samples: int | None = Field(None, ge=1)
     sampling: dict[str, dict[str, Any]] = Field(default_factory=dict)
     config: dict[str, dict[str, Any]] = Field(default_factory=dict, description="fields of a family's config that are set")
@@ -92,7 +91,8 @@ class Member(Record):
     view: View
     select: Selecting
     train: Training
-    accept: dict[str, Bound]
+    tasks: Tasks = Field(default_factory=list, description="what it is measured at; none: with all that it is given")
+    accept: Bounds
     samples: int
     sampling: dict[str, dict[str, Any]]
     config: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -107,10 +107,47 @@ class Member(Record):
     @property
     def evaluation(self) -> EvaluationSpec:
         """How it is measured."""
-        return EvaluationSpec(samples=self.samples)
+        return EvaluationSpec(tasks=self.tasks, samples=self.samples)
 
 
-def members(recipe: Recipe) -> list[Member]:
+class Declared(Protocol):
+    """What a recipe says of its columns and models, and for all models alike."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def makes(self) -> str | None: ...
+    @property
+    def given(self) -> list[Asked] | None: ...
+    @property
+    def content_name(self) -> str: ...
+    @property
+    def recorded(self) -> dict[str, Part]: ...
+    @property
+    def may_lack(self) -> list[str]: ...
+    @property
+    def derived(self) -> Mapping[str, Derived]: ...
+    @property
+    def models(self) -> dict[str, MemberSpec]: ...
+    @property
+    def members(self) -> list[Member]: ...
+    @property
+    def select(self) -> Selecting: ...
+    @property
+    def train(self) -> Training: ...
+    @property
+    def accept(self) -> Bounds: ...
+    @property
+    def tasks(self) -> Tasks: ...
+    @property
+    def samples(self) -> int: ...
+    @property
+    def sampling(self) -> dict[str, dict[str, Any]]: ...
+    @property
+    def config(self) -> dict[str, dict[str, Any]]: ...
+
+
+def members(recipe: Declared) -> list[Member]:
     """The models in the order in which they can be made. Raises RecipeError for a circle, or a column that is not there."""
     specs = recipe.models or {"": MemberSpec(makes=recipe.makes or recipe.content_name, given=_given(recipe))}
     found = {key: _member(recipe, key, spec) for key, spec in specs.items()}
@@ -121,14 +158,14 @@ def members(recipe: Recipe) -> list[Member]:
     return [found[key] for key in order]
 
 
-def _given(recipe: Recipe) -> list[Asked]:
+def _given(recipe: Declared) -> list[Asked]:
     """What the only model is given where the recipe does not say: every recorded column but the content."""
     if recipe.given is not None:
         return recipe.given
     return [name + "?" * (name in recipe.may_lack) for name in recipe.recorded if name != recipe.content_name]
 
 
-def _member(recipe: Recipe, key: str, spec: MemberSpec) -> Member:
+def _member(recipe: Declared, key: str, spec: MemberSpec) -> Member:
     given = _wanted(spec.given, recipe.may_lack)
     wanted = [*given, *([spec.makes] if spec.makes else [])]
     derived = needed(recipe, wanted)
@@ -136,9 +173,10 @@ def _member(recipe: Recipe, key: str, spec: MemberSpec) -> Member:
     return Member(
         name=f"{recipe.name}~{key}" if key else recipe.name,
         key=key,
-        view=View(makes=spec.makes, given=given, derived=derived),
+        view=_made_of_all(recipe, View(makes=spec.makes, given=given, derived=derived)),
         select=spec.select or recipe.select,
         train=spec.train or recipe.train,
+        tasks=spec.tasks if key else recipe.tasks,
         accept=spec.accept if key else recipe.accept,
         samples=spec.samples or recipe.samples,
         sampling={**recipe.sampling, **spec.sampling},
@@ -158,10 +196,23 @@ def _wanted(given: list[Asked], may_lack: list[str]) -> dict[str, Wanted]:
     }
 
 
-def whole(recipe: Recipe) -> Member:
-    """What the models of a recipe make together, given whatever of items' columns their models are given."""
+def _made_of_all(recipe: Declared, view: View) -> View:
+    """The view, of which every item has what is made. Raises RecipeError otherwise: there would be nothing to learn from."""
+    origins = set() if view.makes is None else view.origins(view.makes)
+    if lacking := sorted(origins & set(recipe.may_lack)):
+        raise RecipeError(
+            f"{view.makes} cannot be made, as items may lack {lacking[0]}.",
+            do=f"write {lacking[0]} without `?` where it is declared, so that only items that have it are kept",
+        )
+    return view
+
+
+def whole(recipe: Declared) -> Member:
+    """What the models of a recipe make together, given whatever of items' columns their models are given, and the derived
+    ones that a task gives."""
     makes = recipe.makes or recipe.content_name
-    wanted = {name: one for member in recipe.members for name, one in member.view.given.items() if name in recipe.recorded}
+    asked = {*recipe.recorded, *(name for task in recipe.tasks for name in task.given)}
+    wanted = {name: one for member in recipe.members for name, one in member.view.given.items() if name in asked}
     given = {name: one for name, one in sorted(wanted.items()) if name != makes}
     every = needed(recipe, [makes, *(name for one in recipe.members for name in (*one.view.given, one.view.makes or makes))])
     return Member(
@@ -170,6 +221,7 @@ def whole(recipe: Recipe) -> Member:
         view=View(makes=makes, given=given, derived=every),
         select=recipe.select,
         train=recipe.train,
+        tasks=recipe.tasks,
         accept=recipe.accept,
         samples=recipe.samples,
         sampling=recipe.sampling,
@@ -182,7 +234,7 @@ def by_of(derived: Derived) -> str | None:
     return str(derived.part.options["by"]) if kind.needs_model else None
 
 
-def needed(recipe: Recipe, names: list[str]) -> dict[str, Derived]:
+def needed(recipe: Declared, names: list[str]) -> dict[str, Derived]:
     """The derived columns among some columns, and those they are made of."""
     found: dict[str, Derived] = {}
     waiting = list(names)

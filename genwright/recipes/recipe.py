@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from genwright import __version__
 from genwright.core.errors import GenwrightError, RecipeError, nearest
@@ -22,71 +22,14 @@ from genwright.data.item import content_first
 from genwright.data.modalities.base import modalities
 from genwright.data.sources.base import sources
 from genwright.data.split import Splitting
-from genwright.data.view import Derived
-from genwright.evaluation.bounds import Bound
+from genwright.evaluation.bounds import Bounds
 from genwright.evaluation.metrics.base import metrics
+from genwright.evaluation.records import EvaluationSpec, Tasks
 from genwright.models.architectures.base import architectures
 from genwright.recipes.members import Asked, Member, MemberSpec, Selecting, Training, members, whole
+from genwright.recipes.outline import impossible
+from genwright.recipes.parts import ContentPart, DerivedColumn, FilterPart, SourcePart, TriggerPart, with_parts
 from genwright.recipes.upkeep import Canary, Promotion, Schedule, SpendingLimits
-from genwright.triggers.base import triggers
-
-
-def _part_of(registry: Plugins[Any]) -> BeforeValidator:
-    """Accept `NAME` or `{kind: NAME, option: value}` and validate the options by the part's own model."""
-
-    def validate(value: Any) -> Any:
-        if isinstance(value, str):
-            value = {"kind": value}
-        if isinstance(value, Part):
-            return value
-        if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
-            raise ValueError(f"expected a name or a mapping with `kind`; kinds: {', '.join(registry.all())}")
-        given = {k: v for k, v in value.items() if k != "kind"}
-        if set(given) == {"options"} and isinstance(given["options"], dict):
-            given = given["options"]
-        try:
-            kind = registry.get(value["kind"])
-        except GenwrightError as error:
-            raise ValueError(str(error)) from error
-        try:
-            options = kind.Options.model_validate(given)
-        except ValidationError as error:
-            raise ValueError("; ".join(explain(error, kind.Options, value["kind"]))) from error
-        return Part(kind=value["kind"], options=options.model_dump(mode="json", exclude_defaults=True))
-
-    return BeforeValidator(validate)
-
-
-ContentPart = Annotated[Part, _part_of(modalities)]
-SourcePart = Annotated[Part, _part_of(sources)]
-FilterPart = Annotated[Part, _part_of(filters)]
-
-
-def _derived(value: Any) -> Any:
-    """Accept `{kind: NAME, of: COLUMN or [COLUMN, ...], option: value}`."""
-    if not isinstance(value, dict) or "of" not in value:
-        raise ValueError("a derived column names its `kind` and what it is made `of`")
-    if "part" in value:
-        return value
-    of = value["of"] if isinstance(value["of"], list) else [value["of"]]
-    return {"of": of, "part": {key: one for key, one in value.items() if key != "of"}}
-
-
-class _DerivedColumn(Derived):
-    part: Annotated[Part, _part_of(derivations)]
-
-
-DerivedColumn = Annotated[_DerivedColumn, BeforeValidator(_derived)]
-TriggerPart = Annotated[Part, _part_of(triggers)]
-
-
-def _known_metric(bounds: dict[str, Bound]) -> dict[str, Bound]:
-    for name in bounds:
-        try:
-            metrics.get(name)
-        except GenwrightError as error:
-            raise ValueError(str(error)) from error
-    return bounds
 
 
 class Watching(Record):
@@ -126,8 +69,13 @@ class Recipe(Record):
     models: dict[str, MemberSpec] = Field(default_factory=dict, description="several models, trained one over another")
     select: Selecting = Selecting()
     train: Training = Training()
-    accept: Annotated[dict[str, Bound], AfterValidator(_known_metric)] = Field(
-        default_factory=dict, description="measure to its bound; a measure that cannot be taken fails its gate"
+    tasks: Tasks = Field(
+        default_factory=list,
+        description="what it is measured at, task to the columns it gives, e.g. {draw: [label], complete: [label, known]}; "
+        "default: one task with all that is given",
+    )
+    accept: Bounds = Field(
+        default_factory=dict, description="MEASURE or MEASURE@TASK to its bound; one that cannot be taken fails its gate"
     )
     samples: int = Field(500, ge=1, description="samples drawn for the evaluation")
     sampling: dict[str, dict[str, Any]] = Field(
@@ -177,6 +125,11 @@ class Recipe(Record):
         return whole(self) if self.models else None
 
     @property
+    def evaluation(self) -> EvaluationSpec:
+        """How what it makes in the end is measured."""
+        return (self.whole or self.members[-1]).evaluation
+
+    @property
     def providers(self) -> dict[str, str]:
         """Distribution and release of the parts it names that are not of this one, and of every family that could race."""
         named: list[tuple[Plugins[Any], str]] = [(modalities, part.kind) for part in self.recorded.values()]
@@ -188,7 +141,7 @@ class Recipe(Record):
 
     @model_validator(mode="after")
     def _columns(self) -> Recipe:
-        if (self.content is None) == (not self.columns):
+        if (self.content is None) == (not self.columns) or (self.columns and self.condition):
             raise ValueError("give either `content` (and perhaps `condition`), or `columns`")
         names = [*(name.rstrip("?") for name in self.columns), *self.derived]
         if odd := [name for name in names if not COLUMN.fullmatch(name)]:
@@ -211,6 +164,18 @@ class Recipe(Record):
                     architectures.get(family).Config.model_validate(fields)
         except GenwrightError as error:
             raise ValueError(str(error)) from error
+        return self
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Recipe:
+        """Tasks that give other columns, and bounds that no model could meet, are known before any work is done."""
+        judged = [*self.members, *([self.whole] if self.whole is not None else [])]
+        try:
+            found = [problem for member in judged for problem in impossible(self.recorded, member)]
+        except GenwrightError as error:
+            raise ValueError(str(error)) from error
+        if found:
+            raise ValueError("; ".join(found))
         return self
 
 
@@ -261,19 +226,7 @@ def _override(given: dict[str, Any], override: str) -> None:
 
 def schema() -> dict[str, Any]:
     """JSON schema of a recipe file, for editors: parts as `{kind, ...options}` of everything registered."""
-    base = Recipe.model_json_schema()
-    for field, registry in (("content", modalities), ("condition", modalities), ("sources", sources), ("cleaning", filters)):
-        shapes: list[dict[str, Any]] = [{"enum": list(registry.all())}]
-        for name, part in registry.all().items():
-            options = part.Options.model_json_schema()
-            base["$defs"].update(options.pop("$defs", {}))
-            options["properties"] = {"kind": {"const": name}, **options.get("properties", {})}
-            options["required"] = ["kind", *options.get("required", [])]
-            shapes.append(options)
-        one: dict[str, Any] = {"anyOf": shapes}
-        if field == "condition":
-            shapes.append({"type": "null"})
-        base["properties"][field] = {"type": "array", "items": one} if field in ("sources", "cleaning") else one
-    base["properties"]["accept"]["propertyNames"] = {"enum": list(metrics.all())}
+    base = with_parts(Recipe.model_json_schema())
+    base["properties"]["accept"]["propertyNames"] = {"pattern": f"^({'|'.join(metrics.all())})(@[a-z0-9_-]+)?$"}
     base["title"] = "Genwright recipe"
     return base

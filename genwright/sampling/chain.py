@@ -49,7 +49,7 @@ def _walk(graph: Graph, steps: list[Step], wishes: list[Wish], slots: int, devic
     for place, step in enumerate(steps):
         if step.how == "make":
             asks = [_ask(graph, step, wish, row, whole=place == last) for wish, row in zip(wishes, rows, strict=True)]
-            for row, value in zip(rows, drawn(graph.members[step.by].model, asks, slots, device), strict=True):
+            for row, value in zip(rows, drawn(graph.members[step.by].model, asks, slots), strict=True):
                 row[step.column] = value
         elif step.how == "derive":
             for wish, row in zip(wishes, rows, strict=True):
@@ -58,7 +58,12 @@ def _walk(graph: Graph, steps: list[Step], wishes: list[Wish], slots: int, devic
             for row in rows:
                 value = graph.makings[step.by].derivation.back(row[step.of[0]][None].to(device))
                 row[step.column] = value[0].cpu()
-    return [row[graph.makes] for row in rows]
+    return [_kept(row[graph.makes], wish) for row, wish in zip(rows, wishes, strict=True)]
+
+
+def _kept(made: Tensor, wish: Wish) -> Tensor:
+    """What was made, and the start itself where it stays: a codec would give it back only nearly."""
+    return made if wish.keep is None or wish.start is None else torch.where(wish.keep > 0, wish.start, made)
 
 
 def _ask(graph: Graph, step: Step, wish: Wish, row: Mapping[str, Tensor], *, whole: bool) -> Ask:
@@ -66,7 +71,10 @@ def _ask(graph: Graph, step: Step, wish: Wish, row: Mapping[str, Tensor], *, who
     own = graph.members[step.by].info.signature.given
     given = {name: row[name] for name in own if name in row}
     key = (*wish.key, crc32(step.by.encode())) if step.by else wish.key
-    return Ask(key, wish.options[step.by], given, wish.start if whole else None, wish.keep if whole else None)
+    if not whole or wish.start is None:
+        return Ask(key, wish.options[step.by], given)
+    start, keep = graph.begun(step.column, wish.start, wish.keep)
+    return Ask(key, wish.options[step.by], given, start, keep)
 
 
 def _derived(graph: Graph, step: Step, wish: Wish, row: Mapping[str, Tensor], device: str) -> dict[str, Tensor]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from genwright.core.batch import Given
+from genwright.core.draws import Draws
 from genwright.core.errors import ModelError
 from genwright.core.record import Record
 from genwright.core.shapes import Shape
@@ -15,6 +17,7 @@ from genwright.data.dataset import Making
 from genwright.data.modalities.base import Modality
 from genwright.data.view import View, main_of
 from genwright.models.bundle import Bundle, column_of
+from genwright.models.layers.conditioning import fitted
 
 
 class Step(Record):
@@ -126,3 +129,15 @@ class Graph:
             if self.hides(main):
                 found |= {name: given.value[0] for name, given in making.hide(start[None], keep[None]).items()}
         return found
+
+    def begun(self, column: str, start: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """A start of what is wanted in the end as one of `column`, which a model makes on the way: encoded where that is a
+        code. A place of the code stays where all of what it stands for does."""
+        if column == self.makes:
+            return start, keep
+        main = main_of(column, self.makings)
+        if main is None or list(self.makings[main].of) != [self.makes]:
+            raise ModelError(f"{column} cannot begin from {self.makes}.", do="leave out what it should begin from")
+        device = next(self.last.model.parameters()).device
+        code = self.makings[main].derive([Given.all(start[None].to(device))], Draws([(0,)]))[column].value[0].cpu()
+        return code, None if keep is None else (fitted(keep[None], tuple(code.shape[1:]))[0] >= 1).float()

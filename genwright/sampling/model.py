@@ -65,7 +65,10 @@ class Model:
         )
 
     def _givable(self) -> set[str]:
-        return {name for bundle in self.graph.members.values() for name in bundle.info.signature.given}
+        """What members are given and none of them makes."""
+        members = self.graph.members.values()
+        given = {name for bundle in members for name in bundle.info.signature.given}
+        return given - {bundle.info.view.makes for bundle in members}
 
     def _inputs(self) -> list[Input]:
         """Every column that a member is given and no other member makes, then what the last one may begin from."""

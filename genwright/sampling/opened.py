@@ -11,7 +11,7 @@ from genwright.data.dataset import Kept, Making
 from genwright.data.encode import COLUMNS
 from genwright.data.modalities.base import Modality
 from genwright.data.modalities.base import build as build_modality
-from genwright.data.view import View
+from genwright.data.view import View, main_of
 from genwright.models import bundle, composition
 from genwright.models.architectures.base import encoder
 from genwright.models.bundle import Bundle
@@ -36,7 +36,16 @@ def opened(folder: Path, uses: Mapping[str, Path], device: str) -> Graph:
 def _graph(view: View, recorded: Mapping[str, Modality], members: Mapping[str, Bundle], over: Mapping[str, Bundle]) -> Graph:
     if view.makes is None:
         raise ModelError("This model makes nothing by itself.", do="ask the model that it is a part of")
-    return Graph(recorded, makings(view, recorded, members, over), members, view, view.makes)
+    made = makings(view, recorded, members, over)
+    return Graph(recorded, made, members, view, _shown(view.makes, made))
+
+
+def _shown(column: str, made: Mapping[str, Making]) -> str:
+    """What a person sees of a column: what it is a code of, where there is a way back."""
+    main = main_of(column, made)
+    if main is None or not made[main].derivation.invertible or len(made[main].shapes) != 1:
+        return column
+    return _shown(made[main].of[0], made)
 
 
 def _pinned(name: str, used: Used, uses: Mapping[str, Path], device: str) -> Bundle:

@@ -1,97 +1,59 @@
-"""Interim."""
+"""The sampler of a model, and drawing many rows with it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from genwright.core.batch import stack
-from genwright.core.draws import Draws
 from genwright.core.errors import ModelError
-from genwright.core.shapes import BOS, EOS, PAD
-from genwright.models.architectures.base import Architecture, Decodes, Denoises, Emits, SampleOptions
+from genwright.models.architectures.base import Architecture, Decodes, Denoises, Emits, TokenOptions
+from genwright.sampling.base import Ask, Sampler, Tick
+from genwright.sampling.denoise import DenoiseSampler
+from genwright.sampling.emit import EmitSampler
+from genwright.sampling.tokens import TokenSampler
+
+__all__ = ["Ask", "Sampler", "Tick", "draw", "drawn", "sampler"]
 
 
-@dataclass(frozen=True)
-class Ask:
-    key: tuple[int, ...]
-    options: SampleOptions
-    given: Mapping[str, Tensor] = field(default_factory=dict)
-    start: Tensor | None = None
-    keep: Tensor | None = None
-
-
-def drawn(model: Architecture, asks: Sequence[Ask], slots: int, device: str = "cpu") -> Tensor:
-    training = model.training
-    model.eval()
-    found = []
-    try:
-        with torch.no_grad():
-            for at in range(0, len(asks), slots):
-                some = list(asks[at : at + slots])
-                n = len(some)
-                some += [some[0]] * (slots - n)
-                found.append(_some(model, some, device)[:n].cpu())
-    finally:
-        model.train(training)
-    return torch.cat(found)
-
-
-def _some(model, asks, device):
-    n = len(asks)
-    ports = model.signature.given
-    given = {k: stack([a.given.get(k) for a in asks], p.shape).to(device) for k, p in ports.items()}
-    read = model.read(n, given)
-    draws = Draws([a.key for a in asks], device)
-    o = asks[0].options
-    if isinstance(model, Emits):
-        return model.emit(o.temperature * draws.normal(*model.latent.dims), read)
-    if isinstance(model, Denoises):
-        x = draws.normal(*model.makes.dims)
-        times = torch.linspace(1, 0, o.steps + 1).clamp(1e-3, 1 - 1e-3)
-        free = model.read(n, {}) if o.guidance != 1 and ports else None
-        for now, after in zip(times[:-1], times[1:]):
-            t = now.expand(n).to(device)
-            c = model.clean(x, t, read)
-            if free is not None:
-                f = model.clean(x, t, free)
-                c = f + o.guidance * (c - f)
-            c = c.clamp(-1, 1) if model.makes.bounded else c
-            s, g = model.levels(now[None])
-            s2, g2 = model.levels(after[None])
-            x = s2 * c + g2 * (x - s * c) / g
-        return c
+def sampler(model: Architecture, slots: int, *, previews: bool = False) -> Sampler:
+    """A sampler of that many rows at a time, of the kind that the model's family offers. `previews`: what is denoised tells
+    at every step how it looks so far. Raises ModelError when the model makes nothing."""
     if isinstance(model, Decodes):
-        length = model.makes.length
-        cache = model.cache(n)
-        rows = torch.arange(n)
-        out = torch.full((n, length), PAD)
-        tokens = torch.full((n, 1), BOS)
-        at = 0
-        if asks[0].start is not None:
-            p = asks[0].start
-            if len(p) >= length:
-                raise ModelError("The prompt is too long for this model.")
-            tokens = torch.cat([tokens, p[None].expand(n, -1)], 1)
-            out[:, : len(p)] = p
-            at = len(p)
-        u = draws.uniform(length)
-        done = torch.zeros(n, dtype=torch.bool)
-        while at < length and not done.all():
-            logits = model.logits(tokens.to(device), rows, cache, read).float()
-            logits[:, [PAD, BOS]] = -torch.inf
-            if o.temperature == 0:
-                c = logits.argmax(1)
-            else:
-                p = (logits / o.temperature).softmax(1).cumsum(1)
-                c = torch.searchsorted(p, (u[:, at : at + 1] * p[:, -1:])).squeeze(1).clamp_max(p.shape[1] - 1)
-            c = c.masked_fill(done, PAD)
-            out[:, at] = c
-            done |= c == EOS
-            tokens = c[:, None].masked_fill(done[:, None], EOS)
-            at += 1
-        return out
-    raise ModelError("no way")
+        return TokenSampler(model, slots)
+    if isinstance(model, Denoises):
+        return DenoiseSampler(model, slots, previews=previews)
+    if isinstance(model, Emits):
+        return EmitSampler(model, slots)
+    raise ModelError(f"{model.name} draws no samples.", do="use a model that makes something")
+
+
+def draw(sampler: Sampler, asks: Iterable[Ask]) -> Iterator[tuple[int, Tensor]]:
+    """Every row that is asked for, with its place among them, as soon as it is finished; as many at a time as there is room
+    for. Raises ModelError at the first that cannot be drawn. Rows that are not waited for are dropped."""
+    waiting = iter(asks)
+    following = next(waiting, None)
+    places: dict[int, int] = {}
+    count = 0
+    try:
+        while following is not None or places:
+            # With no row at work there is as much room as there will be: what still does not fit is refused.
+            while following is not None and (sampler.need(following) <= sampler.free or not places):
+                [slot] = sampler.admit([following])
+                places[slot] = count
+                following, count = next(waiting, None), count + 1
+            for tick in sampler.step():
+                if tick.done and tick.slot in places:
+                    yield places.pop(tick.slot), sampler.take(tick.slot)
+    finally:
+        for slot in places:
+            sampler.drop(slot)
+
+
+def drawn(model: Architecture, asks: Sequence[Ask], slots: int) -> Tensor:
+    """(n, ...) the rows that are asked for, in order, on the CPU; `slots` at a time, or as many as one of them needs. Raises
+    ModelError when one cannot be drawn."""
+    needed = (ask.options.beams for ask in asks if isinstance(ask.options, TokenOptions))
+    rows = dict(draw(sampler(model, max(slots, *needed, 1)), asks))
+    return torch.stack([rows[place] for place in range(len(asks))])

@@ -28,7 +28,8 @@ def read(name: str, value: Any, shape: Shape, reader: Modality | None) -> Tensor
     except Unreadable as error:
         raise ModelError(f"{name} cannot be read.", got=value, allowed=error) from error
     if array is None:
-        raise ModelError(f"The model knows no such {name}.", got=value, allowed=getattr(reader, "labels", None))
+        what = "label" if isinstance(shape, Label) else name
+        raise ModelError(f"The model knows no such {what}.", got=value, allowed=getattr(reader, "labels", None))
     return row_of(shape, array)
 
 

@@ -24,6 +24,9 @@ class RaceEntry(Record):
     scores: list[float] = Field(default_factory=list, description="the held-out measure after each heat")
     steps: list[int] = Field(default_factory=list, description="total steps after each heat")
     seconds_per_step: float | None = None
+    measure_price: float = Field(0.0, description="what a held-out measure costs, in training steps; 0 where it was not asked")
+    compiled: bool = Field(False, description="whether compiled blocks were found to pay")
+    goes_on_at: int = Field(0, description="the step that the first round can go on from; 0: it cannot")
 
 
 class Selection(Record):

@@ -58,15 +58,14 @@ def on(workspace: Workspace, side: str, *, besides: str = "") -> Path:
     return next(f for f in files if split.side(hashlib.sha256(f.read_bytes()).hexdigest()) == side and f.name != besides)
 
 
-def version(workspace: Workspace, seed: int, data: str, start: str | None = None) -> ModelVersion:
+def version(workspace: Workspace, seed: int, data: str, start: str = "") -> ModelVersion:
     """A registered version of the model of that seed, made from that data."""
-    runs, model = Runs(workspace), registered.trained(seed)
-    candidate = model.plan.candidate.model_copy(update={"start": start})
-    model = model.model_copy(update={"data": data, "plan": model.plan.model_copy(update={"candidate": candidate})})
+    facts = registered.facts(seed).model_copy(update={"data": data, "recipe": recipe().identity, "start": start})
+    runs = Runs(workspace)
     parent = runs.parent_run("digits", f"{seed:064d}")
-    run = runs.round_run("digits", parent, model.plan)
+    run = runs.round_run("digits", parent, registered.trained(seed).plan)
     scores, bundle = registered.evaluation(seed), registered.bundle(seed)
-    return Versions(workspace).register("digits", bundle, run=run, trained=model, evaluation=scores, recipe=recipe())
+    return Versions(workspace).register("digits", bundle, run=run, facts=facts, evaluation=scores)
 
 
 def test_a_file_is_followed_through_data_and_models(workspace: Workspace) -> None:

@@ -64,9 +64,7 @@ def test_weights_other_than_those_trained_are_not_registered(workspace: Workspac
     registry, runs, model = Registry(workspace), Runs(workspace), registered.trained(0)
     run = runs.round_run("digits", runs.parent_run("digits", "a" * 64), model.plan)
     with pytest.raises(ModelError, match="not those that were trained"):
-        registry.versions.register(
-            "digits", wrong, run=run, trained=model, evaluation=registered.evaluation(0), recipe=registered.recipe()
-        )
+        registry.versions.register("digits", wrong, run=run, facts=registered.facts(0), evaluation=registered.evaluation(0))
     assert registry.versions.names() == []
 
 
@@ -175,7 +173,7 @@ def test_a_version_that_does_not_sample_is_not_promoted(
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     version = registered.register(workspace)
-    monkeypatch.setattr(Vae, "sample", broken)
+    monkeypatch.setattr(Vae, "emit", broken)
     with pytest.raises(ModelError, match="does not sample"):
         registered.make_champion(registry, version, expected=None, why="first")
     assert registry.champion("digits") is None

@@ -6,20 +6,18 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from genwright.core.batch import Batch, Given
-from genwright.core.draws import Draws
 from genwright.core.errors import DataError
-from genwright.core.record import Part, Record
-from genwright.core.shapes import BOS, EOS, PAD, Shape, Signal
+from genwright.core.record import Part
+from genwright.core.shapes import BOS, EOS, PAD, Signal
 from genwright.data.dataset import Dataset
-from genwright.data.derivations.base import Derivation, derivations
+from genwright.data.derivations.resized import scale
 from genwright.data.feed import Side
 from genwright.data.view import Derived, View, Wanted
 from tests import made
@@ -152,49 +150,15 @@ def test_a_batch_depends_on_seed_and_step_alone(case: str, tmp_path: Path) -> No
     assert not equal(forwards[0], one.train.batch(16, 2, 0))
 
 
-class NoOptions(Record):
-    """Nothing to choose."""
+NOISY = Part(kind="degraded", options={"noise": 0.5, "level": True})
 
 
-class Noised(Derivation):
-    """The values and as much noise as its other column says."""
-
-    name = "noised"
-    Options: ClassVar[type[Record]] = NoOptions
-    drawn = True
-
-    def shapes(self, of: Sequence[Shape]) -> dict[str, Shape]:
-        return {"": of[0], "level": Signal(channels=1)}
-
-    def derive(self, of: Sequence[Tensor], draws: Draws) -> dict[str, Tensor]:
-        level = draws.uniform(1)
-        noise = draws.normal(*of[0].shape[1:])
-        return {"": of[0] + level.view(-1, *[1] * (of[0].ndim - 1)) * noise, "level": level}
+def small(side: int) -> Part:
+    return Part(kind="resized", options={"size": [side, side]})
 
 
-class Turned(Derivation):
-    """The values with their sign turned: a function of the item alone."""
-
-    name = "turned"
-    Options: ClassVar[type[Record]] = NoOptions
-
-    def shapes(self, of: Sequence[Shape]) -> dict[str, Shape]:
-        return {"": of[0]}
-
-    def derive(self, of: Sequence[Tensor], draws: Draws) -> dict[str, Tensor]:
-        return {"": -of[0]}
-
-
-@pytest.fixture
-def deriving(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two derivations, for the length of a test."""
-    derivations.all()
-    for part in (Noised, Turned):
-        monkeypatch.setitem(derivations._parts, part.name, part)
-
-
-def view(given: Sequence[str], **derived: tuple[str, str]) -> View:
-    found = {name: Derived(part=Part(kind=kind), of=[of]) for name, (kind, of) in derived.items()}
+def view(given: Sequence[str], **derived: tuple[Part, str]) -> View:
+    found = {name: Derived(part=part, of=[of]) for name, (part, of) in derived.items()}
     return View(makes="content", given={name: Wanted() for name in given}, derived=found)
 
 
@@ -202,10 +166,9 @@ def derived(folder: Path, seen: View, **lack: int) -> Dataset:
     return made.dataset(folder, IMAGE, view=seen, beside=IMAGE, lack=lack)
 
 
-@pytest.mark.usefixtures("deriving")
 def test_what_is_drawn_is_the_same_for_a_held_out_item_every_time(tmp_path: Path) -> None:
     """Whichever items are asked for with it."""
-    data = derived(tmp_path / "data", view(["noisy"], noisy=("noised", "content")))
+    data = derived(tmp_path / "data", view(["noisy"], noisy=(NOISY, "content")))
     for side in (data.train, data.validation, data.test):
         every = side.given(np.arange(8))["noisy"].value
         assert torch.equal(side.items(np.arange(8)).given["noisy"].value, every)
@@ -216,9 +179,8 @@ def test_what_is_drawn_is_the_same_for_a_held_out_item_every_time(tmp_path: Path
     assert torch.equal(again.given(np.arange(8))["noisy"].value, data.test.given(np.arange(8))["noisy"].value)
 
 
-@pytest.mark.usefixtures("deriving")
 def test_what_is_drawn_is_new_at_every_step_of_training(tmp_path: Path) -> None:
-    data = derived(tmp_path / "data", view(["noisy"], noisy=("noised", "content")))
+    data = derived(tmp_path / "data", view(["noisy"], noisy=(NOISY, "content")))
     size = data.train.units  # every item in every batch
     noises = {}
     for seed, step in ((0, 0), (0, 1), (1, 0)):
@@ -230,11 +192,10 @@ def test_what_is_drawn_is_new_at_every_step_of_training(tmp_path: Path) -> None:
     assert all(not torch.allclose(noise, other[item], atol=1e-3) for other in others for item, noise in first.items())
 
 
-@pytest.mark.usefixtures("deriving")
 def test_columns_of_one_derivation_are_drawn_together_and_of_two_apart(tmp_path: Path) -> None:
-    seen = view(["noisy", "noisy_level", "other_level"], noisy=("noised", "content"), other=("noised", "content"))
+    seen = view(["noisy", "noisy_level", "other_level"], noisy=(NOISY, "content"), other=(NOISY, "content"))
     data = derived(tmp_path / "data", seen)
-    assert data.signature.given["noisy_level"].shape == Signal(channels=1)
+    assert data.signature.given["noisy_level"].shape == Signal(channels=1, bounded=False)
     batch = data.train.batch(32, 0, 0)
     level, other = (batch.given[name].value[:, 0] for name in ("noisy_level", "other_level"))
     spread = (batch.given["noisy"].value - batch.made).flatten(1).std(dim=1)
@@ -242,15 +203,15 @@ def test_columns_of_one_derivation_are_drawn_together_and_of_two_apart(tmp_path:
     assert torch.corrcoef(torch.stack([level, other]))[0, 1].abs() < 0.6
 
 
-@pytest.mark.usefixtures("deriving")
 def test_derived_of_derived_and_what_is_absent_stays_absent(tmp_path: Path) -> None:
-    seen = view(["again", "beside"], again=("turned", "once"), once=("turned", "beside"))
+    seen = view(["again", "beside"], again=(small(2), "once"), once=(small(4), "beside"))
     data = derived(tmp_path / "data", seen, beside=3)
+    assert data.signature.given["again"].shape == Signal(channels=1, axes=(2, 2), over=("y", "x"))
     for batch in (data.train.batch(32, 0, 0), data.test.items(np.arange(8))):
         again, beside = batch.given["again"], batch.given["beside"]
-        assert torch.equal(again.value, beside.value)
         assert torch.equal(again.present, beside.present)
         assert not again.present.all()
+        assert torch.equal(again.value[again.present], scale(scale(beside.value[again.present], (4, 4)), (2, 2)))
         assert not again.value[~again.present].any()
 
 
@@ -258,12 +219,11 @@ def test_derived_of_derived_and_what_is_absent_stays_absent(tmp_path: Path) -> N
     ("seen", "said"),
     [
         (view(["besides"]), "'besides'.*did you mean 'beside'"),
-        (view(["once"], once=("turned", "again"), again=("turned", "once")), "made of what is not there"),
-        (view(["once"], once=("turned", "nothing")), "made of what is not there"),
+        (view(["once"], once=(small(4), "again"), again=(small(4), "once")), "made of what is not there"),
+        (view(["once"], once=(small(4), "nothing")), "made of what is not there"),
     ],
     ids=["no such column", "a circle", "of nothing"],
 )
-@pytest.mark.usefixtures("deriving")
 def test_a_view_of_what_is_not_there_is_refused(tmp_path: Path, seen: View, said: str) -> None:
     with pytest.raises(DataError, match=said):
         derived(tmp_path / "data", seen)

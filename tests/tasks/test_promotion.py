@@ -39,7 +39,8 @@ def run_of(workspace: Workspace, **recipe: object) -> Run:
     data = made.pictures(folder) if not folder.exists() else Dataset(folder)
     version = DatasetVersion(recipe="digits", digest=registered.DATA, path="data/digits/clean", contents=data.contents)
     settings = Settings(workspace=workspace.root, threads=1, device="cpu")
-    return Run(registered.recipe(**recipe), version, workspace, settings)
+    parsed = registered.recipe(**recipe)
+    return Run(parsed, parsed.members[0], version, workspace, settings)
 
 
 def stages(run: Run, seed: int = 0) -> tuple[ModelVersion, Decision, Promoted]:
@@ -48,7 +49,7 @@ def stages(run: Run, seed: int = 0) -> tuple[ModelVersion, Decision, Promoted]:
     folder = run.round(model.plan) / "bundle"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(registered.bundle(seed), folder)
-    scores = evaluate(folder, run.dataset, run.recipe.evaluation, run.settings)
+    scores = evaluate(folder, run.dataset, run.member.evaluation, run.settings)
     parent = runs.parent_run("digits", run.identity)
     nested = runs.round_run("digits", parent, model.plan)
     version = register.fn(run, model, scores, nested)
@@ -123,11 +124,11 @@ def test_what_a_person_rolled_back_does_not_come_back_by_itself(workspace: Works
 def test_a_champion_of_another_size_is_left_to_a_person(workspace: Workspace) -> None:
     registered.promote(workspace)
     folder = workspace.root / "data" / "digits" / "clean"
-    made.dataset(folder, Part(kind="image", options={"size": [6, 6], "channels": 1}), Part(kind="label"))
+    made.dataset(folder, Part(kind="image", options={"size": [6, 6], "channels": 1}), condition=Part(kind="label"))
     run = run_of(workspace)
     scores = registered.evaluation(1, mmd=0.1)
     scores = scores.model_copy(
-        update={"evaluation_set": evaluation_set(run.dataset, run.recipe.evaluation), "code": __version__}
+        update={"evaluation_set": evaluation_set(run.dataset, run.member.evaluation), "code": __version__}
     )
     decision = gate.fn(run, registered.register(workspace, seed=1), scores)
     assert not decision.promote

@@ -133,8 +133,8 @@ def test_too_few_items_conclude_nothing(look: Any, kind: str) -> None:
 def test_texts_of_other_words_lie_elsewhere(tmp_path: Path) -> None:
     text = Part(kind="text", options={"vocab": 300, "length": 32})
     data = made.dataset(tmp_path / "data", text)
-    assert isinstance(data.contents.content, Tokens)
-    train, test = (frequencies(split, data.contents.content) for split in (data.train, data.test))
+    assert isinstance(data.makes, Tokens)
+    train, test = (frequencies(split, data.makes) for split in (data.train, data.test))
     assert np.allclose((train**2).sum(axis=1), 1, atol=1e-5)
     other = np.roll(test, 7, axis=1)
     assert centre_distance(other, train) > 2 * centre_distance(test, train)

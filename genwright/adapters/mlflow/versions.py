@@ -19,7 +19,7 @@ from genwright.adapters.mlflow.packaging import BUNDLE, packed
 from genwright.core.durable import exclusive, sha256
 from genwright.core.errors import GenwrightError, ModelError, nearest
 from genwright.core.workspace import Workspace
-from genwright.evaluation.records import Evaluation
+from genwright.evaluation.records import Evaluation, tag
 from genwright.models import bundle, composition
 from genwright.models.records import ModelVersion, VersionFacts
 
@@ -52,20 +52,24 @@ class Versions:
             else:
                 version = self._create(name, self._filled(name, folder, run, tags), run, tags, facts.description)
             for measure, measured in evaluation.measures.items():
-                self.mlflow.client.set_model_version_tag(name, str(version.version), f"test.{measure}", f"{measured.value:.6g}")
+                self.mlflow.client.set_model_version_tag(name, str(version.version), tag(measure), f"{measured.value:.6g}")
         return record(version)
 
     def opened(self, version: ModelVersion, *, fresh: bool = False) -> tuple[Path, dict[str, Path]]:
         """The folder of a version as `download` gives it, and those of the versions that it pins, by the name it has for
         each. Raises ModelError also when one of them is not the one that was pinned."""
         folder = self.download(version, fresh=fresh)
-        uses = {}
+        return folder, self.pins(folder, fresh=fresh)
+
+    def pins(self, folder: Path, *, fresh: bool = False) -> dict[str, Path]:
+        """Where the versions lie that a model or composition pins, by the name it has for each. Raises ModelError."""
+        found = {}
         for key, used in composition.pinned(folder).items():
             there = self.get(used.model, used.version)
             if there.weights != used.weights:
                 raise ModelError(f"{used.model} version {used.version} is not the one that was pinned.", got=there.weights)
-            uses[key] = self.download(there, fresh=fresh)
-        return folder, uses
+            found[key] = self.download(there, fresh=fresh)
+        return found
 
     def _create(self, name: str, model: LoggedModel, run: str, tags: dict[str, str], description: str) -> Any:
         if self.model(name) is None:
@@ -98,7 +102,8 @@ class Versions:
     def _fill(self, model: LoggedModel, folder: Path, tags: dict[str, str]) -> LoggedModel:
         """Write the files of a logged model: code, environment, signature and the bundle."""
         with _emptied(self.workspace.state / "staging" / model.name) as place:
-            self.mlflow.client.log_model_artifacts(model.model_id, str(packed(model, folder, tags, place)))
+            packed_files = packed(model, folder, self.pins(folder), tags, place)
+            self.mlflow.client.log_model_artifacts(model.model_id, str(packed_files))
         return self.mlflow.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
 
     def _fetchable(self, version: ModelVersion) -> bool:

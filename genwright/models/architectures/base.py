@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -19,10 +19,8 @@ from genwright.core.errors import ModelError
 from genwright.core.plugins import Plugins
 from genwright.core.record import Record
 from genwright.core.shapes import Shape, Signal, Signature, Tokens
+from genwright.models.layers.cache import Cache
 from genwright.models.layers.conditioning import Conditioned, Conditioner
-
-if TYPE_CHECKING:
-    from genwright.models.layers.transformer import Cache
 
 
 class ArchitectureConfig(Record):
@@ -124,12 +122,16 @@ class Decodes(Protocol):
     """A family that writes token by token."""
 
     def cache(self, slots: int) -> Cache:
-        """Room for what `slots` rows have read and written."""
+        """Room for what `slots` rows are given and write."""
         ...
 
-    def logits(self, tokens: Tensor, rows: Tensor, cache: Cache, given: Conditioned) -> Tensor:
-        """(r, vocab) logits of what follows `tokens` (r, m), which go on what the slots `rows` (r,) hold in the cache;
-        `given` has r rows. The cache then holds them too."""
+    def begin(self, given: Conditioned, cache: Cache) -> None:
+        """The slots of the cache are those of new rows, which are given this."""
+        ...
+
+    def logits(self, tokens: Tensor, cache: Cache) -> Tensor:
+        """(r, vocab) logits of what follows `tokens` (r, m), which go on what the r slots of the cache hold; they then hold
+        these too."""
         ...
 
 

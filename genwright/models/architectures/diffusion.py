@@ -17,6 +17,7 @@ from genwright.core.batch import Batch
 from genwright.core.shapes import Signal, Signature
 from genwright.models.architectures.base import Architecture, ArchitectureConfig, DenoiseOptions, architectures
 from genwright.models.layers.conditioning import Conditioned, Conditioner
+from genwright.models.layers.silu import Silu, silu
 from genwright.models.layers.unet import UNet, wave
 
 
@@ -41,7 +42,7 @@ class Diffusion(Architecture):
     def __init__(self, config: DiffusionConfig, signature: Signature) -> None:
         super().__init__(config, signature)
         embedding = 4 * config.width
-        self.time = nn.Sequential(nn.Linear(config.width, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+        self.time = nn.Sequential(nn.Linear(config.width, embedding), Silu(), nn.Linear(embedding, embedding))
         self.conditioner = Conditioner(
             signature,
             embedding,
@@ -85,7 +86,7 @@ class Diffusion(Architecture):
         return F.mse_loss(self._velocity(signal * x + sigma * noise, time, given).float(), target)
 
     def _velocity(self, x: Tensor, time: Tensor, given: Conditioned) -> Tensor:
-        embedding = F.silu(self.time(wave(time, self.config.width)) + given.vector)
+        embedding = silu(self.time(wave(time, self.config.width)) + given.vector)
         x = x if given.aligned is None else torch.cat([x, given.aligned], dim=1)
         return self.net(x, embedding, given.source)  # type: ignore[no-any-return]
 

@@ -15,8 +15,9 @@ from genwright.models.architectures.base import (
     architectures,
     not_a_text,
 )
+from genwright.models.layers.cache import Cache
 from genwright.models.layers.conditioning import Conditioned, Conditioner
-from genwright.models.layers.transformer import HEAD, Cache, Stack, counted, embedding, nats
+from genwright.models.layers.transformer import HEAD, Stack, counted, embedding, nats
 
 
 class GptConfig(ArchitectureConfig):
@@ -51,8 +52,8 @@ class Gpt(Architecture):
     @classmethod
     def accepts(cls, signature: Signature) -> str | None:
         shapes = [port.shape for port in signature.given.values()]
-        if any(isinstance(s, Tokens) or (isinstance(s, Signal) and s.axes) for s in shapes):
-            return not_a_text(signature) or "is given labels and vectors; seq2seq reads sequences"
+        if any(isinstance(s, Tokens) or (isinstance(s, Signal) and s.grid) for s in shapes):
+            return not_a_text(signature) or "looks at no sequence or picture; seq2seq reads them"
         return not_a_text(signature)
 
     @classmethod
@@ -61,13 +62,13 @@ class Gpt(Architecture):
         side = dial ** (1 / 3)
         return GptConfig(width=HEAD * max(1, round(4 * side)), depth=max(1, round(4 * side)))
 
-    def _embedded(self, tokens: Tensor, given: Conditioned) -> Tensor:
+    def _embedded(self, tokens: Tensor, vector: Tensor | None) -> Tensor:
         x: Tensor = self.embedding(tokens) * self.config.width**0.5
-        return x + given.vector[:, None] if self.signature.given else x
+        return x if vector is None or not self.signature.given else x + vector[:, None]
 
     def token_nll(self, batch: Batch) -> Tensor:
         """(n, length) nats of each token given those before it; 0 for the first token, PAD and BOS."""
-        x = self.stack(self._embedded(batch.made[:, :-1], self.read(len(batch), batch.given)))
+        x = self.stack(self._embedded(batch.made[:, :-1], self.read(len(batch), batch.given).vector))
         return nats(F.linear(x, self.embedding.weight), batch.made)
 
     def loss(self, batch: Batch, player: str) -> Tensor:
@@ -75,8 +76,11 @@ class Gpt(Architecture):
         return self.token_nll(batch).sum() / counted(batch.made)
 
     def cache(self, slots: int) -> Cache:
-        return Cache(slots, self.makes.length)
+        return Cache(slots, self.makes.length, self.embedding.weight.device)
 
-    def logits(self, tokens: Tensor, rows: Tensor, cache: Cache, given: Conditioned) -> Tensor:
-        x = self.stack.following(self._embedded(tokens, given), rows, cache)
+    def begin(self, given: Conditioned, cache: Cache) -> None:
+        self.stack.begin(cache, vector=given.vector)
+
+    def logits(self, tokens: Tensor, cache: Cache) -> Tensor:
+        x = self.stack.following(self._embedded(tokens, cache.given("vector")), cache)
         return F.linear(x[:, -1], self.embedding.weight)

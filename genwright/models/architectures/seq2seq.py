@@ -16,8 +16,9 @@ from genwright.models.architectures.base import (
     architectures,
     not_a_text,
 )
+from genwright.models.layers.cache import Cache
 from genwright.models.layers.conditioning import Conditioned, Conditioner
-from genwright.models.layers.transformer import HEAD, Cache, Stack, counted, embedding, nats
+from genwright.models.layers.transformer import HEAD, Stack, counted, embedding, nats
 
 PIECE = 16  # rows of like length computed together
 
@@ -76,15 +77,15 @@ class Seq2seq(Architecture):
         side = dial ** (1 / 3)
         return Seq2seqConfig(width=HEAD * max(1, round(4 * side)), depth=max(1, round(3 * side)))
 
-    def _embedded(self, tokens: Tensor, given: Conditioned) -> Tensor:
+    def _embedded(self, tokens: Tensor, vector: Tensor | None) -> Tensor:
         x: Tensor = self.drop(self.embedding(tokens) * self.config.width**0.5)
-        return x + given.vector[:, None] if len(self.signature.given) > 1 else x
+        return x if vector is None or len(self.signature.given) == 1 else x + vector[:, None]
 
     def _nats(self, batch: Batch, smoothing: float) -> Tensor:
         found = torch.zeros_like(batch.made, dtype=torch.float32)
         for rows, piece in _pieces(batch, self._read_as_tokens):
             given = self.read(len(piece), piece.given)
-            x = self.decoder(self._embedded(piece.made[:, :-1], given), source=given.source)
+            x = self.decoder(self._embedded(piece.made[:, :-1], given.vector), source=given.source)
             short = nats(F.linear(x, self.embedding.weight), piece.made, smoothing)
             found = found.index_copy(0, rows, F.pad(short, (0, found.shape[1] - short.shape[1])))
         return found
@@ -98,10 +99,13 @@ class Seq2seq(Architecture):
         return self._nats(batch, self.config.smoothing if self.training else 0.0).sum() / counted(batch.made)
 
     def cache(self, slots: int) -> Cache:
-        return Cache(slots, self.makes.length)
+        return Cache(slots, self.makes.length, self.embedding.weight.device)
 
-    def logits(self, tokens: Tensor, rows: Tensor, cache: Cache, given: Conditioned) -> Tensor:
-        x = self.decoder.following(self._embedded(tokens, given), rows, cache, given.source)
+    def begin(self, given: Conditioned, cache: Cache) -> None:
+        self.decoder.begin(cache, given.source, vector=given.vector)
+
+    def logits(self, tokens: Tensor, cache: Cache) -> Tensor:
+        x = self.decoder.following(self._embedded(tokens, cache.given("vector")), cache)
         return F.linear(x[:, -1], self.embedding.weight)
 
 

@@ -21,6 +21,7 @@ from genwright.core.batch import Batch
 from genwright.core.shapes import Shape, Signal, Signature
 from genwright.models.architectures.base import Architecture, ArchitectureConfig, EmitOptions, architectures, not_a_picture
 from genwright.models.layers.conditioning import Conditioned, Conditioner
+from genwright.models.layers.silu import Silu
 from genwright.models.layers.unet import ResidualBlock, conv, depth, norm
 
 
@@ -55,11 +56,11 @@ class Vae(Architecture):
         down: list[nn.Module] = [conv(over, self.makes.channels, width), ResidualBlock(width, width, axes=over)]
         for a, b in pairwise(widths):
             down += [conv(over, a, b, stride=2), ResidualBlock(b, b, dropout=config.dropout, axes=over)]
-        self.encoder = nn.Sequential(*down, norm(self._deep), nn.SiLU())
+        self.encoder = nn.Sequential(*down, norm(self._deep), Silu())
         up: list[nn.Module] = [ResidualBlock(self._deep, self._deep, dropout=config.dropout, axes=over)]
         for a, b in pairwise(reversed(widths)):
             up += [nn.Upsample(scale_factor=2), conv(over, a, b), ResidualBlock(b, b, dropout=config.dropout, axes=over)]
-        self.decoder = nn.Sequential(*up, norm(width), nn.SiLU(), conv(over, width, self.makes.channels))
+        self.decoder = nn.Sequential(*up, norm(width), Silu(), conv(over, width, self.makes.channels))
         if config.spatial:
             self.posterior: nn.Module = conv(over, self._deep + given, 2 * config.latent, 1)
             self.expand: nn.Module = conv(over, config.latent + given, self._deep)

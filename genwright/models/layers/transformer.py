@@ -13,47 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genwright.core.shapes import BOS, PAD
+from genwright.models.layers.cache import Cache
+from genwright.models.layers.silu import silu
 
 HEAD = 64  # dimensions of an attention head
 SHORT = 512  # tokens up to which attention is written out when training on a CPU
 _Pair = tuple[Tensor, Tensor]
-
-
-class Cache:
-    """Keys and values of the tokens that `slots` rows have read and written, with room for `room` a row, so that each is
-    computed once. Every row has its own length."""
-
-    def __init__(self, slots: int, room: int) -> None:
-        self.slots, self.room = slots, room
-        self.seen = torch.zeros(slots, dtype=torch.int64)
-        self._layers: dict[int, _Pair] = {}
-
-    def extend(self, layer: int, rows: Tensor, keys: Tensor, values: Tensor) -> _Pair:
-        """Add the newest tokens' (r, heads, m, size) of one layer to the slots `rows`; returns those slots' (r, heads, room,
-        size), of which only what `visible` shows is theirs."""
-        n, heads, m, size = keys.shape
-        if layer not in self._layers:
-            room = self.slots, heads, self.room, size
-            self._layers[layer] = (keys.new_zeros(room), values.new_zeros(room))
-        at = self.seen[rows][:, None] + torch.arange(m)
-        for held, new in zip(self._layers[layer], (keys, values), strict=True):
-            held[rows[:, None].expand(n, m), :, at.to(held.device)] = new.transpose(1, 2)
-        return self._layers[layer][0][rows], self._layers[layer][1][rows]
-
-    def visible(self, rows: Tensor, m: int) -> Tensor:
-        """(r, 1, m, room): whether a new token of a slot sees a place: those before it, and its own."""
-        last = self.seen[rows][:, None] + torch.arange(m)
-        return (torch.arange(self.room)[None, None] <= last[:, :, None])[:, None]
-
-    def clear(self, slot: int) -> None:
-        """Forget what a slot holds, for another row."""
-        self.seen[slot] = 0
-
-    def reorder(self, rows: Tensor, origin: Tensor) -> None:
-        """Slot `rows[i]` goes on from what slot `origin[i]` has read and written."""
-        for held in (tensor for pair in self._layers.values() for tensor in pair):
-            held[rows] = held[origin]
-        self.seen[rows] = self.seen[origin]
 
 
 class SelfAttention(nn.Module):
@@ -68,21 +33,25 @@ class SelfAttention(nn.Module):
         q, k, v = (_heads(part) for part in self.qkv(x).chunk(3, dim=-1))
         q, k = turned(norm(q), turns), turned(norm(k), turns)
         if held is not None:
-            k, v = held.cache.extend(held.layer, held.rows, k, v)
+            k, v = held.cache.extend(held.layer, k, v, held.at)
         return self.out(_joined(attend(q, k, v, mask)))  # type: ignore[no-any-return]
 
 
 class CrossAttention(nn.Module):
-    """Tokens (n, m, width) look at a source (n, s, source)."""
+    """Tokens (n, m, width) look at the keys and values of a source (n, s, source)."""
 
     def __init__(self, width: int, source: int) -> None:
         super().__init__()
         self.q, self.kv = nn.Linear(width, width, bias=False), nn.Linear(source, 2 * width, bias=False)
         self.out = _zero(nn.Linear(width, width, bias=False))
 
-    def forward(self, x: Tensor, source: Tensor, mask: Tensor) -> Tensor:
+    def read(self, source: Tensor) -> _Pair:
+        """Keys and values (n, heads, s, size), the same for every token that looks."""
         k, v = (_heads(part) for part in self.kv(source).chunk(2, dim=-1))
-        return self.out(_joined(attend(norm(_heads(self.q(x))), norm(k), v, mask)))  # type: ignore[no-any-return]
+        return norm(k), v
+
+    def forward(self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+        return self.out(_joined(attend(norm(_heads(self.q(x))), keys, values, mask)))  # type: ignore[no-any-return]
 
 
 class FeedForward(nn.Module):
@@ -96,7 +65,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gate, up = self.gate_up(x).chunk(2, dim=-1)
-        return self.down(F.silu(gate) * up)  # type: ignore[no-any-return]
+        return self.down(silu(gate) * up)  # type: ignore[no-any-return]
 
 
 class Block(nn.Module):
@@ -111,18 +80,30 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, turns: _Pair, mask: Tensor | None, source: _Pair | None, held: _Held | None) -> Tensor:
         x = x + self.drop(self.attention(norm(x), turns, mask, held))
-        if self.cross is not None and source is not None:
-            x = x + self.drop(self.cross(norm(x), *source))
+        if self.cross is not None and (look := self._source(source, held)) is not None:
+            x = x + self.drop(self.cross(norm(x), *look))
         return x + self.drop(self.feed(norm(x)))  # type: ignore[no-any-return]
+
+    def _source(self, source: _Pair | None, held: _Held | None) -> tuple[Tensor, Tensor, Tensor] | None:
+        """Keys, values and mask of what cross-attention looks at: read now, or held since the rows began."""
+        if held is not None:
+            return held.source
+        return None if source is None or self.cross is None else (*self.cross.read(source[0]), source[1])
 
 
 @dataclass(frozen=True)
 class _Held:
-    """Where one layer finds what came before."""
+    """Where one layer finds what came before, and the places (n, m) of what comes now."""
 
     cache: Cache
-    rows: Tensor
+    at: Tensor
     layer: int
+
+    @property
+    def source(self) -> tuple[Tensor, Tensor, Tensor] | None:
+        names = f"{self.layer}.keys", f"{self.layer}.values", "mask"
+        keys, values, mask = (self.cache.given(name) for name in names)
+        return None if keys is None or values is None or mask is None else (keys, values, mask.to(keys.dtype))
 
 
 class Stack(nn.Module):
@@ -148,14 +129,25 @@ class Stack(nn.Module):
             mask = hidden(torch.ones(m, m, dtype=torch.bool, device=x.device).triu(1))
         return self._run(x, (self.cosine[:m], self.sine[:m]), mask, source)
 
-    def following(self, x: Tensor, rows: Tensor, cache: Cache, source: _Pair | None = None) -> Tensor:
-        """The same of (r, m, width) that follow what the slots `rows` (r,) hold in the cache, which then holds them too."""
+    def begin(self, cache: Cache, source: _Pair | None = None, **given: Tensor) -> None:
+        """New rows in the slots of a cache, which will look at that source. `given`: what else is kept of them."""
+        kept = {}
+        if source is not None:
+            x = _working(source[0])
+            for layer, block in enumerate(self.blocks):
+                assert isinstance(block, Block)
+                assert block.cross is not None
+                kept[f"{layer}.keys"], kept[f"{layer}.values"] = block.cross.read(x)
+            kept["mask"] = source[1]
+        cache.begin(**kept, **given)
+
+    def following(self, x: Tensor, cache: Cache) -> Tensor:
+        """The same of (r, m, width) that follow what the r slots of the cache hold; they then hold it too."""
         x, m = _working(x), x.shape[1]
-        at = cache.seen[rows][:, None] + torch.arange(m)
-        turns = self.cosine[at.to(x.device)][:, None], self.sine[at.to(x.device)][:, None]
-        mask = hidden(~cache.visible(rows, m).to(x.device))
-        x = self._run(x, turns, mask, source, cache, rows)
-        cache.seen[rows] += m
+        at = cache.places(m)
+        turns = self.cosine[at][:, None], self.sine[at][:, None]
+        x = self._run(x, turns, hidden(~cache.visible(at)), None, cache, at)
+        cache.advance(m)
         return x
 
     def _run(
@@ -165,14 +157,14 @@ class Stack(nn.Module):
         mask: Tensor | None,
         source: _Pair | None,
         cache: Cache | None = None,
-        rows: Tensor | None = None,
+        at: Tensor | None = None,
     ) -> Tensor:
         turns = turns[0].to(x.dtype), turns[1].to(x.dtype)
         mask = None if mask is None else mask.to(x.dtype)
         if source is not None:
             source = source[0].to(x.dtype), source[1].to(x.dtype)
         for layer, block in enumerate(self.blocks):
-            held = None if cache is None or rows is None else _Held(cache, rows, layer)
+            held = None if cache is None or at is None else _Held(cache, at, layer)
             x = block(x, turns, mask, source, held)
         return norm(x)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from genwright.models.layers.silu import Silu
 from genwright.models.layers.transformer import HEAD
 
 Source = tuple[Tensor, Tensor]
@@ -46,10 +47,10 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, inner: int, outer: int, embedding: int = 0, dropout: float = 0.0, axes: int = 2) -> None:
         super().__init__()
-        self.enter = nn.Sequential(norm(inner), nn.SiLU(), conv(axes, inner, outer))
+        self.enter = nn.Sequential(norm(inner), Silu(), conv(axes, inner, outer))
         self.modulate = nn.Linear(embedding, 2 * outer) if embedding else None
         self.norm = norm(outer)
-        self.leave = nn.Sequential(nn.SiLU(), nn.Dropout(dropout), zero(conv(axes, outer, outer)))
+        self.leave = nn.Sequential(Silu(), nn.Dropout(dropout), zero(conv(axes, outer, outer)))
         self.skip = conv(axes, inner, outer, 1) if inner != outer else nn.Identity()
 
     def forward(self, x: Tensor, embedding: Tensor | None = None) -> Tensor:
@@ -145,7 +146,7 @@ class UNet(nn.Module):
                 self.up.append(GridAttention(now, source))
             if level:
                 self.up.append(nn.Sequential(nn.Upsample(scale_factor=2), conv(over, now, now)))
-        self.leave = nn.Sequential(norm(now), nn.SiLU(), zero(conv(over, now, outer)))
+        self.leave = nn.Sequential(norm(now), Silu(), zero(conv(over, now, outer)))
 
     def forward(self, x: Tensor, embedding: Tensor, source: Source | None = None) -> Tensor:
         h = self.enter(x)
