@@ -94,6 +94,10 @@ class Run:
         """Folder of a round: its checkpoints while it trains, its bundle afterwards."""
         return self.folder / f"round-{plan.round}"
 
+    def samples(self, plan: Plan | None) -> Path:
+        """File of the samples that the evaluation of a round drew; without a plan, that of what several models make."""
+        return (self.folder if plan is None else self.round(plan)) / "samples.safetensors"
+
     def recall(self, name: str, kind: type[R]) -> R | None:
         """The record stored under a name, None when there is none or it is of another release."""
         file = self.folder / f"{name}.json"

@@ -13,7 +13,7 @@ from torch import nn
 
 from genwright.data.dataset import Dataset
 from genwright.evaluation.bounds import absolute
-from genwright.evaluation.metrics.base import metrics
+from genwright.evaluation.metrics.base import metrics, split
 from genwright.evaluation.records import Evaluation, Measured
 from genwright.models import cost
 from genwright.models.architectures.base import architectures, build_model
@@ -84,7 +84,7 @@ def _finding(
 def _alarms(measures: dict[str, Measured], sign: str) -> str | None:
     """The first measure's words that is a sign of something and alarming."""
     for name, measured in measures.items():
-        metric = metrics.get(name.partition("@")[0])
+        metric = metrics.get(split(name)[0])
         if metric.sign == sign and (words := metric.alarm(measured)) is not None:
             return words
     return None

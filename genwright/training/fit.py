@@ -21,6 +21,7 @@ from genwright.core.durable import exclusive, write_text
 from genwright.core.errors import TrainingError
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
+from genwright.evaluation.memo import Memo
 from genwright.evaluation.metrics.base import metrics
 from genwright.models import bundle
 from genwright.models.architectures.base import Architecture
@@ -63,7 +64,7 @@ class Fit:
         uses: Mapping[str, Used] | None = None,
     ) -> None:
         self.dataset, self.plan, self.folder, self.settings, self.data = dataset, plan, folder, settings, data
-        self.base, self.origin, self.uses = base, origin, uses
+        self.base, self.origin, self.uses, self.memo = base, origin, uses, Memo.of(dataset, settings)
         self.until = min(until or plan.steps, plan.steps)
         self.notes: list[str] = []  # what a person should hear: damaged checkpoints, memory, roll-backs
         self.progress = Progress(step=plan.begins, accumulate=plan.accumulate)
@@ -233,7 +234,7 @@ class Fit:
         """What the averaged weights are worth, and what follows from it: best kept, early stopping."""
         progress, plan = self.progress, self.plan
         ends = point.step in (plan.steps, self.until)
-        found = measured(self.learner, self.dataset, ranked=ends or point.step % (plan.measure_every or 1) == 0)
+        found = measured(self.learner, self.dataset, self.memo, ranked=ends or point.step % (plan.measure_every or 1) == 0)
         progress.evaluated = point.step
         if found.score is not None:
             if progress.offer(found.score, metrics.get(plan.measure).better):

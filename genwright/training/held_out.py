@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from genwright.data.dataset import Dataset
 from genwright.evaluation.evaluate import LOSS_ITEMS, held_out_losses, score
+from genwright.evaluation.memo import Memo
 from genwright.training.learner import Learner
 
 SHARE = 0.1  # of a round's work that may go into held-out losses and measures; half of it for either
@@ -20,12 +21,13 @@ class HeldOut(NamedTuple):
     validation_loss: float | None
 
 
-def measured(learner: Learner, dataset: Dataset, *, ranked: bool) -> HeldOut:
-    """Of the averaged weights; `ranked` says that the plan's measure is wanted too."""
+def measured(learner: Learner, dataset: Dataset, memo: Memo, *, ranked: bool) -> HeldOut:
+    """Of the averaged weights; `ranked` says that the plan's measure is wanted too. `memo` is what earlier measures found out
+    about the data."""
     plan, device = learner.plan, str(learner.device)
     with learner.autocast():
-        value = score(learner.average, dataset, plan, side="validation", device=device).value if ranked else None
-        return HeldOut(value, *held_out_losses(learner.average, dataset, plan, device))
+        found = score(learner.average, dataset, plan, side="validation", device=device, memo=memo) if ranked else None
+        return HeldOut(None if found is None else found.value, *held_out_losses(learner.average, dataset, plan, device))
 
 
 def cadence(steps: int, batch_size: int, most: int, price: float) -> tuple[int, int]:

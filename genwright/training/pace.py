@@ -93,7 +93,7 @@ def take(fit: Fit, seconds: float, *, measure: bool) -> Pace:
     first = [timed(step) for step in (0, 1)]  # these warm up, but where steps are slow they must do
     several = min(STEPS, int(seconds / max(first[-1], 1e-6)))
     steps = [timed(step) for step in range(2, 2 + several)] or first[1:]
-    measured_in = _least(learner, lambda: measured(learner, fit.dataset, ranked=True)) if measure else 0.0
+    measured_in = _least(learner, lambda: measured(learner, fit.dataset, fit.memo, ranked=True)) if measure else 0.0
     busy = waiting.crowded(waiting.taken(before, waiting.look()), fit.settings.threads)
     return Pace(step=statistics.fmean(steps), measure=measured_in, busy=busy, compiled=learner.compiled)
 
@@ -114,7 +114,7 @@ def counted(fit: Fit) -> float:
     few = fit.plan.model_copy(update={"samples": min(FEW, fit.plan.samples)})
     score(learner.average, fit.dataset, few, side="validation", device=str(learner.device))  # what is learned once is there
     with Flops() as counter:  # type: ignore[no-untyped-call]
-        measured(learner, fit.dataset, ranked=True)
+        measured(learner, fit.dataset, fit.memo, ranked=True)
     return float(counter.total) / (cost.flops_per_item * fit.plan.batch_size)
 
 
