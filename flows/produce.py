@@ -44,6 +44,7 @@ from genwright.tasks.select import select
 from genwright.tasks.stand import stand
 from genwright.tasks.starting_point import base, unchanged
 from genwright.tasks.train import tidy, train
+from genwright.tasks.use import use
 from genwright.training.plan import first_plan
 from genwright.training.records import Round, Selection
 
@@ -69,19 +70,24 @@ def _produce(
     standing = unchanged(recipe, workspace, version) if going_on else None
     if standing is not None:
         return standing
-    made: dict[str, Made] = {}
+    made: list[Made] = []
+    pins: dict[str, Used] = {}
     for member in recipe.members:
-        uses = {key: made[key].used for key in member.needs if key in made}
-        made[member.key] = _make(recipe, member, workspace, settings, version, uses, going_on, meter)
-    last = made[recipe.members[-1].key]
-    done = last if recipe.whole is None else _compose(last, made)
+        if member.use is not None:
+            pins[member.key] = use(member.use, workspace)
+            continue
+        uses = {key: pins[key] for key in member.needs if key in pins}
+        made.append(_make(recipe, member, workspace, settings, version, uses, going_on, meter))
+        pins[member.key] = made[-1].used
+    last = made[-1]
+    done = last if recipe.whole is None else _compose(last, pins)
     run, whole = done.run, None if done is last else done.evaluation
     decision = gate(run, done.version, done.evaluation)
     with meter.resting():
         answer = approve(run, done.version, decision)
     promotion = promote(run, done.version, decision, answer)
     outcome = report(run, last.selection, last.rounds, last.best, done.version, decision, promotion, whole)
-    outcome = outcome.model_copy(update={"steps_trained": sum(one.run.steps_trained for one in made.values())})
+    outcome = outcome.model_copy(update={"steps_trained": sum(one.run.steps_trained for one in made)})
     meter.note()
     end(run, done.parent, outcome)
     announce(outcome)
@@ -134,12 +140,11 @@ def _make(
     return Made(run, parent, selection, rounds, best, registered, best.evaluation)
 
 
-def _compose(last: Made, made: dict[str, Made]) -> Made:
+def _compose(last: Made, pins: dict[str, Used]) -> Made:
     """What the models make together: a version of its own, which pins theirs."""
     recipe, before = last.run.recipe, last.run
     assert recipe.whole is not None
-    uses = {key: one.used for key, one in made.items()}
-    run = Run(recipe, recipe.whole, before.version, before.workspace, before.settings, None, uses)
+    run = Run(recipe, recipe.whole, before.version, before.workspace, before.settings, None, pins)
     parent = open_run(run)
     evaluation = compose(run)
     version = register_composition(run, evaluation, parent)

@@ -17,7 +17,8 @@ from genwright.tasks.display import say
 def compose(run: Run) -> Evaluation:
     """Write the composition of the versions that the run pins, and measure it as a whole; remembered for a repeated run."""
     folder = run.folder / COMPOSITION
-    identity = composition.save(folder, run.cleaned, run.uses, run.version.digest)
+    trained = [member.key for member in run.recipe.members if member.use is None]
+    identity = composition.save(folder, run.cleaned, run.uses, trained, run.version.digest)
     known = run.recall("evaluation", Evaluation)
     if known is not None and known.model == identity:
         return known

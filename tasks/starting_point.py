@@ -13,11 +13,12 @@ from genwright.data.dataset import Dataset
 from genwright.data.records import DatasetVersion
 from genwright.lifecycle.records import Outcome
 from genwright.lifecycle.run import Base
-from genwright.models import bundle, composition
+from genwright.models import composition
 from genwright.models.reencode import incomparable
 from genwright.recipes.members import Member
 from genwright.recipes.recipe import Recipe
 from genwright.tasks.display import say
+from genwright.tasks.use import pin
 
 
 @task(name="base", cache_policy=NO_CACHE)
@@ -54,8 +55,9 @@ def unchanged(recipe: Recipe, workspace: Workspace, version: DatasetVersion) -> 
     if champion is None or (champion.data, champion.recipe) != (version.digest, recipe.identity):
         return None
     folder = registry.versions.download(champion)
-    told = composition.info(folder) if composition.is_composition(folder) else bundle.info(folder)
-    if told.genwright != __version__ or tainted(registry, champion):
+    told = composition.described(folder)
+    used = {member.key: pin(member.use, workspace) for member in recipe.members if member.use is not None}
+    if told.genwright != __version__ or tainted(registry, champion) or not used.items() <= composition.pinned(folder).items():
         return None
     verdict = f"{champion.name} version {champion.version} stays the champion: same recipe, same data, same release."
     say("base", verdict)

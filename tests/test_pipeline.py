@@ -48,7 +48,7 @@ def outcome(done: subprocess.CompletedProcess[str], *, judged: bool = False) -> 
 
 def write(workspace: Path, recipe: dict[str, Any]) -> None:
     (workspace / "recipes").mkdir(exist_ok=True)
-    (workspace / "recipes" / f"{recipe['name']}.yaml").write_text(yaml.safe_dump(recipe))
+    (workspace / "recipes" / f"{recipe['name']}.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False))
 
 
 def fill(folder: Path, kind: str, n: int, *, kinds: int = 1) -> None:

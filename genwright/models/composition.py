@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -22,13 +22,13 @@ from genwright.data.dataset import Dataset
 from genwright.data.encode import COLUMNS
 from genwright.data.view import View
 from genwright.models import bundle
-from genwright.models.bundle import INFO, seal, verify
+from genwright.models.bundle import INFO, BundleInfo, seal, verify
 from genwright.models.records import Used
 
 
 class CompositionInfo(Record):
     """`view` is that of the whole: what it makes, and how derived columns come about. `members` are pinned versions by the
-    name the recipe has for each, in the order in which they were made."""
+    name the recipe has for each. `order` are those that the recipe trained, as it did: they make columns. The others encode."""
 
     view: View
     columns: dict[str, Part] = Field(description="recorded columns")
@@ -38,14 +38,15 @@ class CompositionInfo(Record):
     genwright: str = __version__
 
 
-def save(folder: Path, dataset: Dataset, members: Mapping[str, Used], data: str) -> str:
-    """Write a composition, whole or not at all; returns what identifies it: the SHA-256 of its description."""
+def save(folder: Path, dataset: Dataset, members: Mapping[str, Used], order: Sequence[str], data: str) -> str:
+    """Write a composition, whole or not at all; returns what identifies it: the SHA-256 of its description. `order` are the
+    members that make columns."""
     with replacing(folder) as beside:
         info = CompositionInfo(
             view=dataset.view,
             columns={name: column.part for name, column in dataset.contents.columns.items()},
             members=dict(members),
-            order=list(members),
+            order=list(order),
             data=data,
         )
         write_json(beside / INFO, info.model_dump(mode="json"))
@@ -71,6 +72,11 @@ def info(folder: Path) -> CompositionInfo:
         raise ModelError("A composition does not fit this release of Genwright.", got=f"{folder}: {error}") from error
 
 
+def described(folder: Path) -> CompositionInfo | BundleInfo:
+    """What lies in a folder: a composition, or one model. Raises ModelError as `info` does."""
+    return info(folder) if is_composition(folder) else bundle.info(folder)
+
+
 def identity(folder: Path) -> str:
     """What a version of this folder is known by: the SHA-256 of its weights, or of what a composition consists of."""
     hashes = verify(folder)
@@ -79,4 +85,5 @@ def identity(folder: Path) -> str:
 
 def pinned(folder: Path) -> dict[str, Used]:
     """The versions that a model or composition needs to be used, by the name it has for each."""
-    return info(folder).members if is_composition(folder) else bundle.info(folder).uses
+    told = described(folder)
+    return told.members if isinstance(told, CompositionInfo) else told.uses

@@ -16,7 +16,8 @@ from genwright.data.encode import COLUMNS, Recorded, Writer
 from genwright.data.modalities.base import build
 from genwright.data.modalities.label import Labels
 from genwright.data.records import DatasetContents
-from genwright.models import bundle
+from genwright.models.bundle import BundleInfo
+from genwright.models.composition import CompositionInfo, described
 
 OTHER = "it makes content of another kind or size"
 
@@ -27,33 +28,33 @@ class Incomparable(ModelError):
 
 @contextmanager
 def reread(model: Path, dataset: Dataset, place: Path) -> Iterator[Dataset]:
-    """The data set as the bundle `model` sees it, or where its tokenizers, class names and the like are not those of the
+    """The data set as `model` sees it, or where its tokenizers, class names and the like are not those of the
     bundle, a passing copy under `place` encoded with the bundle's.
 
     Raises Incomparable when the two are of different kinds, or are arrays of different sizes.
     """
     if _same(model, dataset.folder):
-        yield Dataset(dataset.folder, bundle.info(model).view, dataset.kept)
+        yield Dataset(dataset.folder, described(model).view, dataset.kept)
         return
     place.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=place, prefix=".reread-") as folder:
         _encode(model, dataset, Path(folder))
-        yield Dataset(Path(folder), bundle.info(model).view)
+        yield Dataset(Path(folder), described(model).view)
 
 
 def as_read_by(model: Path, dataset: Dataset, out: Path) -> Dataset:
     """The same, but a copy stays in `out`, and is taken from there the next time. Raises Incomparable."""
     if _same(model, dataset.folder):
-        return Dataset(dataset.folder, bundle.info(model).view, dataset.kept)
+        return Dataset(dataset.folder, described(model).view, dataset.kept)
     if not (out.is_dir() and _same(model, out)):
         with replacing(out) as folder:
             _encode(model, dataset, folder)
-    return Dataset(out, bundle.info(model).view)
+    return Dataset(out, described(model).view)
 
 
 def incomparable(model: Path, dataset: Dataset) -> str | None:
     """None, or why a model cannot read the items of a data set, is not what is asked for, or does not know all its labels."""
-    info, contents = bundle.info(model), dataset.contents
+    info, contents = described(model), dataset.contents
     if _differ(info, contents):
         return OTHER
     if info.view != dataset.view:
@@ -67,7 +68,7 @@ def incomparable(model: Path, dataset: Dataset) -> str | None:
     return None
 
 
-def _differ(info: bundle.BundleInfo, contents: DatasetContents) -> bool:
+def _differ(info: BundleInfo | CompositionInfo, contents: DatasetContents) -> bool:
     """Whether a model and a data set have columns of different kinds, or arrays of different sizes."""
     if {name: part.kind for name, part in info.columns.items()} != {n: c.part.kind for n, c in contents.columns.items()}:
         return True
@@ -77,7 +78,7 @@ def _differ(info: bundle.BundleInfo, contents: DatasetContents) -> bool:
 
 def _encode(model: Path, dataset: Dataset, out: Path) -> None:
     """Write the items of a data set into the empty folder `out` as a model reads them."""
-    info, contents = bundle.info(model), dataset.contents
+    info, contents = described(model), dataset.contents
     if _differ(info, contents):
         raise Incomparable(OTHER, got=info.signature.makes, allowed=contents.kind.shape)
     for shard in dataset.folder.glob("items-*.parquet"):

@@ -80,7 +80,13 @@ class MemberSpec(Record):
     samples: int | None = Field(None, ge=1)
     sampling: dict[str, dict[str, Any]] = Field(default_factory=dict)
     config: dict[str, dict[str, Any]] = Field(default_factory=dict, description="fields of a family's config that are set")
-    use: Use | None = None
+    use: Use | None = Field(None, description="a registered model that encodes, instead of one that is trained here")
+
+    @model_validator(mode="after")
+    def _either(self) -> MemberSpec:
+        if self.use is not None and self != MemberSpec.model_construct(use=self.use):
+            raise ValueError("a model that is used was described by the recipe that trained it; give nothing besides `use`")
+        return self
 
 
 class Member(Record):
@@ -150,6 +156,8 @@ class Declared(Protocol):
 def members(recipe: Declared) -> list[Member]:
     """The models in the order in which they can be made. Raises RecipeError for a circle, or a column that is not there."""
     specs = recipe.models or {"": MemberSpec(makes=recipe.makes or recipe.content_name, given=_given(recipe))}
+    if all(spec.use is not None for spec in specs.values()):
+        raise RecipeError("A recipe trains at least one of its models.", got=", ".join(f"{key}: use" for key in specs))
     found = {key: _member(recipe, key, spec) for key, spec in specs.items()}
     try:
         order = list(TopologicalSorter({key: set(member.needs) & set(found) for key, member in found.items()}).static_order())

@@ -112,7 +112,8 @@ def counted(fit: Fit) -> float:
     """What a held-out measure costs, in steps, by arithmetic instead of the clock: the same on every machine."""
     learner, cost = fit.begin(), fit.plan.candidate.cost
     few = fit.plan.model_copy(update={"samples": min(FEW, fit.plan.samples)})
-    score(learner.average, fit.dataset, few, side="validation", device=str(learner.device))  # what is learned once is there
+    device = str(learner.device)
+    score(learner.average, fit.dataset, few, side="validation", device=device, memo=fit.memo)  # what is learned once is there
     with Flops() as counter:  # type: ignore[no-untyped-call]
         measured(learner, fit.dataset, fit.memo, ranked=True)
     return float(counter.total) / (cost.flops_per_item * fit.plan.batch_size)

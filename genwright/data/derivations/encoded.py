@@ -19,7 +19,7 @@ LEAST = 1e-4  # of a channel's standard deviation
 
 
 class EncodedOptions(Record):
-    by: str = Field(description="the model: one of the recipe's `models`, or one that is registered")
+    by: str = Field(description="the model: one of the recipe's `models`")
     column: str = Field("content", description="what of the model's columns is encoded; `content` is what it makes")
 
 
