@@ -71,14 +71,15 @@ def test_what_a_model_is_made_over_remakes_it_and_nothing_else_does(layers: Path
     assert versions(layers) == {"codec": 1, "sketcher": 1, "painter": 1, "layers": 1}
 
     changed = genwright(layers, "run", "layers", "--json", "--set", "models.codec.train.seed=1")
-    outcome(changed, judged=True)
+    judged = outcome(changed, judged=True)
     assert versions(layers) == {"codec": 2, "sketcher": 1, "painter": 2, "layers": 2}
-    promoted = genwright(layers, "promote", "layers", "2", "--yes")
-    assert promoted.returncode == 0, promoted.stderr
+    if judged["champion"] != 2:  # two models that learned next to nothing may come out either way
+        promoted = genwright(layers, "promote", "layers", "2", "--why", "to go back from it")
+        assert promoted.returncode == 0, promoted.stderr
     after = samples(layers, "layers", "--label", "kind1")
     assert after != before
 
-    back = genwright(layers, "rollback", "layers", "--yes")
+    back = genwright(layers, "rollback", "layers", "--why", "it was better")
     assert back.returncode == 0, back.stderr
     assert samples(layers, "layers", "--label", "kind1") == before
 

@@ -80,7 +80,8 @@ def _encode(model: Path, dataset: Dataset, out: Path) -> None:
     """Write the items of a data set into the empty folder `out` as a model reads them."""
     info, contents = described(model), dataset.contents
     if _differ(info, contents):
-        raise Incomparable(OTHER, got=info.signature.makes, allowed=contents.kind.shape)
+        there = ", ".join(f"{name}: {column.shape}" for name, column in contents.columns.items())
+        raise Incomparable(OTHER, got=", ".join(f"{name}: {part.kind}" for name, part in info.columns.items()), allowed=there)
     for shard in dataset.folder.glob("items-*.parquet"):
         (out / shard.name).symlink_to(shard)
     shutil.copytree(model / COLUMNS, out / COLUMNS)
