@@ -130,7 +130,7 @@ class Served:
 
     async def _make_up(self, name: str, deployment: Any) -> None:
         """One run for all slots that were missed, or for a retraining that was left unfinished and has no successor."""
-        left = any(request.name == name for request in unfinished(self.workspace))
+        left = name in unfinished(self.workspace)
         if name not in self._taken_up and (name in self._missed or left):
             why = "a slot was missed while nothing was running"
             await self.client.create_flow_run_from_deployment(deployment, parameters={"name": name, "why": why})

@@ -6,7 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from genwright.adapters.dvc.data import Data
-from genwright.core.durable import write_json
+from genwright.core import stored
 from genwright.core.workspace import Workspace
 from genwright.data import collect as library
 from genwright.recipes.recipe import Recipe
@@ -18,7 +18,7 @@ def collect(recipe: Recipe, workspace: Workspace) -> None:
     data, path = Data(workspace), workspace.data / recipe.name / "collect.json"
     spec = library.specify(recipe, workspace)
     if recipe.retain and path.is_file():
-        before = library.CollectSpec.model_validate_json(path.read_text())
+        before = stored.read(library.CollectSpec, path)
         spec = library.retaining(spec, before, data.collected(recipe.name))
-    write_json(path, spec.model_dump(mode="json"))
+    stored.write(path, spec)
     data.verify(recipe.name, data.reproduce(recipe.name, "collect"), "collect")

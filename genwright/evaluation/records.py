@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from genwright.core.record import Record
+from genwright.core.stored import Stored
 
 
 class Measured(Record):
@@ -20,8 +21,10 @@ class Measured(Record):
     detail: dict[str, Any] = Field(default_factory=dict)
 
 
-class Evaluation(Record):
+class Evaluation(Stored):
     """A model on the test split. Two evaluations compare only when `evaluation_set` and `code` are equal."""
+
+    form = "evaluation"
 
     model: str = Field(description="SHA-256 of the weights")
     evaluation_set: str = Field(description="fingerprint of the test items, sample count, sampling options and seed")

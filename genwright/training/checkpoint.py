@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import errno
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from genwright.core.durable import sync, write_json
+from genwright.core import stored
+from genwright.core.durable import sync
 from genwright.core.errors import TrainingError
+from genwright.core.stored import S, Stored
 from genwright.models.bundle import seal, verified
 
 
-def save(root: Path, step: int, tensors: dict[str, Tensor], state: dict[str, Any], *, keep: set[int]) -> None:
+def save(root: Path, step: int, tensors: dict[str, Tensor], state: Stored, *, keep: set[int]) -> None:
     """Write checkpoint `step`; afterwards only it, the one before it and those in `keep` remain.
 
     Raises TrainingError when the disk is full; the previous checkpoints stay as they are.
@@ -29,7 +29,7 @@ def save(root: Path, step: int, tensors: dict[str, Tensor], state: dict[str, Any
         save_file(
             {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, beside / "tensors.safetensors"
         )
-        write_json(beside / "state.json", state)
+        stored.write(beside / "state.json", state)
         seal(beside)
     except OSError as error:
         shutil.rmtree(beside, ignore_errors=True)
@@ -51,17 +51,18 @@ def steps(root: Path) -> list[int]:
     return sorted(int(p.name) for p in root.iterdir() if p.name.isdigit()) if root.is_dir() else []
 
 
-def load(root: Path, step: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load(root: Path, step: int, kind: type[S]) -> tuple[dict[str, Tensor], S]:
     """Tensors and state of one checkpoint."""
     folder = root / f"{step:09d}"
-    return load_file(folder / "tensors.safetensors"), json.loads((folder / "state.json").read_text())
+    return load_file(folder / "tensors.safetensors"), stored.read(kind, folder / "state.json")
 
 
-def newest(root: Path) -> tuple[int | None, list[int]]:
-    """The newest step whose bytes verify, and the newer ones that do not."""
+def newest(root: Path, kind: type[Stored]) -> tuple[int | None, list[int]]:
+    """The newest step whose bytes verify and whose state can be read, and the newer ones of which that is not so."""
     damaged: list[int] = []
     for step in reversed(steps(root)):
-        if verified(root / f"{step:09d}"):
+        folder = root / f"{step:09d}"
+        if verified(folder) and stored.readable(kind, folder / "state.json") is not None:
             return step, damaged
         damaged.append(step)
     return None, damaged

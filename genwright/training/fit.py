@@ -11,7 +11,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from genwright.core.durable import exclusive, write_text
+from genwright.core import stored
+from genwright.core.durable import exclusive
 from genwright.core.errors import TrainingError
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
@@ -30,28 +30,11 @@ from genwright.models import bundle
 from genwright.models.architectures.base import Architecture, build_model
 from genwright.models.device import choose, out_of_memory
 from genwright.training import checkpoint, optimizer
-from genwright.training.records import CurvePoint, Plan, TrainedModel
+from genwright.training.records import CurvePoint, Plan, Progress, TrainedModel
 
 SAVE_EVERY = 20.0  # seconds between checkpoints; when they are taken never bears on the result
 BAD_IN_A_ROW = 10  # updates skipped in a row before going back to the last held-out measure at half the rate
 POINTS = 400  # rows of the stored curve
-
-
-@dataclass
-class Progress:
-    """What a checkpoint holds besides tensors."""
-
-    step: int = 0
-    best_score: float | None = None
-    best_step: int = 0
-    stale: int = 0
-    skipped: int = 0
-    bad: int = 0
-    rollbacks: int = 0
-    accumulate: int = 1
-    seconds: float = 0.0
-    stopped: str | None = None
-    curve: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Fit:
@@ -84,15 +67,16 @@ class Fit:
     @property
     def result(self) -> TrainedModel:
         """The trained model. Raises TrainingError before training has ended."""
-        file = self.folder / "trained.json"
-        if not file.is_file():
+        trained = stored.readable(TrainedModel, self.folder / "trained.json")
+        if trained is None:
             raise TrainingError("This round of training has not ended.", got=self.folder, do="iterate it to its end")
-        return TrainedModel.model_validate_json(file.read_text())
+        return trained
 
     @property
     def finished(self) -> bool:
-        """Whether the result is there and its bytes verify."""
-        return (self.folder / "trained.json").is_file() and bundle.verified(self.folder / "bundle")
+        """Whether the result is there, can be read, and its bytes verify."""
+        there = stored.readable(TrainedModel, self.folder / "trained.json") is not None
+        return there and bundle.verified(self.folder / "bundle")
 
     def __iter__(self) -> Iterator[CurvePoint]:
         if self.finished:
@@ -112,8 +96,8 @@ class Fit:
     @property
     def last_score(self) -> float | None:
         """The newest held-out measure, None before the first."""
-        points = [p.model_dump() for p in self.result.curve] if self.finished else self.progress.curve
-        return next((p["score"] for p in reversed(points) if p.get("score") is not None), None)
+        points = self.result.curve if self.finished else self.progress.curve
+        return next((point.score for point in reversed(points) if point.score is not None), None)
 
     def rehearse(self, steps: int) -> Iterator[Callable[[], object]]:
         """Steps to be timed, on a model that is thrown away; nothing is written."""
@@ -142,15 +126,14 @@ class Fit:
         return bundle.weights(self.base, weights)
 
     def _restore(self) -> None:
-        step, damaged = checkpoint.newest(self.folder / "checkpoints")
+        step, damaged = checkpoint.newest(self.folder / "checkpoints", Progress)
         if damaged:
             self.notes.append(f"checkpoint(s) {damaged} are damaged; going on from {'the start' if step is None else step}")
         if step is not None:
             self._load(step)
 
     def _load(self, step: int) -> None:
-        tensors, state = checkpoint.load(self.folder / "checkpoints", step)
-        self.progress = Progress(**state)
+        tensors, self.progress = checkpoint.load(self.folder / "checkpoints", step, Progress)
         self.model.load_state_dict(_under("model/", tensors))
         self.average.load_state_dict(_under("average/", tensors))
         self.best = _under("best/", tensors)
@@ -165,7 +148,7 @@ class Fit:
         }
         tensors = {prefix + name: tensor for prefix, group in named.items() for name, tensor in group.items()}
         measured = self.progress.step - self.progress.step % self.plan.evaluate_every
-        checkpoint.save(self.folder / "checkpoints", self.progress.step, tensors, asdict(self.progress), keep={measured})
+        checkpoint.save(self.folder / "checkpoints", self.progress.step, tensors, self.progress, keep={measured})
 
     def _train(self) -> Iterator[CurvePoint]:
         progress, plan = self.progress, self.plan
@@ -187,7 +170,7 @@ class Fit:
                 point = self._measure(point)
             progress.seconds += time.perf_counter() - began
             if point.score is not None or progress.step % thin == 0 or progress.step == 1:
-                progress.curve.append(point.model_dump(mode="json", exclude_none=True))
+                progress.curve.append(point)
             if point.score is not None or time.monotonic() - saved > SAVE_EVERY:
                 self._save()
                 saved = time.monotonic()
@@ -272,7 +255,8 @@ class Fit:
         else:
             self._build()
             self.progress = Progress()
-        self.progress = replace(self.progress, rollbacks=rollbacks, skipped=skipped, accumulate=accumulate, bad=0)
+        kept = {"rollbacks": rollbacks, "skipped": skipped, "accumulate": accumulate, "bad": 0}
+        self.progress = self.progress.model_copy(update=kept)
         self.notes.append(f"{BAD_IN_A_ROW} bad updates in a row: back to step {self.progress.step} at half the rate")
 
     def _measure(self, point: CurvePoint) -> CurvePoint:
@@ -315,7 +299,7 @@ class Fit:
                 "seconds": progress.seconds,
             }
         )
-        write_text(self.folder / "trained.json", trained.model_dump_json(indent=2))
+        stored.write(self.folder / "trained.json", trained)
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
 
 

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from pydantic import TypeAdapter
 
-from genwright.core.durable import write_json
+from genwright.core import stored
 from genwright.core.errors import TrainingError
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
@@ -27,7 +26,7 @@ from genwright.models.architectures.base import architectures
 from genwright.recipes.recipe import Recipe
 from genwright.training.fit import Fit
 from genwright.training.plan import draft, measure_of
-from genwright.training.records import Candidate, CurvePoint, RaceEntry, Selection
+from genwright.training.records import Candidate, CurvePoint, Pace, RaceEntry, Selection
 
 FEWEST_STEPS = 10  # a candidate that cannot do this many in its share of the race is rejected
 GIB = 2**30
@@ -130,14 +129,12 @@ class Race:
 
     def _steps(self, candidates: list[Candidate]) -> list[Racer]:
         """Steps of every candidate in the race; minutes become steps by a short measurement that is kept on disk."""
-        kept = self.folder / "seconds_per_step.json"
-        seconds: dict[str, float] = {}
-        if kept.is_file():
-            seconds = TypeAdapter(dict[str, float]).validate_json(kept.read_text())
+        kept = self.folder / "pace.json"
+        seconds = (stored.readable(Pace, kept) or Pace()).seconds
         for candidate in candidates:
             if candidate.title not in seconds:
                 seconds[candidate.title] = self._time_step(candidate)
-                write_json(kept, seconds)
+                stored.write(kept, Pace(seconds=seconds))
         budget = self.recipe.select.budget
         racers = []
         for candidate in candidates:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from genwright.core.record import Record
+from genwright.core.stored import Stored
 from genwright.evaluation.records import Evaluation
 from genwright.models.records import Cost
 
@@ -42,14 +43,24 @@ class RaceEntry(Record):
     seconds_per_step: float | None = None
 
 
-class Selection(Record):
+class Selection(Stored):
     """Who raced, who won, on which held-out measure, and why."""
+
+    form = "selection"
 
     winner: Candidate
     measure: str
     better: Literal["lower", "higher"]
     table: list[RaceEntry]
     why: str
+
+
+class Pace(Stored):
+    """Seconds a step of every racer, by its title: measured once, so that a race that goes on has the same steps."""
+
+    form = "pace"
+
+    seconds: dict[str, float] = Field(default_factory=dict)
 
 
 class Plan(Record):
@@ -92,8 +103,29 @@ class CurvePoint(Record):
     skipped: int = Field(0, description="updates skipped so far because a loss or gradient was not finite")
 
 
-class TrainedModel(Record):
+class Progress(Stored):
+    """What a checkpoint holds besides tensors, in `state.json`; it changes at every step."""
+
+    model_config = ConfigDict(frozen=False)
+    form = "checkpoint"
+
+    step: int = 0
+    best_score: float | None = None
+    best_step: int = 0
+    stale: int = 0
+    skipped: int = 0
+    bad: int = 0
+    rollbacks: int = 0
+    accumulate: int = 1
+    seconds: float = 0.0
+    stopped: Literal["early", "diverged", "out of memory"] | None = None
+    curve: list[CurvePoint] = Field(default_factory=list)
+
+
+class TrainedModel(Stored):
     """The best weights of a round, on disk as a bundle (safetensors + JSON)."""
+
+    form = "trained"
 
     plan: Plan
     data: str = Field(description="DatasetVersion.digest")
@@ -118,8 +150,10 @@ class Diagnosis(Record):
     next_plan: Plan | None = None
 
 
-class Round(Record):
+class Round(Stored):
     """One turn of train, evaluate, diagnose."""
+
+    form = "round"
 
     model: TrainedModel | None
     evaluation: Evaluation | None

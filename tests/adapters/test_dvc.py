@@ -16,7 +16,8 @@ import pytest
 
 from genwright.adapters.dvc import stages
 from genwright.adapters.dvc.data import Data
-from genwright.core.durable import exclusive, write_json
+from genwright.core import stored
+from genwright.core.durable import exclusive
 from genwright.core.errors import DataError, GenwrightError, ServiceError
 from genwright.core.folder_hash import tree
 from genwright.core.workspace import Workspace
@@ -206,7 +207,7 @@ def test_files_cut_short_by_a_kill_do_not_stop_the_next_run(workspace: Workspace
 def test_a_killed_run_stops_its_stage_and_the_next_one_proceeds(workspace: Workspace) -> None:
     """The stage is held up by a lock of ours, so that the kill surely comes in its middle."""
     spec = specify(recipe(), workspace)
-    write_json(workspace.data / "tiny" / "collect.json", spec.model_dump(mode="json"))
+    stored.write(workspace.data / "tiny" / "collect.json", spec)
     code = f"from genwright.adapters.dvc import Data; from genwright.workspace import Workspace; from pathlib import Path; \
 Data(Workspace(Path({str(workspace.root)!r}))).reproduce('tiny', 'collect')"
     with exclusive(workspace.lock("data-tiny"), busy=""):

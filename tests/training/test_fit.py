@@ -22,7 +22,7 @@ from genwright.models import bundle
 from genwright.models.architectures.vae import Vae
 from genwright.training import checkpoint
 from genwright.training.fit import BAD_IN_A_ROW, Fit
-from genwright.training.records import Plan
+from genwright.training.records import Plan, Progress
 from tests import made
 
 FAMILIES = ["gan", "vae", "diffusion"]
@@ -128,7 +128,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(
         with pytest.raises(GenwrightError, match="disk is full"):
             for _ in points:
                 pass
-    assert checkpoint.newest(tmp_path / "run" / "checkpoints") == (4, [])
+    assert checkpoint.newest(tmp_path / "run" / "checkpoints", Progress) == (4, [])
 
 
 def test_two_trainers_on_one_run_are_refused(data: Dataset, tmp_path: Path, settings: Settings) -> None:
