@@ -6,9 +6,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from prefect import Flow
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, FlowRun, State, StateType
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, FlowRun, State, StateType
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events import DeploymentEventTrigger
@@ -16,58 +17,40 @@ from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
 from prefect.states import Cancelled, Crashed
 
-from genwright.adapters.prefect.manifest import trigger
+from genwright.adapters.prefect import manifest
 from genwright.core.record import fingerprint
 from genwright.core.workspace import Workspace
 from genwright.flows.retrain import retrain
 from genwright.flows.watch import watch
 from genwright.lifecycle.pending import unfinished
 from genwright.recipes.recipe import Recipe
-from genwright.recipes.upkeep import Schedule, span
 from genwright.tasks.display import say
 
-ONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+FLOWS: dict[str, Flow[..., Any]] = {"retrain": retrain, "watch": watch}
 LIVE = (StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING)
 
 
 def deployments(recipe: Recipe) -> list[RunnerDeployment]:
-    """`retrain/NAME` on the recipe's schedule and on events about it, `watch/NAME` where it watches anything. Of two runs
-    of one deployment the second is dropped: what it would have seen, the next one sees."""
-    wanted = DeploymentEventTrigger.model_validate(trigger(recipe.name))
-    tags = ["genwright", recipe.name]
-    found = [
+    """What the manifest has of a recipe, for a runner in this process."""
+    return [
         RunnerDeployment.from_flow(
-            retrain,
-            recipe.name,
-            parameters={"name": recipe.name},
-            schedules=[_schedule(recipe.schedule)] if recipe.schedule else [],
-            triggers=[wanted],
-            concurrency_limit=ONE,
-            tags=tags,
+            FLOWS[wanted.flow],
+            wanted.name,
+            parameters=wanted.parameters,
+            schedules=[_schedule(timing) for timing in wanted.schedules],
+            triggers=[DeploymentEventTrigger.model_validate(trigger) for trigger in wanted.triggers],
+            concurrency_limit=ConcurrencyLimitConfig.model_validate(manifest.LIMIT),
+            tags=wanted.tags,
             description=recipe.description or None,
         )
+        for wanted in manifest.deployments(recipe)
     ]
-    if recipe.watch.triggers:
-        every = IntervalSchedule(interval=span(recipe.watch.every), anchor_date=datetime.now(UTC))
-        found.append(
-            RunnerDeployment.from_flow(
-                watch,
-                recipe.name,
-                parameters={"name": recipe.name},
-                schedules=[every],
-                concurrency_limit=ONE,
-                tags=tags,
-            )
-        )
-    return found
 
 
-def _schedule(schedule: Schedule) -> Any:
-    if schedule.cron is not None:
-        return {"schedule": CronSchedule(cron=schedule.cron, timezone=schedule.timezone), "active": not schedule.paused}
-    assert schedule.every is not None
-    every = IntervalSchedule(interval=span(schedule.every), timezone=schedule.timezone)
-    return {"schedule": every, "active": not schedule.paused}
+def _schedule(timing: manifest.Timing) -> Any:
+    given = timing.model_dump(exclude={"active"}, exclude_none=True)
+    kind = IntervalSchedule if timing.cron is None else CronSchedule
+    return {"schedule": kind.model_validate(given), "active": timing.active}
 
 
 class Served:

@@ -1,26 +1,35 @@
 """The main flow: a recipe goes in, a promoted model comes out.
 
-collect -> clean -> base -> select -> (train -> evaluate -> diagnose)* -> register -> gate -> approve -> promote -> report
+collect -> clean -> (derive -> base -> select -> (train -> evaluate -> diagnose)* -> register)* -> compose -> gate -> approve
+-> promote -> report
+
+The part in brackets is done for every model of the recipe; where there is but one, there is nothing to compose.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from math import inf
 
 from prefect import flow
 
 from genwright.core.errors import TrainingError
 from genwright.core.workspace import Settings, Workspace
+from genwright.data.records import DatasetVersion
 from genwright.evaluation.metrics.base import metrics
 from genwright.evaluation.records import Evaluation
 from genwright.lifecycle.records import Outcome
 from genwright.lifecycle.run import Run
 from genwright.lifecycle.spending import Meter, metered
 from genwright.models.device import choose
+from genwright.models.records import ModelVersion, Plan, Used
+from genwright.recipes.members import Member
 from genwright.recipes.recipe import Recipe
 from genwright.tasks.approve import approve
 from genwright.tasks.clean import clean, restore
 from genwright.tasks.collect import collect
+from genwright.tasks.compose import compose
+from genwright.tasks.derive import derive
 from genwright.tasks.diagnose import diagnose
 from genwright.tasks.evaluate import evaluate
 from genwright.tasks.events import announce
@@ -29,13 +38,14 @@ from genwright.tasks.limits import afford, afford_race
 from genwright.tasks.mlflow_runs import end, open_run, record_round
 from genwright.tasks.one_training import turn
 from genwright.tasks.promote import promote
-from genwright.tasks.register import register
+from genwright.tasks.register import register, register_composition
 from genwright.tasks.report import report
 from genwright.tasks.select import select
+from genwright.tasks.stand import stand
 from genwright.tasks.starting_point import base, unchanged
 from genwright.tasks.train import train
-from genwright.training.plan import first_plan, measure_of
-from genwright.training.records import Plan, Round, Selection
+from genwright.training.plan import first_plan
+from genwright.training.records import Round, Selection
 
 
 @flow(name="genwright", flow_run_name="{recipe.name}", validate_parameters=False)
@@ -56,29 +66,84 @@ def _produce(
         version = clean(recipe, workspace)
     else:
         version = restore(recipe, workspace, data)
-    origin = base(recipe, workspace, version) if going_on else None
-    standing = unchanged(recipe, workspace, version, origin)
+    standing = unchanged(recipe, workspace, version) if going_on else None
     if standing is not None:
         return standing
-    run = Run(recipe, version, workspace, settings, origin)
+    made: dict[str, Made] = {}
+    for member in recipe.members:
+        uses = {key: made[key].used for key in member.needs if key in made}
+        made[member.key] = _make(recipe, member, workspace, settings, version, uses, going_on, meter)
+    last = made[recipe.members[-1].key]
+    done = last if recipe.whole is None else _compose(last, made)
+    run, whole = done.run, None if done is last else done.evaluation
+    decision = gate(run, done.version, done.evaluation)
+    with meter.resting():
+        answer = approve(run, done.version, decision)
+    promotion = promote(run, done.version, decision, answer)
+    outcome = report(run, last.selection, last.rounds, last.best, done.version, decision, promotion, whole)
+    outcome = outcome.model_copy(update={"steps_trained": sum(one.run.steps_trained for one in made.values())})
+    meter.note()
+    end(run, done.parent, outcome)
+    announce(outcome)
+    return outcome
+
+
+@dataclass(frozen=True)
+class Made:
+    """One model of a recipe, trained and registered; or all of them together, with the last one's selection and rounds."""
+
+    run: Run
+    parent: str  # MLflow's run
+    selection: Selection
+    rounds: list[Round]
+    best: Round
+    version: ModelVersion
+    evaluation: Evaluation
+
+    @property
+    def used(self) -> Used:
+        """This version, pinned."""
+        return Used(model=self.version.name, version=self.version.version, weights=self.version.weights)
+
+
+def _make(
+    recipe: Recipe,
+    member: Member,
+    workspace: Workspace,
+    settings: Settings,
+    version: DatasetVersion,
+    uses: dict[str, Used],
+    going_on: bool,
+    meter: Meter,
+) -> Made:
+    """One model of the recipe, over the versions it uses. Raises TrainingError when it misses its own bounds."""
+    derive(recipe, member, workspace, uses)
+    origin = base(recipe, member, workspace, version) if going_on else None
+    run = Run(recipe, member, version, workspace, settings, origin, uses)
     meter.identity = run.identity
     parent = open_run(run)
     with turn(workspace, meter):
         selection, rounds = _rounds(run, parent)
-    best = best_round(rounds, recipe)
+    best = best_round(rounds)
     assert best.model is not None
     assert best.evaluation is not None
     assert best.mlflow_run is not None
     registered = register(run, best.model, best.evaluation, best.mlflow_run)
-    decision = gate(run, registered, best.evaluation)
-    with meter.resting():
-        answer = approve(run, registered, decision)
-    promotion = promote(run, registered, decision, answer)
-    outcome = report(run, selection, rounds, best, registered, decision, promotion)
-    meter.note()
-    end(run, parent, outcome)
-    announce(outcome)
-    return outcome
+    if member.key:
+        stand(run, best.evaluation)
+    return Made(run, parent, selection, rounds, best, registered, best.evaluation)
+
+
+def _compose(last: Made, made: dict[str, Made]) -> Made:
+    """What the models make together: a version of its own, which pins theirs."""
+    recipe, before = last.run.recipe, last.run
+    assert recipe.whole is not None
+    uses = {key: one.used for key, one in made.items()}
+    run = Run(recipe, recipe.whole, before.version, before.workspace, before.settings, None, uses)
+    parent = open_run(run)
+    evaluation = compose(run)
+    version = register_composition(run, evaluation, parent)
+    return replace(last, run=run, parent=parent, version=version, evaluation=evaluation)
 
 
 def _rounds(run: Run, parent: str) -> tuple[Selection, list[Round]]:
@@ -86,7 +151,7 @@ def _rounds(run: Run, parent: str) -> tuple[Selection, list[Round]]:
     afford_race(run)
     selection = select(run)
     rounds: list[Round] = []
-    plan: Plan | None = first_plan(run.recipe, selection, run.dataset, run.settings)
+    plan: Plan | None = first_plan(run.member, selection, run.dataset, run.settings)
     while plan is not None and afford(run, plan, selection):
         trained = train(run, plan)
         evaluation = evaluate(run, trained)
@@ -96,13 +161,11 @@ def _rounds(run: Run, parent: str) -> tuple[Selection, list[Round]]:
     return selection, rounds
 
 
-def best_round(rounds: list[Round], recipe: Recipe) -> Round:
+def best_round(rounds: list[Round]) -> Round:
     """The round that passed its gates, else the best by the measure that compares families; the later of equals.
 
     Raises TrainingError when no round gave a model.
     """
-    name = measure_of(recipe)
-    sign = -1.0 if metrics.get(name).better == "lower" else 1.0
     evaluated = [(place, r, r.evaluation) for place, r in enumerate(rounds, 1) if r.evaluation is not None]
     if not evaluated:
         findings = "; ".join(f"round {n}: {r.diagnosis.finding} ({r.diagnosis.evidence})" for n, r in enumerate(rounds, 1))
@@ -110,7 +173,8 @@ def best_round(rounds: list[Round], recipe: Recipe) -> Round:
 
     def rank(entry: tuple[int, Round, Evaluation]) -> tuple[bool, float, int]:
         place, judged, evaluation = entry
-        measured = evaluation.measures.get(name)  # missing where there are too few held-out items
+        measured = evaluation.measures.get(evaluation.compared_by)  # missing where there are too few held-out items
+        sign = -1.0 if metrics.get(evaluation.compared_by).better == "lower" else 1.0
         return judged.diagnosis.finding == "good", -inf if measured is None else sign * measured.value, place
 
     return max(evaluated, key=rank)[1]

@@ -13,6 +13,7 @@ import psutil
 from prefect.client.orchestration import get_client
 from prefect.runner import Runner
 
+from genwright.adapters.prefect.manifest import HEARTBEAT_SECONDS
 from genwright.core.errors import GenwrightError
 from genwright.core.workspace import Settings, Workspace
 from genwright.flows.automations import automations, notifications
@@ -23,7 +24,6 @@ from genwright.recipes.recipe import Recipe, load
 from genwright.tasks.display import say
 
 NOTICE_SECONDS = 5.0  # after which a changed recipe is deployed again
-HEARTBEAT_SECONDS = 30
 LEAVE_SECONDS = 15.0  # for runs to write a checkpoint and say that they stopped
 
 

@@ -23,5 +23,6 @@ def load(name: str, version: int | None = None, workspace: Path | str | None = N
     from genwright.sampling.model import Model
 
     registry = Registry(Workspace(None if workspace is None else Path(workspace)))
-    wanted = registry.current(name) if version is None else registry.version(name, version)
-    return Model(registry.download(wanted), wanted, device=str(choose(Settings())))
+    wanted = registry.current(name) if version is None else registry.versions.get(name, version)
+    folder, uses = registry.versions.opened(wanted)
+    return Model(folder, wanted, str(choose(Settings())), uses)

@@ -11,10 +11,10 @@ from prefect.input import RunInput
 from prefect.runtime import deployment
 
 from genwright.adapters.mlflow.registry import Registry
+from genwright.core.span import span
 from genwright.lifecycle.records import Approval, Decision
 from genwright.lifecycle.run import Run
 from genwright.models.records import ModelVersion
-from genwright.recipes.upkeep import span
 from genwright.tasks.display import say
 
 POLL = timedelta(seconds=5)

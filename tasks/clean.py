@@ -8,8 +8,8 @@ from prefect.cache_policies import NO_CACHE
 from genwright.adapters.dvc.data import Data
 from genwright.core import stored
 from genwright.core.workspace import Workspace
-from genwright.data import clean as library
 from genwright.data.records import DatasetContents, DatasetVersion
+from genwright.recipes import stages
 from genwright.recipes.recipe import Recipe
 
 
@@ -17,11 +17,11 @@ from genwright.recipes.recipe import Recipe
 def clean(recipe: Recipe, workspace: Workspace) -> DatasetVersion:
     """Have DVC run the stage where the raw items or the rules changed. The bytes are verified before they are handed on,
     and pushed where a remote is set."""
-    stored.write(workspace.data / recipe.name / "clean.json", library.specify(recipe))
+    stored.write(workspace.data / recipe.name / "clean.json", stages.cleaning(recipe))
     data = Data(workspace)
     digest = data.reproduce(recipe.name, "clean")
-    data.verify(recipe.name, digest)
-    data.push(recipe.name)
+    data.stages.verify(recipe.name, digest)
+    data.stages.push(recipe.name)
     return described(recipe, workspace, digest)
 
 

@@ -8,7 +8,8 @@ from prefect.cache_policies import NO_CACHE
 from genwright.adapters.dvc.data import Data
 from genwright.core import stored
 from genwright.core.workspace import Workspace
-from genwright.data import collect as library
+from genwright.data.collect import CollectSpec, retaining
+from genwright.recipes import stages
 from genwright.recipes.recipe import Recipe
 
 
@@ -16,9 +17,9 @@ from genwright.recipes.recipe import Recipe
 def collect(recipe: Recipe, workspace: Workspace) -> None:
     """Ask the sources what they hold; where that changed, have DVC run the stage. The raw bytes are verified."""
     data, path = Data(workspace), workspace.data / recipe.name / "collect.json"
-    spec = library.specify(recipe, workspace)
+    spec = stages.collecting(recipe, workspace)
     if recipe.retain and path.is_file():
-        before = stored.read(library.CollectSpec, path)
-        spec = library.retaining(spec, before, data.collected(recipe.name))
+        before = stored.read(CollectSpec, path)
+        spec = retaining(spec, before, data.stages.collected(recipe.name))
     stored.write(path, spec)
-    data.verify(recipe.name, data.reproduce(recipe.name, "collect"), "collect")
+    data.stages.verify(recipe.name, data.reproduce(recipe.name, "collect"), "collect")

@@ -15,6 +15,6 @@ from genwright.training.records import Diagnosis, TrainedModel
 @task(name="diagnose", cache_policy=NO_CACHE)
 def diagnose(run: Run, trained: TrainedModel, evaluation: Evaluation | None) -> Diagnosis:
     """The finding, and the next round's plan where one is worth trying."""
-    found = library.diagnose(trained, evaluation, run.recipe, run.dataset)
+    found = library.diagnose(trained, evaluation, run.member, run.dataset)
     say("diagnose", f"{found.finding}: {found.evidence}" + (f"; next: {found.change}" if found.next_plan else ""))
     return found

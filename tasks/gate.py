@@ -12,14 +12,14 @@ from genwright.adapters.mlflow.registry import GATE, Registry
 from genwright.core.errors import DataError
 from genwright.data.dataset import Dataset
 from genwright.evaluation import evaluate
+from genwright.evaluation.bounds import GateVerdict
 from genwright.evaluation.records import Evaluation
 from genwright.lifecycle import gate as library
-from genwright.lifecycle.records import Decision, GateVerdict
+from genwright.lifecycle.records import Decision
 from genwright.lifecycle.run import Run
 from genwright.models.records import ModelVersion
 from genwright.models.reencode import Incomparable, reread
 from genwright.tasks.display import say
-from genwright.training.plan import measure_of
 
 
 @task(name="gate", cache_policy=NO_CACHE)
@@ -32,8 +32,8 @@ def gate(run: Run, version: ModelVersion, evaluation: Evaluation) -> Decision:
         decision = library.judge(evaluation, None, run.recipe)
     else:
         same = champion.weights == version.weights
-        score = evaluation if same else _score(run, registry, champion)
-        memory = None if same else _memory(run, registry, version, champion)
+        score = evaluation if same else _score(run, registry, champion, evaluation)
+        memory = None if same else _memory(run, registry, version, champion, evaluation)
         known = tainted(registry, champion)
         retired = (
             f"the champion learned from what is to be forgotten ({', '.join(entry.name for entry in known)})" if known else None
@@ -42,53 +42,57 @@ def gate(run: Run, version: ModelVersion, evaluation: Evaluation) -> Decision:
             evaluation, score, run.recipe, champion_version=champion.version, memory=memory, retired=retired
         )
     failed = [verdict.reason for verdict in decision.verdicts if not verdict.passed]
-    registry.tag(version, GATE, "; ".join(failed) if failed else "passed")
+    registry.versions.tag(version, GATE, "; ".join(failed) if failed else "passed")
     for verdict in decision.verdicts:
         say("gate", f"{'passed' if verdict.passed else 'failed'}: {verdict.reason}")
     return decision
 
 
-def _score(run: Run, registry: Registry, champion: ModelVersion) -> Evaluation:
+def _score(run: Run, registry: Registry, champion: ModelVersion, evaluation: Evaluation) -> Evaluation:
     """The champion on the test items of this run, by this code; remembered for a repeated run."""
     name = f"champion-{champion.version}-evaluation"
     known = run.recall(name, Evaluation)
     if known is not None and known.model == champion.weights:
         return known
-    folder = registry.download(champion)
+    folder, uses = registry.versions.opened(champion)
     try:
         with reread(folder, run.cleaned, run.folder) as dataset:
-            return run.keep(name, evaluate.evaluate(folder, dataset, run.recipe, run.settings))
+            return run.keep(name, evaluate.evaluate(folder, dataset, run.member.evaluation, run.settings, uses=uses))
     except Incomparable as error:
         reason = f"{error.what}; only a person can decide"
-        items = evaluate.evaluation_set(run.dataset, run.recipe)
+        items = evaluate.evaluation_set(run.dataset, run.member.evaluation)
         return Evaluation(
             model=champion.weights,
             evaluation_set=items,
             code=__version__,
+            compared_by=evaluation.compared_by,
             measures={},
-            unmeasured={measure_of(run.recipe): reason},
+            unmeasured={evaluation.compared_by: reason},
         )
 
 
-def _memory(run: Run, registry: Registry, version: ModelVersion, champion: ModelVersion) -> GateVerdict | None:
+def _memory(
+    run: Run, registry: Registry, version: ModelVersion, champion: ModelVersion, evaluation: Evaluation
+) -> GateVerdict | None:
     """Both on what was held out when the champion was made; None where those are the test items of this run. An earlier
     data version that is gone fails, so that only a person can decide."""
     if champion.data == run.version.digest:
         return None
-    name, measure = f"memory-{version.version}-{champion.version}", library.memory_of(run.recipe)
+    spec = run.member.evaluation
+    name, measure = f"memory-{version.version}-{champion.version}", library.memory_of(evaluation.compared_by)
     known = run.recall(name, GateVerdict)
     if known is not None:
         return known
     try:
-        earlier = Dataset(Data(run.workspace).export(run.recipe.name, champion.data))
-        if evaluate.evaluation_set(earlier, run.recipe) == evaluate.evaluation_set(run.cleaned, run.recipe):
+        earlier = Dataset(Data(run.workspace).export(run.recipe.name, champion.data), run.member.view)
+        if evaluate.evaluation_set(earlier, spec) == evaluate.evaluation_set(run.cleaned, spec):
             return None
         scores = []
         part = min(1.0, len(earlier.test) / max(1, len(run.cleaned.test)))
         for model, share in ((version, part), (champion, 1.0)):
-            folder = registry.download(model)
+            folder, uses = registry.versions.opened(model)
             with reread(folder, earlier, run.folder) as dataset:
-                scores.append(evaluate.evaluate(folder, dataset, run.recipe, run.settings, only={measure}, share=share))
+                scores.append(evaluate.evaluate(folder, dataset, spec, run.settings, only={measure}, share=share, uses=uses))
     except (DataError, Incomparable) as error:
         return GateVerdict(name=library.MEMORY, passed=False, reason=f"{error.what}; only a person can decide")
-    return run.keep(name, library.remembers(scores[0], scores[1], run.recipe))
+    return run.keep(name, library.remembers(scores[0], scores[1]))

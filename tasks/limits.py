@@ -5,15 +5,16 @@ from __future__ import annotations
 from genwright.lifecycle.run import Run
 from genwright.lifecycle.spending import LimitError, allow
 from genwright.models import bundle
+from genwright.models.records import Plan
 from genwright.tasks.display import say
-from genwright.training.records import Plan, Selection
+from genwright.training.records import Selection
 
 
 def afford_race(run: Run) -> None:
     """Raises LimitError where the race of this run, if it has not been held, would go beyond the limits."""
     if run.recall("selection", Selection) is None:
-        budget = run.recipe.select.budget.minutes or 0.0
-        allow(run.recipe, run.workspace, budget + (run.recipe.train.budget.minutes or 0.0), run.identity)
+        budget = run.member.select.budget.minutes or 0.0
+        allow(run.recipe, run.workspace, budget + (run.member.train.budget.minutes or 0.0), run.identity)
 
 
 def afford(run: Run, plan: Plan, selection: Selection) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from genwright.adapters.mlflow.registry import Registry
-from genwright.adapters.mlflow.runs import RECIPE
+from genwright.adapters.mlflow.runs import RECIPE, Runs
 from genwright.evaluation.records import Evaluation
 from genwright.lifecycle.records import Outcome
 from genwright.lifecycle.run import Run
@@ -18,9 +17,9 @@ from genwright.training.records import Diagnosis, Round, TrainedModel
 def open_run(run: Run) -> str:
     """The parent run of this pipeline run, linked to its data version; the same one after a crash."""
     run.begin()
-    registry = Registry(run.workspace)
-    parent = registry.parent_run(run.recipe.name, run.identity, run.recipe.description)
-    registry.log_dataset(parent, run.version)
+    runs = Runs(run.workspace)
+    parent = runs.parent_run(run.recipe.name, run.identity, run.recipe.description)
+    runs.log_dataset(parent, run.version)
     return parent
 
 
@@ -31,18 +30,18 @@ def record_round(run: Run, parent: str, trained: TrainedModel, evaluation: Evalu
     known = run.recall(name, Round)
     if known is not None and known.model == trained and known.evaluation == evaluation and known.diagnosis == diagnosis:
         return known
-    registry = Registry(run.workspace)
-    nested = registry.round_run(run.recipe.name, parent, trained.plan)
-    registry.log_text(nested, run.recipe.model_dump_json(indent=2), RECIPE)
-    registry.end_round(nested, trained, evaluation, diagnosis)
+    runs = Runs(run.workspace)
+    nested = runs.round_run(run.recipe.name, parent, trained.plan)
+    runs.log_text(nested, run.recipe.model_dump_json(indent=2), RECIPE)
+    runs.end_round(nested, trained, evaluation, diagnosis)
     return run.keep(name, Round(model=trained, evaluation=evaluation, diagnosis=diagnosis, mlflow_run=nested))
 
 
 @task(name="close run", cache_policy=NO_CACHE)
 def end(run: Run, parent: str, outcome: Outcome) -> None:
     """Close the parent run with the verdict and what it cost."""
-    registry = Registry(run.workspace)
+    runs = Runs(run.workspace)
     spent = of_run(run.workspace, run.recipe.name, run.identity)
-    registry.log_cost(parent, spent.model_dump(exclude={"recipe", "began", "identity"}, exclude_none=True))
+    runs.log_cost(parent, spent.model_dump(exclude={"recipe", "began", "identity"}, exclude_none=True))
     tags = {"genwright.verdict": outcome.verdict, "genwright.version": str(outcome.version)}
-    registry.end_run(parent, "FINISHED", tags)
+    runs.end_run(parent, "FINISHED", tags)

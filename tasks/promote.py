@@ -5,7 +5,9 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from genwright.adapters.mlflow.lineage import untainted
 from genwright.adapters.mlflow.registry import Registry
+from genwright.lifecycle import promotion as library
 from genwright.lifecycle.records import Approval, Decision, Promoted
 from genwright.lifecycle.run import Run
 from genwright.models.records import ModelVersion
@@ -43,5 +45,6 @@ def _outcome(run: Run, registry: Registry, version: ModelVersion, decision: Deci
         command = f"genwright approve {name}" if policy == "approval" else f"genwright promote {name} {number}"
         return Promoted(what="waits", version=number, champion=held, reason=f"{reason}; `{command}` promotes it")
     why = f"{answer.why} ({decision.reason})" if answer else decision.reason
-    registry.promote(version, expected=decision.champion, why=why, decision=decision, who=answer.who if answer else None)
+    who = answer.who if answer else None
+    library.promote(registry, version, [untainted(registry)], expected=decision.champion, why=why, decision=decision, who=who)
     return Promoted(what="promoted", version=number, champion=number, reason=why)

@@ -6,8 +6,10 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from genwright.adapters.mlflow.registry import Registry
+from genwright.adapters.mlflow.runs import Runs
+from genwright.adapters.mlflow.versions import Versions
 from genwright.core.record import fingerprint
+from genwright.evaluation.records import Evaluation
 from genwright.lifecycle.records import Decision, Outcome, Promoted
 from genwright.lifecycle.run import Run
 from genwright.models.device import choose
@@ -33,8 +35,10 @@ def report(
     version: ModelVersion,
     decision: Decision,
     promotion: Promoted,
+    whole: Evaluation | None = None,
 ) -> Outcome:
-    """The outcome; writes page and samples into the run's folder and logs them, unless they are there already."""
+    """The outcome; writes page and samples into the run's folder and logs them, unless they are there already. `whole` is
+    the evaluation of a composition; selection and rounds are then those of the model that was made last."""
     assert best.model is not None
     page = RunReport(
         recipe=run.recipe,
@@ -46,6 +50,8 @@ def report(
         decision=decision,
         promotion=promotion,
         identity=run.identity,
+        whole=whole,
+        uses=run.uses,
     )
     written = publish(run, page)
     _summarise(page, run)
@@ -71,30 +77,27 @@ def publish(run: Run, page: RunReport) -> Written:
     known = run.recall(RECORD, Written)
     if known is not None and known.inputs == inputs and all((run.folder / n).is_file() for n in (PAGE, known.samples)):
         return run.keep(RECORD, known)  # so that it is the newest again
+    folder, uses = Versions(run.workspace).opened(page.version)
     exhibits = gallery.gather(
-        run.folder / f"round-{page.best}" / "bundle",
-        run.dataset,
-        run.recipe,
-        str(choose(run.settings)),
-        page.evaluation.measures,
+        folder, run.dataset, run.member.evaluation, str(choose(run.settings)), page.evaluation.measures, uses
     )
-    registry = Registry(run.workspace)
-    file = library.write(run.folder / PAGE, page, run.dataset, exhibits, _before_and_after(run, page, registry))
+    file = library.write(run.folder / PAGE, page, run.dataset, exhibits, _before_and_after(run, page))
     sheet = exhibits.preview(run.folder / SHEET)
-    parent = registry.parent_run(run.recipe.name, run.identity, run.recipe.description)
+    runs = Runs(run.workspace)
+    parent = runs.parent_run(run.recipe.name, run.identity, run.recipe.description)
     for made in (file, sheet):
-        registry.log_artifact(parent, made, "report")
+        runs.log_artifact(parent, made, "report")
     say("report", f"{file}")
     return run.keep(RECORD, Written(recipe=run.recipe.name, inputs=inputs, samples=sheet.name))
 
 
-def _before_and_after(run: Run, page: RunReport, registry: Registry) -> list[Asked]:
+def _before_and_after(run: Run, page: RunReport) -> list[Asked]:
     """What the champion that was compared with makes beside the new version; nothing where there was none."""
     champion = page.decision.champion
     if champion is None or champion == page.version.version:
         return []
-    old = registry.download(registry.version(page.version.name, champion))
-    new = run.folder / f"round-{page.best}" / "bundle"
+    versions = Versions(run.workspace)
+    old, new = (versions.opened(versions.get(page.version.name, number)) for number in (champion, page.version.version))
     return ask((old, new), run.recipe.canaries or [Canary()], str(choose(run.settings)))
 
 

@@ -19,7 +19,7 @@ def select(run: Run) -> Selection:
     if known is not None:
         say("select", f"{known.winner.title}, chosen before: {known.why}")
         return known
-    race = Race(run.dataset, run.recipe, run.folder / "race", run.settings, run.base.folder if run.base else None)
+    race = Race(run.dataset, run.member, run.folder / "race", run.settings, run.base.folder if run.base else None)
     with bars() as progress:
         shown: dict[tuple[str, int], Bar] = {}
         for heat in interruptible(race):

@@ -6,17 +6,18 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from genwright.lifecycle.run import Run
+from genwright.models.records import Plan
 from genwright.tasks.display import Bar, bars, say
 from genwright.tasks.interrupts import interruptible
 from genwright.training.fit import Fit
-from genwright.training.records import Plan, TrainedModel
+from genwright.training.records import TrainedModel
 
 
 @task(name="train", cache_policy=NO_CACHE)
 def train(run: Run, plan: Plan) -> TrainedModel:
     """The trained model of a round: there already, or trained from its last checkpoint on."""
     base = run.base.folder if run.base else None
-    fit = Fit(run.dataset, plan, run.round(plan), run.settings, data=run.version.digest, base=base)
+    fit = Fit(run.dataset, plan, run.round(plan), run.settings, data=run.version.digest, base=base, uses=run.uses)
     if fit.finished:
         say("train", f"round {plan.round} ({plan.why}) was trained before; its weights verify")
         return fit.result

@@ -16,7 +16,7 @@ from genwright.adapters.mlflow.registry import Registry
 from genwright.core.workspace import Settings, Workspace
 from genwright.data.dataset import Dataset
 from genwright.lifecycle.run import newest
-from genwright.lifecycle.watch import Watched, seen
+from genwright.lifecycle.watch import WatchedChampion, seen
 from genwright.models.records import ModelVersion
 from genwright.models.reencode import as_read_by
 from genwright.recipes.recipe import Recipe
@@ -44,20 +44,19 @@ def measure(recipe: Recipe, workspace: Workspace, settings: Settings) -> list[Fi
     return found
 
 
-def _watched(recipe: Recipe, workspace: Workspace, settings: Settings, champion: ModelVersion, folder: Path) -> Watched:
+def _watched(recipe: Recipe, workspace: Workspace, settings: Settings, champion: ModelVersion, folder: Path) -> WatchedChampion:
     registry, data = Registry(workspace), Data(workspace)
-    bundle = registry.download(champion)
+    bundle = registry.versions.download(champion)
     trained_on = Dataset(data.export(recipe.name, champion.data))
-    tried, looked_at = registry.made(champion), champion.data
+    tried, looked_at = registry.versions.made(champion), champion.data
     last = newest(workspace, recipe.name)
     if last is not None:
         moment = datetime.fromtimestamp((last[0] / "run.json").stat().st_mtime, UTC)
         tried, looked_at = max((tried, looked_at), (moment, last[1].data))
-    return Watched(
+    return WatchedChampion(
         recipe=recipe,
         workspace=workspace,
         settings=settings,
-        champion=champion,
         bundle=bundle,
         trained_on=as_read_by(bundle, trained_on, workspace.state / "datasets" / recipe.name / f"as-{champion.weights[:16]}"),
         seen=seen(data.export(recipe.name, looked_at)),

@@ -2,91 +2,93 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
 from pathlib import Path
-
-import numpy as np
 
 from genwright.core.durable import write_json
 from genwright.core.record import Part
-from genwright.core.shapes import Tokens
-from genwright.data.dataset import Dataset
-from genwright.data.modalities.base import Modality, build
-from genwright.data.records import DatasetContents
+from genwright.data import shards
+from genwright.data.dataset import CONTENTS, Dataset
+from genwright.data.encode import Recorded, Writer, learn
+from genwright.data.item import Item
+from genwright.data.modalities.base import build
+from genwright.data.records import DatasetContents, Side
+from genwright.data.shards import Shards
+from genwright.data.view import View
 from genwright.models import cost
-from genwright.training.records import Candidate, Plan
+from genwright.models.records import Candidate, Plan
 
-SIDES = ("train", "validation", "test")
-COUNTS = {"train": 96, "validation": 32, "test": 32}
+SIDES: tuple[Side, ...] = ("train", "validation", "test")
+COUNTS: dict[Side, int] = {"train": 96, "validation": 32, "test": 32}
+KINDS = 4  # classes of labels
 
 
-def dataset(folder: Path, content: Part, condition: Part | None = None, counts: dict[str, int] = COUNTS) -> Dataset:
-    """A data set of the modality's own fixtures, with the condition's fixtures going round beside them."""
-    modality = build(content)
-    files = type(modality).fixture(sum(counts.values()))
-    given = build(condition) if condition else None
-    kinds = 4 if condition and condition.kind == "label" else len(files)  # a few classes, many times each
-    distinct = type(given).fixture(kinds) if given else []
-    conditions = [distinct[i % kinds] for i in range(len(files))] if given else []
+def dataset(
+    folder: Path,
+    content: Part,
+    counts: Mapping[Side, int] = COUNTS,
+    *,
+    view: View | None = None,
+    lack: Mapping[str, int] | None = None,
+    **given: Part,
+) -> Dataset:
+    """A data set of the modality's own fixtures, with those of every given going round beside them. Every `lack[NAME]`-th
+    item lacks that column."""
+    columns = {"content": content, **dict(sorted(given.items()))}
     folder.mkdir(parents=True)
-    _fit(modality, files[: counts["train"]], folder / "content")
-    if given:
-        _fit(given, conditions, folder / "condition")
-    at = 0
-    for side in SIDES:
-        rows = files[at : at + counts[side]]
-        _write(folder, f"{side}.content", modality, rows)
-        if given:
-            _write(folder, f"{side}.condition", given, conditions[at : at + counts[side]])
-        np.save(folder / f"{side}.bytes.npy", np.array([len(r) for r in rows], dtype=np.int64))
-        np.save(folder / f"{side}.digests.npy", np.array([hashlib.sha256(r).hexdigest() for r in rows], dtype="S64"))
-        at += len(rows)
+    files = _files(columns, sum(counts.values()))
+    sides = [side for side in SIDES for _ in range(counts[side])]
+    with Shards(folder, "items", shards.schema(columns, "side")) as out:
+        for place, side in enumerate(sides):
+            here = {n: data[place] for n, data in files.items() if n == "content" or not _lacks(lack, n, place)}
+            out.add(shards.row(Item(f"{place:04d}", here, "made", "CC0-1.0", "2026-01-01T00:00:00+00:00"), side=side))
+    recorded = {name: Recorded(build(part), optional=name in (lack or {})) for name, part in columns.items()}
+    for name, column in recorded.items():
+        learn(folder, name, column.modality)
+    written = Writer(folder, recorded)
+    written.write()
     contents = DatasetContents(
-        content=modality.shape,
-        condition=given.shape if given else None,
-        content_part=content,
-        condition_part=condition,
-        collected=len(files),
-        splits={"train": counts["train"], "validation": counts["validation"], "test": counts["test"]},
+        content="content",
+        columns=written.contents(),
+        collected=len(sides),
+        splits=dict(counts),
         dropped={},
-        bytes={"train": 1, "validation": 1, "test": 1},
-        licences={},
-        sources={},
-        labels=getattr(given, "labels", None),
+        bytes={side: written.bytes[side] for side in SIDES},
+        licences=dict(written.licences),
+        sources=dict(written.sources),
     )
-    write_json(folder / "dataset.json", contents.model_dump(mode="json"))
-    return Dataset(folder)
+    write_json(folder / CONTENTS, contents.model_dump(mode="json"))
+    return Dataset(folder, view)
 
 
-def _fit(modality: Modality, files: list[bytes], folder: Path) -> None:
-    modality.fit([modality.read(f) for f in files])
-    folder.mkdir()
-    modality.save(folder)
+def _files(columns: Mapping[str, Part], n: int) -> dict[str, list[bytes]]:
+    """The bytes of each column, an item a row: of labels a few classes, many times each."""
+    found = {}
+    for name, part in columns.items():
+        kind = type(build(part))
+        distinct = kind.fixture(KINDS if part.kind == "label" else n)
+        found[name] = [distinct[place % len(distinct)] for place in range(n)]
+    return found
 
 
-def _write(folder: Path, stem: str, modality: Modality, files: list[bytes]) -> None:
-    rows = [modality.encode(modality.read(f)) for f in files]
-    if isinstance(modality.shape, Tokens):
-        np.save(folder / f"{stem}.npy", np.concatenate(rows).astype(np.uint16))
-        np.save(folder / f"{stem}.offsets.npy", np.cumsum([0, *map(len, rows)]).astype(np.int64))
-    else:
-        np.save(folder / f"{stem}.npy", np.stack(rows))
+def _lacks(lack: Mapping[str, int] | None, name: str, place: int) -> bool:
+    every = (lack or {}).get(name, 0)
+    return bool(every) and place % every == 0
 
 
 def pictures(folder: Path, **counts: int) -> Dataset:
     """Labelled 8x8 pictures."""
     image = Part(kind="image", options={"size": [8, 8], "channels": 1})
-    return dataset(folder, image, Part(kind="label"), {**COUNTS, **counts})
+    return dataset(folder, image, {**COUNTS, **counts}, condition=Part(kind="label"))  # type: ignore[dict-item]
 
 
 def plan(data: Dataset, family: str, *, steps: int = 12, dial: float = 0.125, **fields: object) -> Plan:
     """A plan for the smallest model of a family."""
-    from genwright.data.modalities.base import modalities
+    from genwright.evaluation.metrics.base import ranked
     from genwright.models.architectures.base import architectures
 
-    kind, contents = architectures.get(family), data.contents
-    config = kind.sized(contents.content, contents.condition, dial).model_dump(mode="json")
-    price = cost.estimate(family, config, contents.content, contents.condition, 16)
+    config = architectures.get(family).sized(data.signature, dial).model_dump(mode="json")
+    price = cost.estimate(family, config, data.signature, 16)
     given = {
         "candidate": Candidate(family=family, dial=dial, config=config, cost=price, batch_size=16),
         "steps": steps,
@@ -94,7 +96,7 @@ def plan(data: Dataset, family: str, *, steps: int = 12, dial: float = 0.125, **
         "learning_rate": 1e-3,
         "evaluate_every": 4,
         "samples": 32,
-        "measure": modalities.get(contents.content_part.kind).measure,
+        "measure": ranked(data.signature).name,
         **fields,
     }
     return Plan.model_validate(given)

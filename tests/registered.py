@@ -7,10 +7,15 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
+from genwright.adapters.mlflow.lineage import untainted
 from genwright.adapters.mlflow.registry import Registry
+from genwright.adapters.mlflow.runs import Runs
+from genwright.adapters.mlflow.versions import Versions
 from genwright.core.workspace import Settings, Workspace
 from genwright.evaluation.records import Evaluation, Measured
-from genwright.models.records import ModelVersion
+from genwright.lifecycle import promotion
+from genwright.lifecycle.ledger import LedgerEntry
+from genwright.models.records import ModelVersion, VersionFacts
 from genwright.recipes.recipe import Recipe, parse
 from genwright.training.fit import Fit
 from genwright.training.records import Diagnosis, TrainedModel
@@ -28,7 +33,7 @@ def _shared() -> Path:
 def migrated() -> Path:
     """A SQLite file with MLflow's tables; creating them takes seconds, copying it does not."""
     workspace = Workspace(_shared() / "migrated")
-    assert Registry(workspace).client is not None
+    assert Registry(workspace).mlflow.client is not None
     return workspace.state / "mlflow.db"
 
 
@@ -68,16 +73,22 @@ def recipe(**fields: object) -> Recipe:
 
 def evaluation(seed: int, mmd: float = 1.0) -> Evaluation:
     measures = {"mmd": Measured(value=mmd, low=mmd - 0.1, high=mmd + 0.1, n=32)}
-    return Evaluation(model=trained(seed).weights, evaluation_set="e", code="c", measures=measures)
+    return Evaluation(model=trained(seed).weights, evaluation_set="e", code="c", compared_by="mmd", measures=measures)
+
+
+def facts(seed: int = 0) -> VersionFacts:
+    """What the model of that seed is registered with."""
+    model = trained(seed)
+    return VersionFacts(weights=model.weights, data=model.data, recipe=recipe().identity, title=model.plan.candidate.title)
 
 
 def register(workspace: Workspace, seed: int = 0) -> ModelVersion:
     """Run, round and version of the model of that seed, as a pipeline run makes them."""
-    registry, model, scores = Registry(workspace), trained(seed), evaluation(seed)
-    parent = registry.parent_run("digits", f"{seed:064d}")
-    run = registry.round_run("digits", parent, model.plan)
-    registry.end_round(run, model, scores, Diagnosis(finding="good", evidence="every gate passes"))
-    return registry.register("digits", bundle(seed), run=run, trained=model, evaluation=scores, recipe=recipe())
+    runs, model, scores = Runs(workspace), trained(seed), evaluation(seed)
+    parent = runs.parent_run("digits", f"{seed:064d}")
+    run = runs.round_run("digits", parent, model.plan)
+    runs.end_round(run, model, scores, Diagnosis(finding="good", evidence="every gate passes"))
+    return Versions(workspace).register("digits", bundle(seed), run=run, facts=facts(seed), evaluation=scores)
 
 
 def promote(workspace: Workspace, seed: int = 0) -> ModelVersion:
@@ -85,5 +96,15 @@ def promote(workspace: Workspace, seed: int = 0) -> ModelVersion:
     version = register(workspace, seed)
     registry = Registry(workspace)
     champion = registry.champion("digits")
-    registry.promote(version, expected=champion.version if champion else None, why="it is better")
+    make_champion(registry, version, expected=champion.version if champion else None, why="it is better")
     return version
+
+
+def make_champion(registry: Registry, version: ModelVersion, *, expected: int | None, why: str) -> LedgerEntry:
+    """Promote a version as commands and tasks do."""
+    return promotion.promote(registry, version, [untainted(registry)], expected=expected, why=why)
+
+
+def roll_back(registry: Registry, why: str) -> LedgerEntry:
+    """Go back to the champion before, as the command does."""
+    return promotion.rollback(registry, "digits", [untainted(registry)], why=why)

@@ -10,76 +10,92 @@ import numpy as np
 import pytest
 import torch
 
+from genwright.core.batch import Batch, Given
 from genwright.core.record import Part
-from genwright.core.shapes import EOS, PAD, Label, Signal, Tokens
+from genwright.core.shapes import EOS, PAD, Label, Signal, Signature, Tokens
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
+from genwright.data.derivations.base import derivations
 from genwright.data.filters.base import filters
-from genwright.data.modalities.base import Modality, build, modalities
+from genwright.data.modalities.base import Modality, build, decode, modalities
 from genwright.data.sources.base import sources
-from genwright.evaluation.evaluand import decode, draw
 from genwright.evaluation.evaluate import evaluand
 from genwright.evaluation.metrics.base import metrics
 from genwright.models import bundle, cost
-from genwright.models.architectures.base import Architecture, architectures, build_model
+from genwright.models.architectures.base import Architecture, Denoises, architectures, build_model
 from genwright.models.device import choose
 from genwright.sampling.model import Model
+from genwright.sampling.sampler import Ask, drawn
 from genwright.training.fit import Fit
 from genwright.triggers.base import triggers
 from tests import made
 
-SMALL = {"image": {"size": [8, 8], "channels": 1}, "text": {"vocab": 300, "length": 32}, "code": {"vocab": 300, "length": 32}}
-PAIRS = [("image", None), ("image", "label"), ("text", None), ("text", "text")]
+IMAGE = {"size": [8, 8], "channels": 1}
+TEXT = {"vocab": 300, "length": 32}
+SMALL = {"image": IMAGE, "text": TEXT, "code": TEXT}
+GIVEN = {
+    "label": Part(kind="label"),
+    "caption": Part(kind="text", options=TEXT),
+    "beside": Part(kind="image", options=IMAGE),  # on the grid of what is made
+    "reference": Part(kind="image", options={"size": [12, 10], "channels": 3}),  # on one of its own
+}
+CASES = {  # the kind of content, and what is given with it
+    "image": ("image", ()),
+    "image-label": ("image", ("label",)),
+    "image-caption": ("image", ("caption",)),
+    "image-label-beside": ("image", ("label", "beside")),
+    "image-all": ("image", tuple(GIVEN)),
+    "text": ("text", ()),
+    "text-label": ("text", ("label",)),
+    "text-caption": ("text", ("caption",)),
+    "text-label-reference": ("text", ("label", "reference")),
+}
 
 
 @cache
-def data_of(content: str, condition: str | None) -> Dataset:
-    """The tiny data set of a pair of modalities, made once."""
+def data_of(case: str) -> Dataset:
+    """The tiny data set of a case, made once; every third item lacks one of its givens."""
     folder = Path(mkdtemp(prefix="genwright-conformance-")) / "data"
-    parts = [Part(kind=kind, options=SMALL.get(kind, {})) for kind in (content, condition) if kind]
-    return made.dataset(folder, *parts)
+    kind, given = CASES[case]
+    lack = {name: 3 + place for place, name in enumerate(given)}
+    return made.dataset(folder, Part(kind=kind, options=SMALL[kind]), lack=lack, **{name: GIVEN[name] for name in given})
 
 
-def accepted() -> list[tuple[str, str, str | None]]:
-    """Every family with every pair of modalities whose shapes it accepts."""
-    found = []
-    for content, condition in PAIRS:
-        contents = data_of(content, condition).contents
-        for name, family in architectures.all().items():
-            if family.accepts(contents.content, contents.condition) is None:
-                found.append((name, content, condition))
-    return found
+def accepted() -> list[tuple[str, str]]:
+    """Every family with every case whose signature it accepts."""
+    return [
+        (name, case)
+        for case in CASES
+        for name, family in architectures.all().items()
+        if family.accepts(data_of(case).signature) is None
+    ]
 
 
 def tiny(name: str, data: Dataset) -> Architecture:
-    contents = data.contents
-    config = architectures.get(name).sized(contents.content, contents.condition, 0.125)
+    config = architectures.get(name).sized(data.signature, 0.125)
     torch.manual_seed(0)
-    return build_model(name, config.model_dump(mode="json"), contents.content, contents.condition)
+    return build_model(name, config.model_dump(mode="json"), data.signature)
 
 
-CASES = pytest.mark.parametrize(("name", "content", "condition"), accepted())
+ACCEPTED = pytest.mark.parametrize(("name", "case"), accepted())
 
 
 def test_every_family_accepts_something() -> None:
-    assert {name for name, _, _ in accepted()} == set(architectures.all())
+    assert {name for name, _ in accepted()} == set(architectures.all())
 
 
 @pytest.mark.parametrize("name", list(architectures.all()))
 def test_a_family_refuses_with_a_reason(name: str) -> None:
     family = architectures.get(name)
-    answers = [
-        family.accepts(content, condition)
-        for content in (Signal(channels=1, axes=(8,)), Label(classes=2), Tokens(vocab=10, length=8))
-        for condition in (None, Signal(channels=1, axes=(8, 8)), Tokens(vocab=10, length=8))
-    ]
+    makes = (Signal(channels=1, axes=(8,), over=("point",)), Label(classes=2), Tokens(vocab=10, length=8), None)
+    answers = [family.accepts(Signature(makes=shape)) for shape in makes]
     assert any(isinstance(answer, str) and answer for answer in answers)
 
 
-@CASES
-def test_the_loss_falls(name: str, content: str, condition: str | None, settings: Settings) -> None:
+@ACCEPTED
+def test_the_loss_falls(name: str, case: str, settings: Settings) -> None:
     """Every player's loss is finite with finite gradients; what a single player minimises falls on one batch."""
-    data = data_of(content, condition)
+    data = data_of(case)
     choose(settings)
     model = tiny(name, data)
     batch = data.train.batch(16, 0, 0)
@@ -103,34 +119,31 @@ def test_the_loss_falls(name: str, content: str, condition: str | None, settings
         assert losses[-1] < losses[0] - 0.02
 
 
-@CASES
-def test_samples_have_the_shape_and_decode(name: str, content: str, condition: str | None, settings: Settings) -> None:
-    data = data_of(content, condition)
+@ACCEPTED
+def test_samples_have_the_shape_and_decode(name: str, case: str, settings: Settings) -> None:
+    data = data_of(case)
     model = tiny(name, data)
     subject = evaluand(model, data, side="test", count=5, sampling={}, seed=3, device="cpu")
     samples = subject.samples
-    if isinstance(model.content, Signal):
-        assert samples.shape == (5, *model.content.dims)
+    if isinstance(model.makes, Signal):
+        assert samples.shape == (5, *model.makes.dims)
         assert samples.dtype == torch.float32
         assert samples.abs().max() <= 1
-    elif isinstance(model.content, Tokens):
-        assert samples.shape == (5, model.content.length)
+    elif isinstance(model.makes, Tokens):
+        assert samples.shape == (5, model.makes.length)
         for row in samples:
             ends = (row == EOS).nonzero()
             assert not len(ends) or (row[int(ends[0]) + 1 :] == PAD).all()
-    values = decode(build(data.contents.content_part, data.folder / "content"), samples)
-    assert len(values) == 5
-    again = draw(model, 5, subject.conditions, subject.options, 3)
-    assert torch.equal(samples, again)
-    assert not torch.equal(samples, draw(model, 5, subject.conditions, subject.options, 4)) or name == "seq2seq"
+    assert len(decode(data.modalities["content"], samples)) == 5
+    assert torch.equal(samples, drawn(model, subject.asks, 5))
+    others = [Ask((4, *ask.key[1:]), ask.options, ask.given) for ask in subject.asks]
+    assert not torch.equal(samples, drawn(model, others, 5)) or name == "seq2seq"
 
 
-@CASES
-def test_trained_stopped_resumed_saved_and_loaded(
-    name: str, content: str, condition: str | None, tmp_path: Path, settings: Settings
-) -> None:
+@ACCEPTED
+def test_trained_stopped_resumed_saved_and_loaded(name: str, case: str, tmp_path: Path, settings: Settings) -> None:
     """A stopped run ends with the bits of an unbroken one, and the bundle gives the same model back."""
-    data = data_of(content, condition)
+    data = data_of(case)
     plan = made.plan(data, name, steps=6, evaluate_every=3, samples=8)
     whole = Fit(data, plan, tmp_path / "whole", settings, data="d")
     assert sum(1 for _ in whole) == 6
@@ -145,31 +158,71 @@ def test_trained_stopped_resumed_saved_and_loaded(
     assert loaded.weights == whole.result.weights
     for key, tensor in whole.model.state_dict().items():
         assert torch.equal(tensor, loaded.model.state_dict()[key])
-    given = "to be" if condition == "text" else None
-    values = Model(tmp_path / "whole" / "bundle").generate(2, seed=1, condition=given)
-    files = Model(tmp_path / "whole" / "bundle").save(values, tmp_path / "out")
+    there = Model(tmp_path / "whole" / "bundle")
+    values = there.generate(2, seed=1)
+    assert all(np.array_equal(one, same) for one, same in zip(values[:1], there.generate(1, seed=1), strict=True))
+    files = there.save(values, tmp_path / "out")
     assert all(f.stat().st_size >= 0 for f in files)
 
 
-@CASES
-def test_the_cost_is_known_beforehand(name: str, content: str, condition: str | None) -> None:
+@ACCEPTED
+def test_the_cost_is_known_beforehand(name: str, case: str) -> None:
     """Parameters to the number; more items take more memory; a larger dial costs more."""
-    contents = data_of(content, condition).contents
-    family = architectures.get(name)
-    small, large = (family.sized(contents.content, contents.condition, dial).model_dump(mode="json") for dial in (0.125, 2.0))
-    one = cost.estimate(name, small, contents.content, contents.condition, 8)
-    assert one.parameters == sum(p.numel() for p in tiny(name, data_of(content, condition)).parameters())
+    signature, family = data_of(case).signature, architectures.get(name)
+    small, large = (family.sized(signature, dial).model_dump(mode="json") for dial in (0.125, 2.0))
+    one = cost.estimate(name, small, signature, 8)
+    assert one.parameters == sum(p.numel() for p in tiny(name, data_of(case)).parameters())
     assert one.flops_per_item > 0
-    assert cost.estimate(name, small, contents.content, contents.condition, 16).memory_bytes > one.memory_bytes
-    assert cost.estimate(name, large, contents.content, contents.condition, 8).parameters > one.parameters
+    assert cost.estimate(name, small, signature, 16).memory_bytes > one.memory_bytes
+    assert cost.estimate(name, large, signature, 8).parameters > one.parameters
+
+
+@ACCEPTED
+def test_whatever_is_given_may_be_missing_and_makes_a_difference(name: str, case: str) -> None:
+    """A row that lacks a given is one that was never given it, whatever stands in its place; and what is given enters."""
+    data = data_of(case)
+    model = tiny(name, data).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():  # so that no way begins closed
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    full = data.train.batch(8, 0, 0)
+    for player in model.players:
+        for lacking in full.given:
+            present = torch.zeros(8, dtype=torch.bool)
+            odd = {**full.given, lacking: Given(full.given[lacking].value, present)}
+            none = {key: one for key, one in full.given.items() if key != lacking}
+            losses = []
+            for given in (odd, none, {**full.given, lacking: Given.all(full.given[lacking].value)}):
+                torch.manual_seed(0)
+                losses.append(model.loss(Batch(full.content, given), player).item())
+            assert losses[0] == losses[1]
+            assert losses[2] != losses[0]
+
+
+@pytest.mark.parametrize(("name", "case"), [(n, c) for n, c in accepted() if CASES[c][1]])
+def test_guidance_is_the_same_call_with_nothing_given(name: str, case: str) -> None:
+    """Where a family removes noise, guidance 1 is the model as it is, and more moves away from what it makes of nothing."""
+    data = data_of(case)
+    model = tiny(name, data).eval()
+    if not isinstance(model, Denoises):
+        pytest.skip("it does not remove noise")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    given = {key: one.value[0] for key, one in data.train.items(np.arange(1)).given.items()}
+    made_of = {}
+    for told, options, rows in (("plain", {}, given), ("guided", {"guidance": 4.0}, given), ("free", {"guidance": 4.0}, {})):
+        made_of[told] = drawn(model, [Ask((1,), model.Options.model_validate({"steps": 4, **options}), rows)], 1)
+    assert not torch.equal(made_of["plain"], made_of["guided"])
+    assert torch.equal(made_of["free"], drawn(model, [Ask((1,), model.Options.model_validate({"steps": 4}))], 1))
 
 
 @pytest.mark.parametrize("name", list(metrics.all()))
 def test_a_measure_holds_its_own_value(name: str) -> None:
     """Each measure applies to some family, is finite, lies in its interval, and comes out the same again."""
     taken = 0
-    for family, content, condition in accepted():
-        data = data_of(content, condition)
+    for family, case in accepted():
+        data = data_of(case)
         subject = evaluand(tiny(family, data), data, side="test", count=24, sampling={}, seed=1, device="cpu")
         metric = metrics.get(name)()
         if metric.applies(subject) is not None:
@@ -197,6 +250,7 @@ def test_a_kind_of_content_goes_there_and_back(name: str, tmp_path: Path) -> Non
     assert loaded.shape == modality.shape
     for value in values:
         array = loaded.encode(value)
+        assert array is not None
         assert np.array_equal(array, modality.encode(value))
         if isinstance(loaded.shape, Signal):
             assert array.shape == loaded.shape.dims
@@ -216,7 +270,9 @@ def test_a_kind_of_content_refuses_what_it_is_not(name: str) -> None:
         modality.read(b"\xff\xfe\x00\x00\x89PNG\r\n\x1a\n\x00\x00broken")
 
 
-@pytest.mark.parametrize("registry", [sources, filters, modalities, architectures, metrics, triggers], ids=lambda r: r.room)
+@pytest.mark.parametrize(
+    "registry", [sources, filters, modalities, derivations, architectures, metrics, triggers], ids=lambda r: r.room
+)
 def test_parts_say_who_they_are(registry: object) -> None:
     for name, part in registry.all().items():  # type: ignore[attr-defined]
         assert part.name == name

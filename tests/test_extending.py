@@ -60,7 +60,7 @@ def workspace_with(folder: Path, recipe: dict[str, Any], files: dict[str, list[b
 
 def made(package: Path, kind: str, workspace: Path, n: int) -> list[bytes]:
     """Tiny files of a kind of content that only the package knows."""
-    program = f"from genwright.modality import modalities as m; print([d.hex() for d in m.get({kind!r}).fixture({n})])"
+    program = f"from genwright.parts import modalities as m; print([d.hex() for d in m.get({kind!r}).fixture({n})])"
     return [bytes.fromhex(text) for text in yaml.safe_load(run(package, [sys.executable, "-c", program], workspace))]
 
 

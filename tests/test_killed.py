@@ -68,8 +68,8 @@ def test_killed_at_ten_random_moments_it_ends_the_same(tmp_path: Path) -> None:
     assert ended["data"] == whole["data"]
     assert ended["champion"] == ended["version"] == whole["version"] == 1
     mine, theirs = (Registry(Workspace(folder)) for folder in (workspace, tmp_path / "whole"))
-    assert [v.version for v in mine.versions("digits")] == [1]
+    assert [v.version for v in mine.versions.of("digits")] == [1]
     champion = mine.champion("digits")
     assert champion is not None
     assert champion.weights == theirs.current("digits").weights
-    assert (mine.download(champion) / "weights.safetensors").is_file()
+    assert (mine.versions.download(champion) / "weights.safetensors").is_file()

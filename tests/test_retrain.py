@@ -14,14 +14,13 @@ from genwright.data.dataset import Dataset
 from genwright.data.records import DatasetVersion
 from genwright.lifecycle.run import Base, Run
 from genwright.models import bundle
-from genwright.models.records import ModelVersion
+from genwright.models.records import ModelVersion, Plan
 from genwright.models.reencode import as_read_by, incomparable
 from genwright.recipes.recipe import Recipe, parse
 from genwright.recipes.upkeep import Canary
-from genwright.reports.comparison import Side, ask, write
+from genwright.reports.comparison import Compared, ask, write
 from genwright.training.fit import Fit
 from genwright.training.race import Race
-from genwright.training.records import Plan
 from tests import made
 
 RECIPE = {
@@ -101,7 +100,7 @@ def test_both_race_at_equal_budget_and_the_table_says_which_won(
     champion: tuple[Dataset, Path], tmp_path: Path, settings: Settings
 ) -> None:
     data, base = champion
-    race = Race(data, recipe(), tmp_path, settings, base)
+    race = Race(data, recipe().members[0], tmp_path, settings, base)
     heats = list(race)
     table = race.result.table
     assert [entry.family for entry in table] == ["vae", "vae"]
@@ -122,7 +121,7 @@ def test_the_champion_to_go_on_from_is_part_of_the_identity(champion: tuple[Data
         held = None
         if weights is not None:
             held = Base(ModelVersion(name="digits", version=1, weights=weights, data="d", recipe="r", run="x"), base)
-        return Run(recipe(), version, Workspace(tmp_path), settings, held).identity
+        return Run(recipe(), recipe().members[0], version, Workspace(tmp_path), settings, held).identity
 
     assert len({identity(None), identity("a"), identity("b")}) == 3
 
@@ -131,9 +130,11 @@ def test_a_model_that_cannot_take_the_data_says_why(champion: tuple[Dataset, Pat
     data, base = champion
     assert incomparable(base, data) is None
     image = Part(kind="image", options={"size": [6, 6], "channels": 1})
-    assert "size" in str(incomparable(base, made.dataset(tmp_path / "small", image, Part(kind="label"))))
+    assert "size" in str(incomparable(base, made.dataset(tmp_path / "small", image, condition=Part(kind="label"))))
     more = Dataset(data.folder)
-    more.contents = data.contents.model_copy(update={"labels": [*(data.contents.labels or []), "zinnober"]})
+    column = data.contents.columns["condition"]
+    column = column.model_copy(update={"labels": [*(column.labels or []), "zinnober"]})
+    more.contents = data.contents.model_copy(update={"columns": {**data.contents.columns, "condition": column}})
     assert "zinnober" in str(incomparable(base, more))
     assert as_read_by(base, data, tmp_path / "copy").folder == data.folder
 
@@ -145,13 +146,14 @@ def test_two_versions_stand_side_by_side_on_one_page(champion: tuple[Dataset, Pa
     folders = (base, tmp_path / "fit" / "bundle")
     recipes = [{"samples": 32, "select": {"dials": [1.0]}}, {"samples": 64, "select": {"dials": [1.0]}}]
     sides = [
-        Side(
+        Compared(
             version=ModelVersion(name="<b>digits", version=n, weights=f"w{n}", data=f"d{n}", recipe="r", run="x"),
             aliases=["champion"] if n == 2 else [],
             tags={"test.mmd": f"{n}.5", "genwright.gate": "passed"},
             recipe=recipes[n - 1],
             contents=data.contents.model_copy(update={"collected": n}),
             folder=folders[n - 1],
+            uses={},
         )
         for n in (1, 2)
     ]
@@ -163,6 +165,6 @@ def test_two_versions_stand_side_by_side_on_one_page(champion: tuple[Dataset, Pa
     for said in ("samples", "32", "64", "1.5", "2.5", "collected", "champion"):
         assert said in page
     assert "select.dials" not in page  # what is equal is left out
-    same = ask((base, base), [Canary(n=2)], "cpu")[0]
+    same = ask(((base, {}), (base, {})), [Canary(n=2)], "cpu")[0]
     assert same.answers[0] == same.answers[1]
     assert torch.get_num_threads() == 1

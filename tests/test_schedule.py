@@ -6,15 +6,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from genwright.adapters.prefect.manifest import prefect_yaml
 from genwright.core.errors import RecipeError
+from genwright.core.span import span
 from genwright.recipes.edit import put
-from genwright.recipes.recipe import load
-from genwright.recipes.upkeep import Schedule, span
+from genwright.recipes.recipe import load, parse
+from genwright.recipes.upkeep import Schedule
 
 ROOT = Path(__file__).parents[1]
 RECIPE = """\
@@ -116,3 +118,24 @@ def test_prefect_yaml_follows_the_recipes() -> None:
     recipes = [load(path) for path in sorted((ROOT / "recipes").glob("*.yaml"))]
     written = (ROOT / "prefect.yaml").read_text()
     assert written == prefect_yaml(recipes), "write it again: genwright schedules --prefect-yaml"
+
+
+def test_the_worker_here_serves_what_prefect_yaml_tells_others() -> None:
+    from genwright.flows.deploy import deployments
+
+    given = load(ROOT / "recipes" / "digits.yaml").model_dump()
+    schedule = {"cron": "0 3 * * 1", "timezone": "Europe/Madrid", "paused": True}
+    recipe = parse({**given, "schedule": schedule, "watch": {"every": "2h", "triggers": ["drift"]}})
+    written = yaml.safe_load(prefect_yaml([recipe]))["deployments"]
+    served = deployments(recipe)
+    assert [f"{d.flow_name}/{d.name}" for d in served] == ["retrain/digits", "watch/digits"]
+    for there, here in zip(written, served, strict=True):
+        assert there["entrypoint"].endswith(f":{here.flow_name}")
+        assert (there["parameters"], there["tags"]) == (here.parameters, here.tags)
+        assert there["concurrency_limit"] == {"limit": here.concurrency_limit, "collision_strategy": "CANCEL_NEW"}
+        assert here.concurrency_options is not None
+        assert here.concurrency_options.collision_strategy == "CANCEL_NEW"
+        assert [t["expect"] for t in there.get("triggers", [])] == [sorted(t.expect) for t in here.triggers]  # type: ignore[union-attr]
+    weekly, often = (d.schedules[0] for d in served if d.schedules)
+    assert (weekly.schedule.cron, weekly.schedule.timezone, weekly.active) == ("0 3 * * 1", "Europe/Madrid", False)  # type: ignore[union-attr]
+    assert (often.schedule.interval, often.active) == (timedelta(hours=2), True)  # type: ignore[union-attr]

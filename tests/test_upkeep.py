@@ -203,7 +203,7 @@ def test_a_burst_of_events_leads_to_one_retraining(studio: Studio) -> None:
     assert "99 more requests to retrain shapes are merged into this one" in studio.log()
     assert len(studio.runs()) == 1
     assert studio.runs()[0]["parameters"]["why"] == "a burst"
-    assert len(Registry(studio.workspace).versions("shapes")) == 2
+    assert len(Registry(studio.workspace).versions.of("shapes")) == 2
 
     # A person asks, on the command line, for another one.
     asked = json.loads(studio.genwright("retrain", "shapes", "--why", "by hand", "--json"))
@@ -250,7 +250,7 @@ def test_slots_that_were_missed_are_made_up_for_once(studio: Studio) -> None:
     time.sleep(20)
     made_up = [run for run in studio.runs() if run["state"]["type"] == "COMPLETED"]
     assert len(made_up) == ended + 1
-    assert len(Registry(studio.workspace).versions("shapes")) == 1  # the same slot, or another: nothing was new
+    assert len(Registry(studio.workspace).versions.of("shapes")) == 1  # the same slot, or another: nothing was new
 
 
 def test_a_second_up_says_that_one_is_running(studio: Studio) -> None:

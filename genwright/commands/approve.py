@@ -20,11 +20,13 @@ def answer(name: str, decision: str, why: str) -> str:
 
     Raises ModelError when nothing waits.
     """
+    from genwright.adapters.mlflow.lineage import untainted
     from genwright.adapters.mlflow.registry import Registry
     from genwright.adapters.prefect.deployments import deployments
     from genwright.core.errors import ModelError
+    from genwright.core.who import person
     from genwright.core.workspace import Workspace
-    from genwright.lifecycle.ledger import person
+    from genwright.lifecycle.promotion import promote
 
     workspace = Workspace()
     with deployments(workspace) as served:
@@ -35,9 +37,9 @@ def answer(name: str, decision: str, why: str) -> str:
     waiting = registry.ledger(name).asked()
     if waiting is None:
         raise ModelError(f"No version of {name} waits for an answer.", do=f"`genwright models {name}` shows what there is")
-    version, champion = registry.version(name, waiting), registry.champion(name)
+    version, champion = registry.versions.get(name, waiting), registry.champion(name)
     if decision == "reject":
         registry.reject(version, why, person())
         return f"{name} version {waiting} is rejected; the champion stays."
-    registry.promote(version, expected=champion.version if champion else None, why=why)
+    promote(registry, version, [untainted(registry)], expected=champion.version if champion else None, why=why)
     return f"{name} version {waiting} is the champion now."

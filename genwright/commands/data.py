@@ -64,11 +64,13 @@ def show(name: Name, as_json: Json = False) -> None:
     console = Console(highlight=False)
     kept = ", ".join(f"{side} {contents.splits[side]:,}" for side in ("train", "validation", "test"))
     console.print(f"{contents.collected:,} collected, {_dropped(contents):,} dropped; kept: {kept}")
-    for title, counts in (("licences", contents.licences), ("sources", contents.sources), ("labels", contents.label_counts)):
+    kinds = None if contents.label is None else contents.columns[contents.label].label_counts
+    for title, counts in (("licences", contents.licences), ("sources", contents.sources), ("labels", kinds)):
         if counts:
             console.print(Text(f"{title}: " + ", ".join(f"{_plain(key)} {n:,}" for key, n in counts.items())))
-    if contents.unconditioned:
-        console.print(f"{contents.unconditioned:,} without a condition")
+    for name, column in contents.columns.items():
+        if column.missing:
+            console.print(f"{column.missing:,} without {name}")
     if not dropped:
         return
     table = Table("dropped by", "items", "for example", "reason")

@@ -12,7 +12,7 @@ from genwright.core.workspace import Settings, Workspace
 
 if TYPE_CHECKING:
     from genwright.adapters.mlflow.registry import Registry
-    from genwright.reports.comparison import Side
+    from genwright.reports.comparison import Compared
 
 
 def command(
@@ -40,23 +40,25 @@ def command(
     typer.echo(json.dumps({"name": name, "versions": versions, "page": str(path)}) if as_json else str(path))
 
 
-def _side(registry: Registry, name: str, text: str) -> Side:
+def _side(registry: Registry, name: str, text: str) -> Compared:
     from genwright.adapters.dvc.data import Data
     from genwright.adapters.mlflow.registry import CHALLENGER, CHAMPION, PREVIOUS
-    from genwright.adapters.mlflow.runs import RECIPE
-    from genwright.reports.comparison import Side
+    from genwright.adapters.mlflow.runs import RECIPE, Runs
+    from genwright.reports.comparison import Compared
 
     digits = text.removeprefix("v")
     if not digits.isdigit():
         raise ModelError("That is no version.", got=text, allowed="a number, e.g. 3 or v3")
-    version = registry.version(name, int(digits))
-    recipe = registry.read_text(version.run, RECIPE)
+    version = registry.versions.get(name, int(digits))
+    folder, uses = registry.versions.opened(version)
+    recipe = Runs(registry.workspace).read_text(version.run, RECIPE)
     known = {v.digest: v.contents for v in Data(registry.workspace).versions(name)}
-    return Side(
+    return Compared(
         version=version,
         aliases=[alias for alias in (CHAMPION, PREVIOUS, CHALLENGER) if registry.alias(name, alias) == version.version],
-        tags=registry.tags(version),
+        tags=registry.versions.tags(version),
         recipe=json.loads(recipe) if recipe else None,
         contents=known.get(version.data),
-        folder=registry.download(version),
+        folder=folder,
+        uses=uses,
     )

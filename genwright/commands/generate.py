@@ -17,36 +17,39 @@ if TYPE_CHECKING:
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="a registered model")],
+    name: Annotated[str, typer.Argument(help="a registered model; `genwright show NAME` says what it can be given")],
     n: Annotated[int, typer.Option("-n", help="how many")] = 16,
-    seed: Annotated[int, typer.Option(min=0, help="the same seed gives the same bytes")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="the same seed gives the same bytes, however many are drawn")] = 0,
     out: Annotated[Path, typer.Option(help="folder to write to")] = Path("samples"),
     version: Annotated[int | None, typer.Option(help="a version other than the champion")] = None,
+    give: Annotated[
+        list[str] | None, typer.Option("--give", metavar="NAME=VALUE|FILE", help="an input; a text from a file is @FILE")
+    ] = None,
     label: Annotated[str | None, typer.Option(help="the class to draw; default: all in turn")] = None,
-    condition: Annotated[str | None, typer.Option(help="the text to answer")] = None,
-    prompt: Annotated[str | None, typer.Option(help="the beginning of a text")] = None,
+    prompt: Annotated[str | None, typer.Option(help="the text to draw or to answer, or the beginning of one")] = None,
+    image: Annotated[Path | None, typer.Option(help="the picture to work from")] = None,
+    mask: Annotated[Path | None, typer.Option(help="of the picture: white is made anew, black stays to the bit")] = None,
+    strength: Annotated[float | None, typer.Option(help="how much of the picture is made anew, up to 1")] = None,
     option: Annotated[list[str] | None, typer.Option("--set", help="a sampling option, e.g. temperature=0.8")] = None,
     between: Annotated[tuple[Path, Path] | None, typer.Option(help="walk the latent space from one file to another")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False,
 ) -> None:
     """Generate samples of a registered model."""
-    if label is not None and condition is not None:
-        raise ModelError("Give --label or --condition, not both.", got=f"{label!r} and {condition!r}")
     options = dict(_option(text) for text in option or [])
-    asked = {"label": label, "condition": condition, "prompt": prompt, "options": options}
+    files = {key: None if path is None else str(path) for key, path in (("image", image), ("mask", mask))}
+    friendly: dict[str, Any] = {"label": label, "prompt": prompt, **files, "strength": strength}
+    asked = {"give": dict(_given(text) for text in give or []), **friendly, "options": options}
     if between is not None and any(asked.values()):
-        raise ModelError("A walk between two files takes no label, condition, prompt or option.", do="leave them out")
+        raise ModelError("A walk between two files takes no other input or option.", do="leave them out")
 
     import genwright
 
     model = genwright.load(name, version)
+    settings: dict[str, Any] = {"n": n, "seed": seed, **{key: value for key, value in asked.items() if value}}
     if between is not None:
-        values = model.between(_read(between[0]), _read(between[1]), n)
-        settings: dict[str, Any] = {"between": [str(path) for path in between], "n": n}
+        values, settings = _walk(model, between, n), {"between": [str(path) for path in between], "n": n}
     else:
-        given = label if label is not None else condition
-        values = model.generate(n, seed=seed, condition=given, prompt=prompt, **options)
-        settings = {"n": n, "seed": seed, **{key: value for key, value in asked.items() if value}}
+        values = model.generate(n, seed=seed, give=asked["give"], **friendly, **options)
     summary = write(model, values, settings, out)
     if as_json:
         print(json.dumps(summary, ensure_ascii=False))
@@ -76,6 +79,13 @@ def write(model: Model, values: list[Any], settings: dict[str, Any], out: Path) 
     return summary
 
 
+def _given(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ModelError("An input is NAME=VALUE or NAME=FILE.", got=text, allowed="e.g. --give caption='a red apple'")
+    return name, value
+
+
 def _option(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not key or not equals:
@@ -83,8 +93,9 @@ def _option(text: str) -> tuple[str, Any]:
     return key, yaml.safe_load(value)
 
 
-def _read(path: Path) -> bytes:
+def _walk(model: Model, ends: tuple[Path, Path], n: int) -> list[Any]:
     try:
-        return path.read_bytes()
+        a, b = (path.read_bytes() for path in ends)
     except OSError as error:
         raise ModelError("A file to walk between cannot be read.", got=error) from error
+    return model.between(a, b, n)

@@ -21,7 +21,7 @@ def command(
 
     registry = Registry(Workspace())
     if verify:
-        names = registry.names() if name is None else [name]
+        names = registry.versions.names() if name is None else [name]
         wrong = {each: problems for each in names if (problems := registry.verify(each))}
         if as_json:
             typer.echo(json.dumps({each: wrong.get(each, []) for each in names}, indent=2))
@@ -32,13 +32,13 @@ def command(
             typer.echo(f"{len(names)} ledger(s) are as they were written.")
         return
     if name is None:
-        raise ModelError("Say of which model.", allowed=", ".join(registry.names()) or None)
+        raise ModelError("Say of which model.", allowed=", ".join(registry.versions.names()) or None)
     entries = registry.ledger(name).entries()
     if as_json:
         typer.echo(json.dumps([entry.model_dump() for entry in entries], indent=2))
         return
     if not entries:
-        raise registry.unknown(name)
+        raise registry.versions.unknown(name)
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -39,9 +39,9 @@ def command(
     from genwright.adapters.mlflow.registry import Registry
 
     registry = Registry(Workspace())
-    versions = registry.versions(name)
+    versions = registry.versions.of(name)
     if not versions:
-        raise registry.unknown(name)
+        raise registry.versions.unknown(name)
     aliases = {alias: registry.alias(name, alias) for alias in ALIASES}
     rows = [_row(registry, version, [a for a, number in aliases.items() if number == version.version]) for version in versions]
     if as_json:
@@ -65,11 +65,11 @@ def show(rows: list[Row]) -> None:
 
 
 def _row(registry: Registry, version: ModelVersion, aliases: list[str]) -> Row:
-    tags = registry.tags(version)
+    tags = registry.versions.tags(version)
     return Row(
         version=version.version,
         aliases=aliases,
-        made=registry.made(version).astimezone().isoformat(sep=" ", timespec="minutes"),
+        made=registry.versions.made(version).astimezone().isoformat(sep=" ", timespec="minutes"),
         model=tags.get("genwright.model", ""),
         data=version.data,
         recipe=version.recipe,

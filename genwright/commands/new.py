@@ -14,7 +14,7 @@ from genwright.core.errors import RecipeError
 if TYPE_CHECKING:
     from genwright.recipes.inspect import Inspection
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 def command(
@@ -33,7 +33,7 @@ def command(
     if name is None or folder is None:
         raise RecipeError("A recipe needs a name and a folder.", do="genwright new NAME --from FOLDER")
     if not NAME.fullmatch(name):
-        allowed = "up to 63 small letters, digits, and . _ - inside, e.g. my-birds"
+        allowed = "up to 63 small letters, digits, and _ - inside, e.g. my-birds"
         raise RecipeError("A recipe cannot have that name.", got=repr(name), allowed=allowed)
     path, found = write(name, folder.expanduser(), force)
     show(path, found, as_json)

@@ -17,14 +17,16 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False,
 ) -> None:
     """Make a version the champion, after its files are verified and sampled from."""
+    from genwright.adapters.mlflow.lineage import untainted
     from genwright.adapters.mlflow.registry import GATE, Registry
     from genwright.core.workspace import Workspace
+    from genwright.lifecycle.promotion import promote
 
     registry = Registry(Workspace())
-    champion, wanted = registry.champion(name), registry.version(name, version)
+    champion, wanted = registry.champion(name), registry.versions.get(name, version)
     if champion is not None and champion.version == version:
         raise ModelError(f"Version {version} is the champion of {name} already.")
-    verdict = registry.tags(wanted).get(GATE, "the gate has not judged it")
+    verdict = registry.versions.tags(wanted).get(GATE, "the gate has not judged it")
     if verdict != "passed" and not why:
         raise ModelError(
             f"{name} version {version} has not passed the gate.",
@@ -32,7 +34,8 @@ def command(
             do=f"`genwright promote {name} {version} --why 'REASON'` promotes it all the same",
         )
     reason = why or "promoted by hand; it had passed the gate"
-    entry = registry.promote(wanted, expected=champion.version if champion else None, why=reason)
+    expected = champion.version if champion else None
+    entry = promote(registry, wanted, [untainted(registry)], expected=expected, why=reason)
     if as_json:
         print(entry.model_dump_json())
     else:

@@ -14,10 +14,13 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False,
 ) -> None:
     """Make the champion before this one champion again, after its files are verified and sampled from."""
+    from genwright.adapters.mlflow.lineage import untainted
     from genwright.adapters.mlflow.registry import Registry
     from genwright.core.workspace import Workspace
+    from genwright.lifecycle.promotion import rollback
 
-    entry = Registry(Workspace()).rollback(name, why)
+    registry = Registry(Workspace())
+    entry = rollback(registry, name, [untainted(registry)], why=why)
     if as_json:
         print(entry.model_dump_json())
     else:

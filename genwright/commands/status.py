@@ -42,7 +42,7 @@ def standing(workspace: Workspace, recipe: str) -> dict[str, Any]:
     found = newest(workspace, recipe)
     registry = Registry(workspace)
     champion = registry.champion(recipe)
-    tags = {} if champion is None else registry.tags(champion)
+    tags = {} if champion is None else registry.versions.tags(champion)
     return {
         "recipe": recipe,
         "run": None if found is None else reached(found[0]),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 THROUGH = {
     "training": "learned from it",
     "weights": "began from weights that had learned from it",
+    "part": "is made over a version that had learned from it",
     "choice": "was chosen by it, and did not learn from it",
     "measure": "was measured on it, and did not learn from it",
 }

@@ -75,7 +75,7 @@ class Up:
 
     def _start_servers(self) -> Services:
         """Both servers at once, where they are not configured; they answer when this returns."""
-        from genwright.adapters.mlflow import runs
+        from genwright.adapters.mlflow import connection
         from genwright.adapters.prefect import server
         from genwright.adapters.processes.children import free_port
         from genwright.lifecycle.servers import Services
@@ -91,8 +91,8 @@ class Up:
         if not mlflow:
             port = free_port(MLFLOW_PORT)
             mlflow = f"http://127.0.0.1:{port}"
-            command, variables = runs.server(self.workspace, port)
-            waits.append((self._start("mlflow", command, **variables), lambda: runs.answers(mlflow)))
+            command, variables = connection.server(self.workspace, port)
+            waits.append((self._start("mlflow", command, **variables), lambda: connection.answers(mlflow)))
         self._servers += [child for child, _ in waits]
         for child, answers in waits:
             child.wait(lambda answers=answers: "stopped" if self.asked.is_set() else answers(), self.log)  # type: ignore[misc]

@@ -1,24 +1,22 @@
-"""The narrow waist: kinds of content and families of model meet only in a shape."""
+"""The narrow waist: kinds of content and families of model meet only in shapes, and in a signature made of them."""
 
 from __future__ import annotations
 
 from math import prod
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
+
+from genwright.core.record import Record
 
 PAD, BOS, EOS = 0, 1, 2
 """Token ids with the same meaning in every vocabulary: padding, beginning and end of an item."""
 
-NO_LABEL = -1
-"""The label of an item that has none (unlabelled data, or a condition dropped for guidance)."""
+Axis = Literal["y", "x", "z", "t", "f", "point"]
+"""Rows, columns, depth, time, frequency, a member of a set without order."""
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Tokens(_Shape):
+class Tokens(Record):
     """Sequences of up to `length` integers in [0, vocab); 0, 1 and 2 are PAD, BOS and EOS."""
 
     kind: Literal["tokens"] = "tokens"
@@ -26,12 +24,22 @@ class Tokens(_Shape):
     length: int = Field(gt=1)
 
 
-class Signal(_Shape):
-    """Real arrays in [-1, 1] of shape (channels, *axes)."""
+class Signal(Record):
+    """Real arrays (channels, *axes). `over` names each axis, so that a waveform, points, a video and voxels are told apart
+    by shape alone; without axes it is a plain vector. `bounded`: values lie in [-1, 1]; else they have about unit variance
+    (latents, embeddings)."""
 
     kind: Literal["signal"] = "signal"
     channels: int = Field(gt=0)
-    axes: tuple[int, ...]
+    axes: tuple[int, ...] = ()
+    over: tuple[Axis, ...] = ()
+    bounded: bool = True
+
+    @model_validator(mode="after")
+    def _named(self) -> Signal:
+        if len(self.axes) != len(self.over):
+            raise ValueError(f"`over` names each axis: {len(self.axes)} axes, {len(self.over)} names")
+        return self
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -41,9 +49,19 @@ class Signal(_Shape):
     def size(self) -> int:
         return prod(self.dims)
 
+    @property
+    def grid(self) -> bool:
+        """Whether neighbouring places are alike, so that convolutions over all axes apply."""
+        return bool(self.axes) and "point" not in self.over
 
-class Label(_Shape):
-    """One of `classes`, an integer in [0, classes); NO_LABEL where an item has none."""
+    @property
+    def picture(self) -> bool:
+        """Whether the axes are rows and columns."""
+        return self.over == ("y", "x")
+
+
+class Label(Record):
+    """One of `classes`, an integer in [0, classes)."""
 
     kind: Literal["label"] = "label"
     classes: int = Field(gt=0)
@@ -52,8 +70,23 @@ class Label(_Shape):
 Shape = Annotated[Tokens | Signal | Label, Field(discriminator="kind")]
 
 
-def labelled_picture(content: Shape, condition: Shape | None) -> str | None:
-    """None for arrays with two axes, labelled or not; else why the pair is something else."""
-    if not isinstance(content, Signal) or len(content.axes) != 2:
-        return "models arrays with two axes (pictures)"
-    return None if condition is None or isinstance(condition, Label) else "takes no condition but a label"
+class Port(Record):
+    """A column a model is given. `optional`: an item may lack it, and who asks may leave it out. `drop`: the share of
+    training rows it is hidden from besides, so that guidance works; None leaves that to the family."""
+
+    shape: Shape
+    optional: bool = False
+    drop: float | None = Field(None, ge=0, lt=1)
+
+
+class Signature(Record):
+    """What a model makes from which named givens: all that kinds of content and families know of each other. `makes` is
+    None for a model that relates or encodes what it is given."""
+
+    makes: Shape | None
+    given: dict[str, Port] = Field(default_factory=dict)
+
+    def one(self, kind: type[Tokens] | type[Signal] | type[Label]) -> str | None:
+        """The name of the only given of a kind of shape; None where there is none, or more than one."""
+        names = [name for name, port in self.given.items() if isinstance(port.shape, kind)]
+        return names[0] if len(names) == 1 else None

@@ -53,6 +53,10 @@ class Workspace:
     def clean(self, recipe: str) -> Path:
         return self.data / recipe / "clean"
 
+    def derived(self, recipe: str) -> Path:
+        """Derived columns that are computed once for a data version."""
+        return self.data / recipe / "derived"
+
     def run(self, identity: str) -> Path:
         """Folder of one run: plan, race, rounds, checkpoints, report. `identity` is a fingerprint."""
         return self.state / "runs" / identity[:16]

@@ -4,8 +4,8 @@ Nothing is deleted: collected = kept + dropped by reason. An item's side is deci
 moves when data grows. Test items are judged first, then validation, then training items: of two alike on different
 sides the training item is dropped, so nothing that is held out is ever trained on.
 
-An item whose condition is missing or unreadable is kept where the condition can say so (a label: NO_LABEL, as in
-semi-supervised training), and goes to quarantine where it cannot (a text to translate, a picture to complete).
+An item that lacks a column, or whose bytes of it cannot be read, is kept where the column is optional (a label, as in
+semi-supervised training), and goes to quarantine where it is not (a text to translate).
 
 `python -m genwright.data.clean RECIPE` is the data stage: it reads `data/RECIPE/clean.json` and `data/RECIPE/raw` and writes
 `data/RECIPE/clean`.
@@ -17,34 +17,26 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
 from pydantic import Field
 
 from genwright import __version__
 from genwright.core.durable import replacing, write_json
 from genwright.core.errors import DataError, RecipeError, Unreadable
 from genwright.core.record import Part
-from genwright.core.shapes import Label, Tokens
 from genwright.core.stored import Stored
 from genwright.core.workspace import Workspace
 from genwright.data import shards, stage
 from genwright.data.collect import read_items
-from genwright.data.encode import SIDES, Writer, learn, readable
-from genwright.data.filters.base import Entry, Filter, Side, filters
+from genwright.data.encode import SIDES, Recorded, Writer, learn, readable
+from genwright.data.filters.base import Entry, Filter, filters
+from genwright.data.item import content_first
 from genwright.data.modalities.base import Modality
 from genwright.data.modalities.base import build as build_modality
-from genwright.data.records import DatasetContents
-from genwright.data.shards import ITEM, Shards
+from genwright.data.records import DatasetContents, Side
+from genwright.data.shards import Shards
 from genwright.data.split import Splitting
 
-if TYPE_CHECKING:
-    from genwright.recipes.recipe import Recipe
-
-KEPT = ITEM.append(pa.field("side", pa.string(), nullable=False))
-DROPPED = KEPT.append(pa.field("rule", pa.string(), nullable=False)).append(pa.field("reason", pa.string(), nullable=False))
 FEWEST = {"train": 8, "validation": 2, "test": 2}
 
 
@@ -54,24 +46,22 @@ class CleanSpec(Stored):
     form = "clean"
 
     recipe: str
-    content: Part
-    condition: Part | None
+    content: str = Field("content", description="the column that an item is known by")
+    columns: dict[str, Part] = Field(description="all recorded columns")
+    optional: list[str] = Field(default_factory=list, description="columns without which an item is kept")
     cleaning: list[Part]
     split: Splitting
     genwright: str = Field(__version__, description="a new release cleans anew: its rules may have changed")
 
+    @property
+    def recorded(self) -> dict[str, Part]:
+        """The columns, the content first."""
+        return content_first(self.columns, self.content)
 
-def specify(recipe: Recipe) -> CleanSpec:
-    """The spec of a recipe. Raises RecipeError when a rule does not suit the content."""
-    spec = CleanSpec(
-        recipe=recipe.name,
-        content=recipe.content,
-        condition=recipe.condition,
-        cleaning=recipe.cleaning,
-        split=recipe.split,
-    )
-    _rules(spec, build_modality(spec.content))
-    return spec
+
+def check(spec: CleanSpec) -> None:
+    """Raises RecipeError when a rule does not suit the content."""
+    _rules(spec, build_modality(spec.columns[spec.content]))
 
 
 def clean(spec: CleanSpec, raw: Path, out: Path) -> DatasetContents:
@@ -82,13 +72,11 @@ def clean(spec: CleanSpec, raw: Path, out: Path) -> DatasetContents:
     with replacing(out) as folder:
         sieve = Sieve(spec)
         _sort(sieve, raw, folder)
-        content, condition = sieve.content, sieve.condition
-        learn(folder, "content", content)
-        if condition is not None:
-            learn(folder, "condition", condition)
-        written = Writer(folder, content, condition)
+        for name, column in sieve.columns.items():
+            learn(folder, name, column.modality)
+        written = Writer(folder, sieve.columns)
         written.write()
-        contents = _contents(spec, sieve, written)
+        contents = _contents(sieve, written)
         write_json(folder / "dataset.json", contents.model_dump(mode="json"))
     return contents
 
@@ -98,8 +86,8 @@ class Sieve:
 
     def __init__(self, spec: CleanSpec) -> None:
         self.spec = spec
-        self.content = build_modality(spec.content)
-        self.condition = build_modality(spec.condition) if spec.condition else None
+        self.columns = {name: Recorded(build_modality(part), name in spec.optional) for name, part in spec.recorded.items()}
+        self.content = next(iter(self.columns.values())).modality
         self.kept, self.dropped = Counter[Side](), Counter[str]()
         self.example: dict[str, str] = {}
         self._rules = _rules(spec, self.content)
@@ -121,8 +109,9 @@ class Sieve:
         try:
             if reason := self.content.keep(entry.value):
                 return "content", reason
-            if reason := self._condition_fault(entry.item.condition):
-                return "condition", reason
+            for name, column in list(self.columns.items())[1:]:
+                if not column.optional and (reason := _fault(column.modality, entry.item.columns.get(name))):
+                    return name, reason
             for rule in self._rules:
                 if reason := rule.reason(entry):
                     return rule.name, reason
@@ -131,15 +120,17 @@ class Sieve:
         holder = self._held_out.get(entry.meaning, entry.side)
         return ("leak", f"the same content is held out for {holder}") if holder != entry.side else None
 
-    def _condition_fault(self, data: bytes | None) -> str | None:
-        if self.condition is None or self.condition.missing() is not None or readable(self.condition, data) is not None:
-            return None
-        if data is None:
-            return "has no condition"
-        try:
-            return f"its condition is {self.condition.keep(self.condition.read(data))}"
-        except Unreadable as error:
-            return f"its condition cannot be read: {error}"
+
+def _fault(modality: Modality, data: bytes | None) -> str | None:
+    """None, or why a column that an item must have cannot be used."""
+    if readable(modality, data) is not None:
+        return None
+    if data is None:
+        return "the item lacks it"
+    try:
+        return str(modality.keep(modality.read(data)))
+    except Unreadable as error:
+        return f"cannot be read: {error}"
 
 
 def _rules(spec: CleanSpec, modality: Modality) -> list[Filter]:
@@ -156,14 +147,14 @@ def _rules(spec: CleanSpec, modality: Modality) -> list[Filter]:
 
 def _sort(sieve: Sieve, raw: Path, folder: Path) -> None:
     """Every raw item into `items-*` or `quarantine-*`. Raises DataError when too little is kept."""
-    with Shards(folder, "items", KEPT) as kept, Shards(folder, "quarantine", DROPPED) as dropped:
+    fields = shards.schema(sieve.columns, "side"), shards.schema(sieve.columns, "side", "rule", "reason")
+    with Shards(folder, "items", fields[0]) as kept, Shards(folder, "quarantine", fields[1]) as dropped:
         for entry in _entries(sieve, raw):
-            row = {name: getattr(entry.item, name) for name in ITEM.names} | {"side": entry.side}
             verdict = sieve.judge(entry)
             if verdict is None:
-                kept.add(row)
+                kept.add(shards.row(entry.item, side=entry.side))
             else:
-                dropped.add(row | {"rule": verdict[0], "reason": verdict[1]})
+                dropped.add(shards.row(entry.item, side=entry.side, rule=verdict[0], reason=verdict[1]))
     collected = shards.count(raw, "items")
     if collected != sieve.kept.total() + sieve.dropped.total():
         raise DataError(
@@ -197,27 +188,16 @@ def _too_little(sieve: Sieve, collected: int) -> DataError:
     )
 
 
-def _contents(spec: CleanSpec, sieve: Sieve, written: Writer) -> DatasetContents:
-    shape = None if sieve.condition is None else sieve.condition.shape
-    names: list[str] | None = None
-    if sieve.condition is not None and isinstance(shape, Label):
-        names = [str(sieve.condition.decode(np.asarray(place))) for place in range(shape.classes)]
-    content = sieve.content.shape
+def _contents(sieve: Sieve, written: Writer) -> DatasetContents:
     return DatasetContents(
-        content=content,
-        condition=shape,
-        content_part=spec.content,
-        condition_part=spec.condition,
+        content=next(iter(sieve.columns)),
+        columns=written.contents(),
         collected=sieve.kept.total() + sieve.dropped.total(),
         splits=_by_side(sieve.kept),
         dropped=dict(sieve.dropped),
-        unconditioned=written.unconditioned,
         bytes=_by_side(written.bytes),
-        tokens=_by_side(written.tokens) if isinstance(content, Tokens) else None,
         licences=dict(written.licences),
         sources=dict(written.sources),
-        labels=names,
-        label_counts=None if names is None else {name: written.labels[place] for place, name in enumerate(names)},
     )
 
 

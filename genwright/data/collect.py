@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field
 
@@ -20,13 +20,10 @@ from genwright.core.stored import Stored
 from genwright.core.workspace import Workspace
 from genwright.data import shards, stage
 from genwright.data.forgotten import digests
-from genwright.data.item import Item
+from genwright.data.item import Item, content_first
 from genwright.data.modalities.base import modalities
-from genwright.data.shards import ITEM, Shards
+from genwright.data.shards import Shards
 from genwright.data.sources.base import Source, sources
-
-if TYPE_CHECKING:
-    from genwright.recipes.recipe import Recipe
 
 
 class CollectSpec(Stored):
@@ -37,24 +34,22 @@ class CollectSpec(Stored):
     signed = False  # DVC collects anew when its bytes change
 
     recipe: str
-    content: Part
-    condition: Part | None
+    content: str = Field("content", description="the column that an item is known by")
+    columns: dict[str, Part] = Field(description="all recorded columns")
     sources: list[Part]
     states: list[str]
     forgotten: list[str] = Field(default_factory=list, description="content hashes of items that are left out")
     retained: str | None = Field(None, description="hash of the raw folder whose items stay though their source lost them")
 
+    @property
+    def recorded(self) -> dict[str, Part]:
+        """The columns, the content first."""
+        return content_first(self.columns, self.content)
 
-def specify(recipe: Recipe, workspace: Workspace) -> CollectSpec:
-    """The spec of a recipe as its sources are now. Raises DataError when a source cannot be read."""
-    return CollectSpec(
-        recipe=recipe.name,
-        content=recipe.content,
-        condition=recipe.condition,
-        sources=recipe.sources,
-        states=[_open(part, recipe.content, workspace).state() for part in recipe.sources],
-        forgotten=digests(workspace),
-    )
+
+def states(parts: Sequence[Part], columns: Mapping[str, Part], workspace: Workspace) -> list[str]:
+    """What each source of `columns` says of itself now. Raises DataError when one cannot be read."""
+    return [_open(part, columns, workspace).state() for part in parts]
 
 
 def retaining(spec: CollectSpec, before: CollectSpec | None, raw: str | None) -> CollectSpec:
@@ -66,11 +61,15 @@ def retaining(spec: CollectSpec, before: CollectSpec | None, raw: str | None) ->
     return spec.model_copy(update={"retained": before.retained if same else raw})
 
 
-def items(recipe: Recipe, workspace: Workspace) -> Iterator[Item]:
-    """The items of a recipe's sources as they are now, streamed; nothing is written. Raises DataError."""
+def items(parts: Sequence[Part], columns: Mapping[str, Part], workspace: Workspace) -> Iterator[Item]:
+    """The items of sources of `columns` as they are now, streamed, without those to be forgotten; nothing is written.
+    Raises DataError."""
     left_out = set(digests(workspace))
-    for part in recipe.sources:
-        yield from (i for i in _open(part, recipe.content, workspace).items() if i.digest not in left_out)
+    for part in parts:
+        for item in _open(part, columns, workspace).items():
+            assigned = item.assigned(columns)
+            if left_out.isdisjoint(assigned.digests.values()):
+                yield assigned
 
 
 def collect(spec: CollectSpec, workspace: Workspace, out: Path) -> None:
@@ -80,13 +79,11 @@ def collect(spec: CollectSpec, workspace: Workspace, out: Path) -> None:
     """
     with replacing(out) as folder:
         report = []
-        met: set[bytes] = set()
-        with Shards(folder, "items", ITEM) as written:
+        met: set[str] = set()
+        with Shards(folder, "items", shards.schema(spec.recorded)) as written:
             for part, state in zip(spec.sources, spec.states, strict=True):
-                source = _open(part, spec.content, workspace)
-                report.append(
-                    {"part": part.model_dump(mode="json"), **_gather(part, source, written, set(spec.forgotten), met)}
-                )
+                source = _open(part, spec.recorded, workspace)
+                report.append({"part": part.model_dump(mode="json"), **_gather(spec, part, source, written, met)})
                 if source.state() != state:
                     raise DataError(f"The source {part.kind!r} changed while it was collected.", do="run the command again")
             if spec.retained is not None:
@@ -99,29 +96,29 @@ def read_items(folder: Path) -> Iterator[Item]:
     """The collected items in the order they were written, a few at a time. Raises DataError when there are none."""
     if not shards.count(folder, "items"):
         raise DataError(f"There are no collected items in {folder}.", do="collect them first: `genwright run RECIPE`")
-    for row in shards.read(folder, "items"):
-        del row["digest"]
-        yield Item(**row)
+    yield from map(shards.item, shards.read(folder, "items"))
 
 
-def _open(part: Part, content: Part, workspace: Workspace) -> Source:
+def _open(part: Part, columns: Mapping[str, Part], workspace: Workspace) -> Source:
     kind = sources.get(part.kind)
     return kind(
         kind.Options.model_validate(part.options),
         base=workspace.root,
         cache=workspace.state / "sources",
-        suffixes=modalities.get(content.kind).suffixes,
+        suffixes=modalities.get(next(iter(columns.values())).kind).suffixes,
     )
 
 
-def _gather(part: Part, source: Source, out: Shards, left_out: Set[str], met: set[bytes]) -> dict[str, Any]:
-    """Write the items of one source but those left out; its counts and what it skipped. `met` gains their hashes."""
+def _gather(spec: CollectSpec, part: Part, source: Source, out: Shards, met: set[str]) -> dict[str, Any]:
+    """Write the items of one source but those forgotten; its counts and what it skipped. `met` gains their hashes."""
+    left_out = set(spec.forgotten)
     items = size = 0
-    for item in source.items():
-        if item.digest in left_out:
+    for given in source.items():
+        item = given.assigned(spec.recorded)
+        if not left_out.isdisjoint(item.digests.values()):
             continue
-        met.add(bytes.fromhex(item.digest))
-        out.add({column: getattr(item, column) for column in ITEM.names})
+        met.add(identity(item.digests.values()))
+        out.add(shards.row(item))
         items, size = items + 1, size + len(item.data)
     skipped = dict(sorted(source.skipped.items()))
     if not items:
@@ -129,7 +126,7 @@ def _gather(part: Part, source: Source, out: Shards, left_out: Set[str], met: se
     return {"items": items, "bytes": size, "skipped": skipped}
 
 
-def _retain(spec: CollectSpec, workspace: Workspace, out: Shards, met: Set[bytes]) -> dict[str, Any]:
+def _retain(spec: CollectSpec, workspace: Workspace, out: Shards, met: Set[str]) -> dict[str, Any]:
     """Write the earlier items that no source has any more; their counts. Raises DataError when they are not in the cache."""
     assert spec.retained is not None
     cache = Objects(workspace.state / "cache" / "files" / "md5")
@@ -144,10 +141,15 @@ def _retain(spec: CollectSpec, workspace: Workspace, out: Shards, met: Set[bytes
     count = size = 0
     for path, oid in sorted(listing.files.items()):
         for row in shards.rows(cache.path(oid)) if path.startswith("items-") else ():
-            if bytes.fromhex(row["digest"]) not in met and row["digest"] not in spec.forgotten:
+            if identity(row["digests"]) not in met and not set(row["digests"]) & set(spec.forgotten):
                 out.add(row)
-                count, size = count + 1, size + len(row["data"])
+                count, size = count + 1, size + len(shards.item(row).data)
     return {"items": count, "bytes": size, "skipped": {}}
+
+
+def identity(digests: Iterable[str]) -> str:
+    """What two items share that are equal in all their columns."""
+    return " ".join(digests)
 
 
 def _stage(recipe: str, workspace: Workspace) -> None:

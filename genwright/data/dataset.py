@@ -1,185 +1,185 @@
-"""A cleaned, encoded data set on disk, read through memory maps; batches are a pure function of (seed, step).
+"""A cleaned, encoded data set on disk, as one model sees it.
 
-Files of a cleaned folder, for SPLIT in train, validation, test and ROLE in content, condition:
+Files of a cleaned folder, for SIDE in train, validation, test:
 
-- `dataset.json`: DatasetContents; `content/` and `condition/`: what the modalities learned
+- `dataset.json`: DatasetContents; `columns/NAME/`: what each column's modality learned
 - `items-NNNN.parquet`: the kept items with provenance and original bytes, `quarantine-NNNN.parquet`: the dropped ones
-- `SPLIT.ROLE.npy`: Signal (n, channels, *axes) uint8 or float32; Label (n,) int64; Tokens: all items' tokens end to end
-  (no BOS, EOS, PAD), with `SPLIT.ROLE.offsets.npy` (n + 1,) int64
-- `SPLIT.bytes.npy` (n,) int64: raw bytes of each item; `SPLIT.digests.npy` (n,) S64: its content hash
+- `SIDE.NAME.npy` and what lies beside it: see `columns.Column`
+- `SIDE.bytes.npy` (n,) int64: raw bytes of each item's content; `SIDE.digests.npy` (n, columns) S64: its columns' hashes
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
-from genwright.core.errors import DataError
-from genwright.core.shapes import BOS, EOS, PAD, Shape, Signal, Tokens
+from genwright.core import stored
+from genwright.core.batch import Given
+from genwright.core.draws import Draws
+from genwright.core.errors import DataError, nearest
+from genwright.core.shapes import Port, Shape, Signature
+from genwright.core.stored import Stored
+from genwright.data.columns import Column
+from genwright.data.derivations.base import Encoder, derivations
+from genwright.data.encode import COLUMNS
+from genwright.data.feed import Made, Side
+from genwright.data.modalities.base import Modality
+from genwright.data.modalities.base import build as build_modality
 from genwright.data.records import DatasetContents
+from genwright.data.view import Derived, View, Wanted
 
-Integers = NDArray[np.integer[Any]]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What a loss sees. Content: Signal float32 (b, channels, *axes) in [-1, 1], or Tokens int64 (b, length), beginning
-    with BOS where an item begins and ended by EOS and PAD where it ends. Condition: Label int64 (b,), Signal like
-    content, Tokens int64 (b, length) ended by EOS and PAD; None where the data set has none."""
-
-    content: Tensor
-    condition: Tensor | None = None
-
-    def to(self, device: torch.device | str) -> Batch:
-        return Batch(self.content.to(device), None if self.condition is None else self.condition.to(device))
-
-    def split(self, parts: int) -> list[Batch]:
-        """The batch cut into `parts` micro-batches."""
-        contents = self.content.chunk(parts)
-        conditions = [None] * len(contents) if self.condition is None else list(self.condition.chunk(parts))
-        return [Batch(a, b) for a, b in zip(contents, conditions, strict=True)]
+CONTENTS, COLUMN = "dataset.json", "column.json"
 
 
-class Column:
-    """One role (content or condition) of one split: row i as the models see it."""
+class Kept(Stored):
+    """`column.json` of a derived column that was computed once for a data version. Its arrays lie beside it, called like
+    those of a data set; a derivation that gives several columns keeps them together."""
 
-    def __init__(self, folder: Path, stem: str, shape: Shape, *, begin: bool) -> None:
-        self.shape, self._begin = shape, begin
-        self.array = np.load(folder / f"{stem}.npy", mmap_mode="r")
-        self.offsets = np.load(folder / f"{stem}.offsets.npy", mmap_mode="r") if isinstance(shape, Tokens) else None
+    form = "column"
+    mend = "move the folder it lies in aside and run the recipe again"
+    signed = False  # DVC tells columns apart by their bytes
 
-    def rows(self, indices: Integers) -> Tensor:
-        """Rows as a tensor, in the order asked for."""
-        if isinstance(self.shape, Tokens):
-            return torch.from_numpy(np.stack([self._sequence(int(i)) for i in indices]))
-        rows = self.array[indices]
-        if isinstance(self.shape, Signal):
-            rows = rows.astype(np.float32)
-            return torch.from_numpy(rows / 127.5 - 1.0 if self.array.dtype == np.uint8 else rows)
-        return torch.from_numpy(rows.astype(np.int64))
-
-    def tokens(self, index: int) -> NDArray[np.int64]:
-        """All tokens of one item, however long, without special ids."""
-        assert self.offsets is not None
-        return np.asarray(self.array[self.offsets[index] : self.offsets[index + 1]], dtype=np.int64)
-
-    def _sequence(self, index: int) -> NDArray[np.int64]:
-        assert isinstance(self.shape, Tokens)
-        return padded(self.tokens(index), self.shape.length, begin=self._begin)
+    derived: Derived
+    shapes: dict[str, Shape]
+    state: dict[str, list[float]] = Field(default_factory=dict, description="what the derivation learned")
 
 
-def padded(tokens: Integers, length: int, *, begin: bool) -> NDArray[np.int64]:
-    """(length,) tokens cut to what fits, after BOS where they `begin` an item to be written, ended by EOS and PAD."""
-    start = 1 if begin else 0
-    tokens = tokens[: length - start - 1]
-    row = np.full(length, PAD, dtype=np.int64)
-    row[:start] = BOS
-    row[start : start + len(tokens)] = tokens
-    row[start + len(tokens)] = EOS
-    return row
+class Making:
+    """A derivation at work: it makes columns of the names in `shapes` from those in `of`. Absent in is absent out."""
+
+    def __init__(self, name: str, derived: Derived, of: Sequence[Shape], model: Encoder | None = None) -> None:
+        kind = derivations.get(derived.part.kind)
+        self.derivation = kind(kind.Options.model_validate(derived.part.options), model)
+        self.of: Sequence[str] = derived.of
+        self.drawn = kind.drawn
+        parts = self.derivation.shapes(of)
+        self._names = {part: named(name, part) for part in parts}
+        self.shapes = {named(name, part): shape for part, shape in parts.items()}
+        self.invertible = kind.invertible
+
+    def derive(self, of: Sequence[Given], draws: Draws) -> dict[str, Given]:
+        present = of[0].present
+        for other in of[1:]:
+            present = present & other.present
+        found = self.derivation.derive([given.value for given in of], draws)
+        return {self._names[part]: blanked(value, present) for part, value in found.items()}
+
+    def hide(self, value: Tensor, keep: Tensor) -> dict[str, Given]:
+        """What a derivation that hides a part gives of a value of which `keep` is left."""
+        found = self.derivation.hide(value, keep)
+        return {self._names[part]: Given.all(value) for part, value in found.items()}
 
 
-class Split:
-    """Train, validation or test. `len` counts items; `units` what an epoch is made of: items, or windows of text."""
+def named(name: str, part: str) -> str:
+    """What a part of a derived column is called: the main part like the column itself."""
+    return f"{name}_{part}" if part else name
 
-    def __init__(self, folder: Path, side: str, contents: DatasetContents) -> None:
-        self.side = side
-        self.content = Column(folder, f"{side}.content", contents.content, begin=True)
-        self.condition = (
-            None if contents.condition is None else Column(folder, f"{side}.condition", contents.condition, begin=False)
-        )
-        self.bytes: Integers = np.load(folder / f"{side}.bytes.npy", mmap_mode="r")
-        self.digests: NDArray[np.bytes_] = np.load(folder / f"{side}.digests.npy", mmap_mode="r")
-        self._epoch: tuple[int, int] | None = None
-        self._order: Integers = np.empty(0, dtype=np.int64)
 
-    def __len__(self) -> int:
-        return len(self.bytes)
-
-    @property
-    def windowed(self) -> bool:
-        """Unconditioned text is one long stream cut into windows; anything else is taken item by item."""
-        return self.condition is None and self.content.offsets is not None
-
-    @cached_property
-    def _lengths(self) -> NDArray[np.int64]:
-        assert self.content.offsets is not None
-        return np.asarray(np.diff(self.content.offsets) + 2, dtype=np.int64)  # BOS and EOS
-
-    @cached_property
-    def units(self) -> int:
-        """Items, or windows, in one epoch."""
-        if not self.windowed:
-            return len(self)
-        assert isinstance(self.content.shape, Tokens)
-        return max(1, int(self._lengths.sum()) // (self.content.shape.length - 1))
-
-    def items(self, indices: Integers) -> Batch:
-        """Those items, each cut to the shape's length."""
-        condition = None if self.condition is None else self.condition.rows(indices)
-        return Batch(self.content.rows(indices), condition)
-
-    def batch(self, size: int, seed: int, step: int) -> Batch:
-        """The batch of that step: every epoch a new order, each unit once an epoch. Pure in (size, seed, step)."""
-        if not len(self):
-            raise DataError(f"The {self.side} split is empty.", do="add data or change `split`")
-        if self.windowed:
-            return Batch(torch.from_numpy(np.stack([self._window(i, seed) for i in range(step * size, (step + 1) * size)])))
-        places = np.arange(step * size, (step + 1) * size)
-        indices = np.empty(size, dtype=np.int64)
-        for epoch in np.unique(places // self.units):
-            at = places // self.units == epoch
-            indices[at] = self._permutation(seed, int(epoch))[places[at] % self.units]
-        return self.items(indices)
-
-    def _permutation(self, seed: int, epoch: int) -> Integers:
-        if self._epoch != (seed, epoch):
-            self._epoch = (seed, epoch)
-            self._order = np.random.default_rng([seed, epoch]).permutation(len(self))
-            if self.windowed:
-                self._ends = np.cumsum(self._lengths[self._order])
-        return self._order
-
-    def _window(self, unit: int, seed: int) -> NDArray[np.int64]:
-        """Window `unit` of the stream BOS item EOS BOS item EOS ..., items in the epoch's order, wrapping at its end.
-
-        The next window begins with the last token of this one, so that every token is predicted once an epoch.
-        """
-        assert isinstance(self.content.shape, Tokens)
-        epoch, place = divmod(unit, self.units)
-        order = self._permutation(seed, epoch)
-        total, length = int(self._ends[-1]), self.content.shape.length
-        at = place * (length - 1) + int(np.random.default_rng([seed, epoch, 1]).integers(total))
-        pieces: list[NDArray[np.int64]] = []
-        while length > 0:
-            at %= total
-            rank = int(np.searchsorted(self._ends, at, side="right"))
-            stream = np.concatenate([[BOS], self.content.tokens(int(order[rank])), [EOS]])
-            piece = stream[len(stream) - (int(self._ends[rank]) - at) :][:length]
-            pieces.append(piece)
-            at, length = at + len(piece), length - len(piece)
-        return np.concatenate(pieces)
+def blanked(value: Tensor, present: Tensor) -> Given:
+    """Rows of a derived column, zero where they are absent."""
+    there = present.view(-1, *([1] * (value.ndim - 1)))
+    return Given(torch.where(there, value, torch.zeros_like(value)), present)
 
 
 class Dataset:
-    """A cleaned folder, opened."""
+    """A cleaned folder, opened. Without a `view` the model sees the content made from every other recorded column. `kept`
+    is the folder of derived columns that were computed once; a fixed one that is not there is made as it is asked for."""
 
-    def __init__(self, folder: Path) -> None:
-        file = folder / "dataset.json"
+    def __init__(self, folder: Path, view: View | None = None, kept: Path | None = None) -> None:
+        file = folder / CONTENTS
         if not file.is_file():
             raise DataError("This is not a cleaned data set.", got=folder, do="run `genwright run` on its recipe first")
-        self.folder = folder
+        self.folder, self.kept = folder, kept
         self.contents = DatasetContents.model_validate_json(file.read_text())
-        self.train = Split(folder, "train", self.contents)
-        self.validation = Split(folder, "validation", self.contents)
-        self.test = Split(folder, "test", self.contents)
+        self.view = view or whole(self.contents)
+        self.derived = self._derived()
+        self.signature = self._signature()
+        self.train, self.validation, self.test = (self._side(name) for name in ("train", "validation", "test"))
 
-    def side(self, name: str) -> Split:
+    @property
+    def makes(self) -> Shape:
+        """The shape of what is made. Raises DataError for a view that makes nothing."""
+        if self.signature.makes is None:
+            raise DataError("This model makes nothing.", got=sorted(self.signature.given))
+        return self.signature.makes
+
+    def side(self, name: str) -> Side:
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
+
+    @cached_property
+    def modalities(self) -> dict[str, Modality]:
+        """Of the recorded columns, as fitted."""
+        return {
+            name: build_modality(column.part, self.folder / COLUMNS / name) for name, column in self.contents.columns.items()
+        }
+
+    def shape(self, name: str) -> Shape:
+        """The shape of a column. Raises DataError where there is none of that name."""
+        if name in self.contents.columns:
+            return self.contents.columns[name].shape
+        for one in self.derived.values():
+            if name in one.shapes:
+                return one.shapes[name]
+        there = [*self.contents.names, *(name for one in self.derived.values() for name in one.shapes)]
+        raise DataError(f"There is no column {name!r}{nearest(name, there)}.", got=name, allowed=", ".join(there))
+
+    def _derived(self) -> dict[str, Making | Kept]:
+        """Every derived column of the view, after those it is made of."""
+        self.derived = {}
+        waiting = dict(self.view.derived)
+        while waiting:
+            names = {*self.contents.columns, *(name for one in self.derived.values() for name in one.shapes)}
+            ready = [name for name, derived in waiting.items() if names.issuperset(derived.of)]
+            if not ready:
+                raise DataError("Derived columns are made of what is not there.", got=", ".join(sorted(waiting)))
+            for name in ready:
+                derived = waiting.pop(name)
+                kept = self._kept(name, derived)
+                if kept is not None:
+                    self.derived[name] = kept
+                else:
+                    self.derived[name] = Making(name, derived, [self.shape(of) for of in derived.of])
+        return self.derived
+
+    def _kept(self, name: str, derived: Derived) -> Kept | None:
+        """What was computed once for a column, where it was, and as the view asks."""
+        file = None if self.kept is None else self.kept / name / COLUMN
+        kept = stored.read(Kept, file) if file is not None and file.is_file() else None
+        return kept if kept is not None and kept.derived == derived else None
+
+    def _signature(self) -> Signature:
+        makes = None if self.view.makes is None else self.shape(self.view.makes)
+        given = {
+            name: Port(shape=self.shape(name), optional=wanted.optional, drop=wanted.drop)
+            for name, wanted in sorted(self.view.given.items())
+        }
+        return Signature(makes=makes, given=given)
+
+    def _side(self, side: str) -> Side:
+        columns = {
+            name: Column(self.folder, f"{side}.{name}", column.shape, begin=name == self.view.makes)
+            for name, column in self.contents.columns.items()
+        }
+        made: dict[str, Made] = {}
+        for name, one in self.derived.items():
+            for part, shape in one.shapes.items():
+                if isinstance(one, Making):
+                    made[part] = one
+                else:
+                    assert self.kept is not None
+                    columns[part] = Column(self.kept / name, f"{side}.{part}", shape, begin=part == self.view.makes)
+        sizes = np.load(self.folder / f"{side}.bytes.npy", mmap_mode="r")
+        digests = np.load(self.folder / f"{side}.digests.npy", mmap_mode="r")
+        return Side(side, columns, made, self.view.makes, self.signature, sizes, digests)
+
+
+def whole(contents: DatasetContents) -> View:
+    """The content made from every other recorded column."""
+    given = {name: Wanted(optional=column.optional) for name, column in contents.columns.items() if name != contents.content}
+    return View(makes=contents.content, given=given)

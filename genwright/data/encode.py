@@ -1,98 +1,126 @@
-"""Kept items into the arrays a Dataset reads: what encoding needs is learned from the training items alone."""
+"""Kept items into the arrays a data set reads: what encoding needs is learned from the training items alone."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from genwright.core.errors import Unreadable
-from genwright.core.shapes import NO_LABEL, Label, Tokens
+from genwright.core.shapes import Label, Tokens
 from genwright.data import shards
-from genwright.data.arrays import Column, Growing
-from genwright.data.filters.base import Side
+from genwright.data.arrays import ColumnWriter, Growing
 from genwright.data.modalities.base import Modality
+from genwright.data.records import ColumnContents, Side
 
 SIDES: tuple[Side, ...] = ("test", "validation", "train")
 """In the order they are cleaned, so that of two alike it is the training item that goes."""
 
-Role = Literal["content", "condition"]
+COLUMNS = "columns"
+"""Folder of what each column's modality learned."""
 
 
-def learn(folder: Path, role: Role, modality: Modality) -> None:
-    """Fit a modality to the training items and save it under its role."""
-    modality.fit(_training(folder, role, modality))
-    (folder / role).mkdir()
-    modality.save(folder / role)
+@dataclass(frozen=True)
+class Recorded:
+    """A column that items bring: how it is read, and whether items that lack it are kept."""
+
+    modality: Modality
+    optional: bool = False
 
 
-def _training(folder: Path, role: Role, modality: Modality) -> Iterator[Any]:
-    column = "data" if role == "content" else "condition"
-    for row in shards.read(folder, "items", [column, "side"]):
-        if row["side"] == "train" and (value := readable(modality, row[column])) is not None:
+def learn(folder: Path, name: str, modality: Modality) -> None:
+    """Fit a column's modality to the training items and save it under `columns/NAME/`."""
+    modality.fit(_training(folder, name, modality))
+    place = folder / COLUMNS / name
+    place.mkdir(parents=True)
+    modality.save(place)
+
+
+def _training(folder: Path, name: str, modality: Modality) -> Iterator[Any]:
+    for row in shards.read(folder, "items", [shards.COLUMN + name, "side"]):
+        if row["side"] == "train" and (value := readable(modality, row[shards.COLUMN + name])) is not None:
             yield value
 
 
 def readable(modality: Modality, data: bytes | None) -> Any:
-    """The value in a condition's bytes, or None when there are none, they cannot be read or are not worth keeping."""
+    """The value in a column's bytes, or None when there are none, they cannot be read or are not worth keeping."""
     if data is None:
         return None
     try:
         value = modality.read(data)
     except Unreadable:
-        return None  # counted among the unconditioned, or in quarantine with its reason
+        return None  # counted as missing, or in quarantine with its reason
     return value if modality.keep(value) is None else None
 
 
-class Writer:
-    """Encodes the items of `folder` into its arrays, a row at a time, and counts what it wrote."""
+@dataclass
+class _Counts:
+    missing: int = 0
+    tokens: Counter[Side] = field(default_factory=Counter)
+    labels: Counter[int] = field(default_factory=Counter)
 
-    def __init__(self, folder: Path, content: Modality, condition: Modality | None) -> None:
-        self.folder, self.content, self.condition = folder, content, condition
-        self.bytes, self.tokens, self.labels = Counter[Side](), Counter[Side](), Counter[int]()
-        self.licences, self.sources = Counter[str](), Counter[str]()
-        self.unconditioned = 0
-        self._columns: dict[str, Column] = {}
+
+class Writer:
+    """Encodes the items of `folder` into its arrays, a row at a time, and counts what it wrote. The first of `columns` is
+    the content."""
+
+    def __init__(self, folder: Path, columns: Mapping[str, Recorded]) -> None:
+        self.folder, self.columns = folder, columns
+        self.bytes, self.licences, self.sources = Counter[Side](), Counter[str](), Counter[str]()
+        self._counts = {name: _Counts() for name in columns}
+        self._files: dict[tuple[Side, str], ColumnWriter] = {}
         self._sizes = {side: Growing(folder / f"{side}.bytes.npy", np.int64) for side in SIDES}
-        self._digests = {side: Growing(folder / f"{side}.digests.npy", "S64") for side in SIDES}
+        self._digests = {side: Growing(folder / f"{side}.digests.npy", "S64", (len(columns),)) for side in SIDES}
 
     def write(self) -> None:
         for row in shards.read(self.folder, "items"):
             self._add(row)
-        files: list[Column | Growing] = [*self._columns.values(), *self._sizes.values(), *self._digests.values()]
+        files: list[ColumnWriter | Growing] = [*self._files.values(), *self._sizes.values(), *self._digests.values()]
         for file in files:
             file.close()
 
+    def contents(self) -> dict[str, ColumnContents]:
+        """What is known of each column, after writing."""
+        return {name: self._column(name, column) for name, column in self.columns.items()}
+
+    def _column(self, name: str, column: Recorded) -> ColumnContents:
+        shape, counts = column.modality.shape, self._counts[name]
+        names = None
+        if isinstance(shape, Label):
+            names = [str(column.modality.decode(np.asarray(place))) for place in range(shape.classes)]
+        return ColumnContents(
+            part=column.modality.part,
+            shape=shape,
+            optional=column.optional,
+            missing=counts.missing,
+            tokens={side: counts.tokens[side] for side in SIDES[::-1]} if isinstance(shape, Tokens) else None,
+            labels=names,
+            label_counts=None if names is None else {name: counts.labels[place] for place, name in enumerate(names)},
+        )
+
     def _add(self, row: dict[str, Any]) -> None:
-        side = cast(Side, row["side"])
-        array = self.content.encode(self.content.read(row["data"]))
-        self._append(f"{side}.content", self.content, array)
-        if isinstance(self.content.shape, Tokens):
-            self.tokens[side] += len(array)
-        if self.condition is not None:
-            self._append(f"{side}.condition", self.condition, self._conditioned(row["condition"]))
-        size = len(row["data"])
-        self._sizes[side].append(np.array([size]))
-        self._digests[side].append(np.array([row["digest"].encode()]))
-        self.bytes[side] += size
-        self.licences[row["licence"]] += 1
-        self.sources[row["source"]] += 1
+        side, item = cast(Side, row["side"]), shards.item(row)
+        for name, column in self.columns.items():
+            self._append(side, name, column.modality, item.columns.get(name))
+        self._sizes[side].append(np.array([len(item.data)]))
+        self._digests[side].append(np.array([[item.digests.get(name, "").encode() for name in self.columns]]))
+        self.bytes[side] += len(item.data)
+        self.licences[item.licence] += 1
+        self.sources[item.source] += 1
 
-    def _append(self, stem: str, modality: Modality, array: NDArray[Any]) -> None:
-        if stem not in self._columns:
-            self._columns[stem] = Column(self.folder, stem, array, ragged=isinstance(modality.shape, Tokens))
-        self._columns[stem].append(array)
-
-    def _conditioned(self, data: bytes | None) -> NDArray[Any]:
-        assert self.condition is not None
-        value = readable(self.condition, data)
-        array = self.condition.missing() if value is None else self.condition.encode(value)
-        assert array is not None  # cleaning dropped the items for which it would be
-        if isinstance(self.condition.shape, Label):
-            self.labels[int(array)] += 1
-            self.unconditioned += int(array) == NO_LABEL
-        return array
+    def _append(self, side: Side, name: str, modality: Modality, data: bytes | None) -> None:
+        value, counts = readable(modality, data), self._counts[name]
+        array = None if value is None else modality.encode(value)
+        if (side, name) not in self._files:
+            self._files[side, name] = ColumnWriter(self.folder, f"{side}.{name}", modality.shape)
+        self._files[side, name].append(array)
+        if array is None:
+            counts.missing += 1
+        elif isinstance(modality.shape, Tokens):
+            counts.tokens[side] += len(array)
+        elif isinstance(modality.shape, Label):
+            counts.labels[int(array)] += 1

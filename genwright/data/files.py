@@ -1,4 +1,4 @@
-"""Items from the files of a folder: which ones, what they are conditioned on, what identifies them."""
+"""Items from the files of a folder: which ones, with which labels and captions, and what identifies them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 from pathspec import GitIgnoreSpec
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from genwright.core.errors import DataError
 from genwright.core.record import Record
-from genwright.data.item import Item
+from genwright.data.item import Item, sha256
 
 Skipped = dict[str, str]
 
@@ -33,16 +33,10 @@ class FileOptions(Record):
         None, description="label of an item: the first folder of its path, or the folder it lies in"
     )
     captions: str | None = Field(
-        None, min_length=2, description="ending of side files that hold the condition: `.txt` pairs a.png with a.txt"
+        None, min_length=2, description="ending of side files that hold a caption: `.txt` pairs a.png with a.txt"
     )
     licence: str = "unknown"
     item_mib: float = Field(64.0, gt=0, le=1024, description="larger files are skipped and reported")
-
-    @model_validator(mode="after")
-    def _one_condition(self) -> FileOptions:
-        if self.labels and self.captions:
-            raise ValueError("an item has one condition: give either `labels` or `captions`")
-        return self
 
 
 def utc(seconds: float) -> str:
@@ -69,20 +63,18 @@ class Files:
         for path, data in self._contents():
             yield Item(
                 name=self._name(path),
-                data=data,
+                columns=self._columns(path, data),
                 source=self.source,
                 licence=self.options.licence,
                 collected_at=utc(path.stat().st_mtime),
-                condition=self._condition(path),
             )
 
     def state(self) -> str:
-        """SHA-256 over (path, content hash, condition) of every item. Raises DataError as `items` does."""
+        """SHA-256 over path and columns of every item. Raises DataError as `items` does."""
         state = hashlib.sha256()
         for path, data in self._contents():
-            condition = self._condition(path)
-            told = "-" if condition is None else hashlib.sha256(condition).hexdigest()
-            state.update(f"{self._name(path)}\0{hashlib.sha256(data).hexdigest()}\0{told}\n".encode())
+            told = (f"{name}={sha256(value)}" for name, value in self._columns(path, data).items())
+            state.update("\0".join([self._name(path), *told, "\n"]).encode())
         return state.hexdigest()
 
     def _contents(self) -> Iterator[tuple[Path, bytes]]:
@@ -148,15 +140,19 @@ class Files:
         self.skipped[self._name(path)] = reason
         return None
 
-    def _condition(self, path: Path) -> bytes | None:
+    def _columns(self, path: Path, data: bytes) -> dict[str, bytes]:
+        """The file's bytes, and its label and caption where there are any."""
+        found = {"content": data}
         relative = path.relative_to(self.root)
         if self.options.labels and len(relative.parts) > 1:
             label = relative.parts[0] if self.options.labels == "subfolder" else relative.parts[-2]
-            return self._printable(label).encode()
+            found["label"] = self._printable(label).encode()
         if self.options.captions:
             side = path.with_name(path.stem + self.options.captions)
-            return self._read(side) if side.is_file() else None
-        return None
+            caption = self._read(side) if side.is_file() else None
+            if caption is not None:
+                found["caption"] = caption
+        return found
 
     def _name(self, path: Path) -> str:
         return self._printable(path.relative_to(self.root).as_posix())

@@ -12,8 +12,8 @@ from genwright.core import stored
 from genwright.core.durable import sha256, write_text
 from genwright.core.errors import DataError
 from genwright.core.stored import Stored
+from genwright.core.who import person
 from genwright.core.workspace import Workspace
-from genwright.lifecycle.ledger import person
 
 HASH = re.compile(r"[0-9a-f]{64}")
 

@@ -7,26 +7,50 @@ from typing import Literal
 from pydantic import Field
 
 from genwright.core.record import Part, Record
-from genwright.core.shapes import Shape
+from genwright.core.shapes import Label, Shape
+
+Side = Literal["train", "validation", "test"]
+
+
+class ColumnContents(Record):
+    """One recorded column of a data set."""
+
+    part: Part
+    shape: Shape
+    optional: bool = Field(False, description="whether items that lack it are kept")
+    missing: int = Field(0, description="kept items that lack it")
+    tokens: dict[Side, int] | None = None
+    labels: list[str] | None = Field(None, description="class names in order, where it is a label")
+    label_counts: dict[str, int] | None = None
 
 
 class DatasetContents(Record):
     """`dataset.json` of a cleaned folder. Counts reconcile: collected = kept (sum of splits) + dropped (by reason)."""
 
-    content: Shape
-    condition: Shape | None
-    content_part: Part
-    condition_part: Part | None
+    content: str = Field(description="the column that an item is known by")
+    columns: dict[str, ColumnContents]
     collected: int
-    splits: dict[Literal["train", "validation", "test"], int]
+    splits: dict[Side, int]
     dropped: dict[str, int] = Field(description="items by the filter (or step) that dropped them")
-    unconditioned: int = Field(0, description="kept items without a condition")
-    bytes: dict[Literal["train", "validation", "test"], int] = Field(description="raw bytes of the kept items")
-    tokens: dict[Literal["train", "validation", "test"], int] | None = None
+    bytes: dict[Side, int] = Field(description="raw bytes of the kept items' content")
     licences: dict[str, int] = Field(description="kept items by licence")
     sources: dict[str, int] = Field(description="kept items by source")
-    labels: list[str] | None = Field(None, description="class names in order, where the condition is a label")
-    label_counts: dict[str, int] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The columns, the content first."""
+        return [self.content, *sorted(set(self.columns) - {self.content})]
+
+    @property
+    def kind(self) -> ColumnContents:
+        """The content."""
+        return self.columns[self.content]
+
+    @property
+    def label(self) -> str | None:
+        """The only column of labels; None where there is none, or more than one."""
+        labels = [name for name, column in self.columns.items() if isinstance(column.shape, Label)]
+        return labels[0] if len(labels) == 1 else None
 
 
 class DatasetVersion(Record):

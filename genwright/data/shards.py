@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-ITEM = pa.schema(
-    [
-        pa.field("digest", pa.string(), nullable=False),
-        pa.field("name", pa.string(), nullable=False),
-        pa.field("data", pa.large_binary(), nullable=False),
-        pa.field("condition", pa.large_binary()),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("licence", pa.string(), nullable=False),
-        pa.field("collected_at", pa.string(), nullable=False),
-    ]
-)
-"""The columns of an Item."""
+from genwright.data.item import Item
+
+COLUMN = "column."
+"""What the name of an item's column begins with in a shard."""
 
 GROUP_BYTES, GROUP_ROWS, SHARD_BYTES = 32 * 2**20, 8192, 512 * 2**20
 """Bytes and rows held in memory before they are written, and bytes of a shard before the next one begins."""
+
+
+def schema(columns: Iterable[str], *more: str) -> pa.Schema:
+    """The fields of items with these columns, the content first, and of what else is said of each. `digest` is the hash of
+    the content, `digests` those of all columns an item has."""
+    content, *given = columns
+    told = ["name", "source", "licence", "collected_at", *more]
+    return pa.schema(
+        [
+            pa.field("digest", pa.string(), nullable=False),
+            pa.field("digests", pa.list_(pa.string()), nullable=False),
+            pa.field(COLUMN + content, pa.large_binary(), nullable=False),
+            *(pa.field(COLUMN + name, pa.large_binary()) for name in given),
+            *(pa.field(name, pa.string(), nullable=False) for name in told),
+        ]
+    )
+
+
+def row(item: Item, **more: str) -> dict[str, Any]:
+    """An item as a row."""
+    return {
+        "digest": item.digest,
+        "digests": list(item.digests.values()),
+        **{COLUMN + name: data for name, data in item.columns.items()},
+        **{name: getattr(item, name) for name in ("name", "source", "licence", "collected_at")},
+        **more,
+    }
+
+
+def item(row: dict[str, Any]) -> Item:
+    """A row as an item."""
+    columns = {key.removeprefix(COLUMN): data for key, data in row.items() if key.startswith(COLUMN) and data is not None}
+    return Item(row["name"], columns, row["source"], row["licence"], row["collected_at"])
 
 
 class Shards:

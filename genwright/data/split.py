@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from genwright.core.record import Record
-from genwright.data.filters.base import Side
+from genwright.data.records import Side
 
 
 class Splitting(Record):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genwright.core.shapes import Label, Signal
+from genwright.core.shapes import Signal, Signature
 from genwright.data.dataset import Dataset
 
 MOST = 10_000  # training items; the cost of an SVM grows with their square
@@ -19,16 +19,34 @@ LARGEST = 32 * 32 * 3
 FEWEST = 5  # items of a class; one for each fold of the calibration
 
 
-def applies(dataset: Dataset) -> str | None:
-    """None, or why there can be no such judge."""
-    content, condition = dataset.contents.content, dataset.train.condition
-    if not isinstance(content, Signal) or content.size > LARGEST:
+def suits(signature: Signature) -> str | None:
+    """None, or why there can be no such judge of what is made."""
+    if not isinstance(signature.makes, Signal) or signature.makes.size > LARGEST:
         return f"judges arrays of up to {LARGEST} values"
-    if condition is None or not isinstance(condition.shape, Label):
+    return None
+
+
+def lacks(dataset: Dataset) -> str | None:
+    """None, or why a data set cannot teach one."""
+    if dataset.contents.label is None:
         return "needs labelled data"
-    counts = np.bincount(condition.array[condition.array >= 0], minlength=condition.shape.classes)
+    values, present = labels(dataset)
+    counts = np.bincount(values[present], minlength=len(names(dataset)))
     enough = int((counts >= FEWEST).sum())
     return None if enough > 1 else f"needs {FEWEST} training items of two classes or more; {enough} have as many"
+
+
+def names(dataset: Dataset) -> list[str]:
+    """The classes, in order."""
+    label = dataset.contents.label
+    return [] if label is None else dataset.contents.columns[label].labels or []
+
+
+def labels(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """(n,) classes of the training items, and which of them have one."""
+    assert dataset.contents.label is not None
+    given = dataset.train.columns[dataset.contents.label].given(np.arange(len(dataset.train)))
+    return given.value.numpy(), given.present.numpy()
 
 
 class Judge:
@@ -38,11 +56,11 @@ class Judge:
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.svm import SVC
 
-        batch = dataset.train.items(np.arange(min(MOST, len(dataset.train))))
-        assert batch.condition is not None
-        x, y = batch.content.flatten(1).numpy(), batch.condition.numpy()
-        classes, counts = np.unique(y[y >= 0], return_counts=True)
-        known = np.isin(y, classes[counts >= FEWEST])
+        rows = np.arange(min(MOST, len(dataset.train)))
+        x = dataset.train.contents(rows).flatten(1).numpy()
+        y, present = (column[rows] for column in labels(dataset))
+        classes, counts = np.unique(y[present], return_counts=True)
+        known = present & np.isin(y, classes[counts >= FEWEST])
         self._model: Any = CalibratedClassifierCV(SVC(kernel="rbf", gamma="scale", C=10.0), cv=FEWEST, ensemble=False)
         self._model.fit(x[known], y[known])
 

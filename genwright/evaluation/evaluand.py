@@ -1,112 +1,87 @@
-"""A model, a data set and a split, brought together to be measured; samples are drawn once and shared by all measures."""
+"""A model, a data set and a side of it, brought together to be measured; samples are drawn once and shared by all measures."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from genwright.core.shapes import BOS, EOS, PAD, Label, Tokens
-from genwright.data.dataset import Batch, Dataset, Split
-from genwright.data.modalities.base import Modality, build
+from genwright.core.batch import Given
+from genwright.core.shapes import Label, Signature
+from genwright.data.dataset import Dataset
+from genwright.data.feed import Side
+from genwright.data.modalities.base import Modality
 from genwright.models.architectures.base import Architecture, SampleOptions
+from genwright.models.bundle import column_of
+from genwright.sampling.sampler import Ask
 
 
 @dataclass
 class Evaluand:
-    """`side` is the held-out split measured against; `count` how many samples are drawn, `seed` from which seed.
+    """`held` is the side measured against; `count` how many samples are drawn, `seed` from which seed.
 
-    Samples are conditioned like the data: classes in equal shares for a Label, the held-out items' own conditions
-    (repeated in order) for anything else. `share` is how much of what the model is to know the held-out items are: 1, or
-    less where they are those of earlier, smaller data.
+    Samples are asked for like the data: classes in equal shares where a label is all that is given, else what the held-out
+    items were given (repeated in order). `draw` gives a sample for each that is asked for; `model` is None where several
+    models make it together. `share` is how much of what the model is to know the held-out items are: 1, or less
+    where they are those of earlier, smaller data.
     """
 
-    model: Architecture
+    signature: Signature
     dataset: Dataset
-    side: str
+    held: str
     count: int
     seed: int
     options: SampleOptions
+    draw: Callable[[Sequence[Ask]], Tensor]
+    model: Architecture | None = None
     device: str = "cpu"
-    batch: int = 128
     share: float = 1.0
-    _drawn: dict[str, Tensor] = field(default_factory=dict)
 
     @property
-    def held_out(self) -> Split:
-        return self.dataset.side(self.side)
+    def held_out(self) -> Side:
+        return self.dataset.side(self.held)
 
     @cached_property
     def content(self) -> Modality:
-        return build(self.dataset.contents.content_part, self.dataset.folder / "content")
+        """How what is made is read and written."""
+        view = self.dataset.view
+        assert view.makes is not None
+        found = column_of(view.makes, view, self.dataset.modalities, self.signature.makes)
+        assert found is not None
+        return found
+
+    @property
+    def label(self) -> str | None:
+        """The label that is given; None where there is none, or more than one."""
+        return self.signature.one(Label)
 
     @cached_property
-    def condition(self) -> Modality | None:
-        part = self.dataset.contents.condition_part
-        return None if part is None else build(part, self.dataset.folder / "condition")
+    def given(self) -> dict[str, Given]:
+        """What each of the `count` samples is given."""
+        ports = self.signature.given
+        if len(ports) == 1 and self.label is not None:
+            shape = ports[self.label].shape
+            assert isinstance(shape, Label)
+            return {self.label: Given.all(torch.arange(self.count) % shape.classes)}
+        return self.held_out.given(np.arange(self.count) % max(1, len(self.held_out))) if ports else {}
 
     @cached_property
-    def conditions(self) -> Tensor | None:
-        """(count, ...) what the samples are conditioned on; None for an unconditional model."""
-        shape = self.model.condition
-        if shape is None:
-            return None
-        if isinstance(shape, Label):
-            return torch.arange(self.count) % shape.classes
-        indices = np.arange(self.count) % max(1, len(self.held_out))
-        return self.held_out.items(indices).condition
+    def asks(self) -> list[Ask]:
+        """One a sample."""
+        return [
+            Ask(
+                (self.seed, place),
+                self.options,
+                {name: given.value[place] for name, given in self.given.items() if bool(given.present[place])},
+            )
+            for place in range(self.count)
+        ]
 
     @cached_property
     def samples(self) -> Tensor:
         """(count, ...) samples of the model, the same for the same seed."""
-        return draw(self.model, self.count, self.conditions, self.options, self.seed, device=self.device, batch=self.batch)
-
-
-def draw(
-    model: Architecture,
-    count: int,
-    conditions: Tensor | None,
-    options: SampleOptions,
-    seed: int,
-    *,
-    device: str = "cpu",
-    batch: int = 128,
-    prefix: Tensor | None = None,
-) -> Tensor:
-    """(count, ...) samples on the CPU. Batches are seeded one by one, so equal arguments give equal samples."""
-    training = model.training
-    model.eval()
-    pieces = []
-    try:
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            for start in range(0, count, batch):
-                torch.manual_seed(seed * 1_000_003 + start)
-                n = min(batch, count - start)
-                rows = None if conditions is None else conditions[start : start + n].to(device)
-                begin = None if prefix is None else prefix[:1].expand(n, -1).to(device)
-                pieces.append(model.sample(n, rows, options, begin).cpu())
-    finally:
-        model.train(training)
-    return torch.cat(pieces)
-
-
-def decode(modality: Modality, rows: Tensor) -> list[Any]:
-    """The values of samples as a family gives them: arrays as they are, sequences up to their EOS."""
-    if not isinstance(modality.shape, Tokens):
-        return [modality.decode(row) for row in rows.numpy()]
-    values = []
-    for row in rows.numpy():
-        ends = np.flatnonzero(row == EOS)
-        row = row[: ends[0]] if len(ends) else row
-        values.append(modality.decode(row[(row != PAD) & (row != BOS)]))
-    return values
-
-
-def batches(split: Split, size: int, limit: int | None = None) -> list[Batch]:
-    """The first `limit` items of a split in stored order, in batches."""
-    n = len(split) if limit is None else min(limit, len(split))
-    return [split.items(np.arange(i, min(i + size, n))) for i in range(0, n, size)]
+        return self.draw(self.asks)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from genwright import __version__
 from genwright.core.errors import TrainingError
@@ -15,15 +16,18 @@ from genwright.core.record import fingerprint
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
 from genwright.evaluation.evaluand import Evaluand
-from genwright.evaluation.metrics.base import metrics
-from genwright.evaluation.records import Evaluation, Measured
-from genwright.models import bundle
-from genwright.models.architectures.base import Architecture
+from genwright.evaluation.metrics.base import metrics, ranked
+from genwright.evaluation.records import Evaluation, EvaluationSpec, Measured
+from genwright.models import bundle, composition
+from genwright.models.architectures.base import Architecture, SampleOptions
 from genwright.models.device import choose
-from genwright.recipes.recipe import Recipe
-from genwright.training.records import Plan
+from genwright.models.records import Plan
+from genwright.sampling.chain import Wish, granted
+from genwright.sampling.graph import Graph
+from genwright.sampling.opened import opened
+from genwright.sampling.sampler import Ask, drawn
 
-SEED = 20_000  # of the samples an evaluation draws; the same for every model, so that models compare
+SLOTS = 128  # samples that are drawn together
 
 
 def evaluand(
@@ -31,14 +35,27 @@ def evaluand(
 ) -> Evaluand:
     """A model ready to be measured on one side of a data set."""
     return Evaluand(
-        model=model,
+        signature=model.signature,
         dataset=dataset,
-        side=side,
+        held=side,
         count=count,
         seed=seed,
         options=model.Options.model_validate(sampling),
+        draw=lambda asks: drawn(model, asks, min(SLOTS, len(asks))),
+        model=model,
         device=device,
     )
+
+
+def composed(graph: Graph, dataset: Dataset, *, side: str, count: int, seed: int, device: str) -> Evaluand:
+    """Several models that make something together, ready to be measured as a whole."""
+    options = {key: one.model.Options.model_validate(one.info.plan.sampling) for key, one in graph.members.items()}
+
+    def draw(asks: Sequence[Ask]) -> Tensor:
+        wishes = [Wish(ask.key, options, ask.given, ask.start, ask.keep) for ask in asks]
+        return torch.stack(granted(graph, wishes, min(SLOTS, len(asks)), device))
+
+    return Evaluand(dataset.signature, dataset, side, count, seed, SampleOptions(), draw, device=device)
 
 
 def score(model: Architecture, dataset: Dataset, plan: Plan, *, side: str, device: str) -> Measured:
@@ -75,20 +92,21 @@ def held_out_losses(
 def evaluate(
     folder: Path,
     dataset: Dataset,
-    recipe: Recipe,
+    spec: EvaluationSpec,
     settings: Settings,
     *,
     only: Collection[str] | None = None,
     share: float = 1.0,
+    uses: Mapping[str, Path] | None = None,
 ) -> Evaluation:
-    """Every measure that suits the model (or those in `only`), on the test split, with intervals. A measure that cannot
-    be taken is listed with its reason: too few held-out items, or not of this kind. `share`: see Evaluand."""
+    """Every measure that suits the model (or those in `only`), on the test split, with intervals; the model samples as its
+    own plan says. A measure that cannot be taken is listed with its reason: too few held-out items, or not of this kind.
+    `share`: see Evaluand; `uses`: where the versions
+    lie that it pins."""
     began = time.monotonic()
     device = str(choose(settings))
-    loaded = bundle.load(folder, device)
-    sampling = recipe.sampling.get(loaded.info.family, {})
-    count = max(recipe.samples, round(min(recipe.samples, len(dataset.test)) / share))
-    subject = evaluand(loaded.model, dataset, side="test", count=count, sampling=sampling, seed=SEED, device=device)
+    count = max(spec.samples, round(min(spec.samples, len(dataset.test)) / share))
+    subject = opened_evaluand(folder, dataset, uses or {}, count=count, seed=spec.seed, device=device)
     subject.share = share
     measures: dict[str, Measured] = {}
     unmeasured: dict[str, str] = {}
@@ -105,15 +123,26 @@ def evaluate(
         with torch.no_grad():
             measures[name] = metric.measure(subject)
     return Evaluation(
-        model=loaded.weights,
-        evaluation_set=evaluation_set(dataset, recipe),
+        model=composition.identity(folder),
+        evaluation_set=evaluation_set(dataset, spec),
         code=__version__,
+        compared_by=ranked(subject.signature).name,
         measures=measures,
         unmeasured=unmeasured,
         seconds=time.monotonic() - began,
     )
 
 
-def evaluation_set(dataset: Dataset, recipe: Recipe) -> str:
-    """Fingerprint of what a model is measured on: the test items, how many samples, from which seed."""
-    return fingerprint([d.decode() for d in dataset.test.digests.tolist()], recipe.samples, SEED)
+def opened_evaluand(
+    folder: Path, dataset: Dataset, uses: Mapping[str, Path], *, count: int, seed: int, device: str
+) -> Evaluand:
+    """What lies in a folder, a model or a composition, ready to be measured on the test split as its own plan samples."""
+    if composition.is_composition(folder):
+        return composed(opened(folder, uses, device), dataset, side="test", count=count, seed=seed, device=device)
+    one = bundle.load(folder, device)
+    return evaluand(one.model, dataset, side="test", count=count, sampling=one.info.plan.sampling, seed=seed, device=device)
+
+
+def evaluation_set(dataset: Dataset, spec: EvaluationSpec) -> str:
+    """Fingerprint of what a model is measured on: the test items in all their columns, how many samples, from which seed."""
+    return fingerprint([[digest.decode() for digest in item] for item in dataset.test.digests.tolist()], spec)

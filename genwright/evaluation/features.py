@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from genwright.core.shapes import Shape, Signal
-from genwright.data.dataset import Split
+from genwright.data.feed import Side
 from genwright.evaluation.neighbours import pieces
 
 SIDE = 32  # longer axes are averaged down to this before comparing
@@ -33,12 +33,12 @@ class Features:
         return (_reduced(flat, self.dims) - self.mean) @ self.basis
 
 
-def applies(content: Shape) -> str | None:
+def applies(content: Shape | None) -> str | None:
     """None, or why items of this shape have no such features."""
-    return None if isinstance(content, Signal) and len(content.axes) == 2 else "compares arrays with two axes (pictures)"
+    return None if isinstance(content, Signal) and content.picture else "compares arrays with two axes (pictures)"
 
 
-def learn(train: Split, content: Signal) -> Features:
+def learn(train: Side, content: Signal) -> Features:
     """Components that hold 99 % of the variance of the training items, at most COMPONENTS."""
     total, square, n = torch.zeros(()), torch.zeros(()), 0
     for piece in pieces(train, MOST):

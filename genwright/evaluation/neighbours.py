@@ -8,24 +8,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genwright.data.dataset import Split
+from genwright.data.feed import Side
 
 PIECE = 2048  # items compared at once
 
 
-def pieces(split: Split, limit: int | None = None) -> Iterator[Tensor]:
+def pieces(split: Side, limit: int | None = None) -> Iterator[Tensor]:
     """The first `limit` items of a split, flattened to (piece, values), in stored order."""
     n = len(split) if limit is None else min(limit, len(split))
     for start in range(0, n, PIECE):
-        yield split.content.rows(np.arange(start, min(start + PIECE, n))).flatten(1)
+        yield split.contents(np.arange(start, min(start + PIECE, n))).flatten(1)
 
 
-def flat(split: Split, limit: int) -> Tensor:
+def flat(split: Side, limit: int) -> Tensor:
     """(min(limit, n), values) items of a split in stored order."""
     return torch.cat(list(pieces(split, limit)))
 
 
-def nearest(queries: Tensor, split: Split, k: int = 2) -> tuple[Tensor, Tensor]:
+def nearest(queries: Tensor, split: Side, k: int = 2) -> tuple[Tensor, Tensor]:
     """Euclidean distances (n, k) from flat queries (n, values) to their k nearest items of a split, and their rows.
 
     Every item is looked at once: time grows in a line with the split, memory does not.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from genwright.data.dataset import Split
+from genwright.data.feed import Side
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,14 @@ class Automaton:
         return reached, where
 
 
-def excerpts(split: Split, lengths: Sequence[int]) -> list[list[int]]:
+def excerpts(split: Side, lengths: Sequence[int]) -> list[list[int]]:
     """Pieces of a split's items with up to these numbers of tokens, none twice: the items' beginnings in stored order, then
     what follows those. Fewer than asked for where the items are used up."""
     return [piece[:length] for piece, length in zip(_pieces(split, max([1, *lengths])), lengths, strict=False)]
 
 
-def _pieces(split: Split, size: int) -> Iterator[list[int]]:
-    items = [split.content.tokens(i) for i in range(len(split))]
+def _pieces(split: Side, size: int) -> Iterator[list[int]]:
+    assert split.texts is not None
+    items = [split.texts.tokens(i) for i in range(len(split))]
     for start in range(0, max(map(len, items), default=0), size):
         yield from (tokens[start : start + size].tolist() for tokens in items if len(tokens) > start)

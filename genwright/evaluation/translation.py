@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genwright.core.shapes import Tokens
-from genwright.data.dataset import Column
-from genwright.data.modalities.base import Modality
-from genwright.evaluation.evaluand import Evaluand, decode
+from genwright.core.shapes import Signature, Tokens
+from genwright.data.columns import Column
+from genwright.data.modalities.base import Modality, decode
+from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import bootstrap
 
 
@@ -24,26 +24,28 @@ class Answers:
     nearest: list[str]
 
 
-def applies(evaluand: Evaluand) -> str | None:
+def suits(signature: Signature) -> str | None:
     """None, or why there is nothing to answer."""
-    if not isinstance(evaluand.model.content, Tokens) or not isinstance(evaluand.model.condition, Tokens):
-        return "compares answers to texts with the right ones"
-    return None if len(evaluand.dataset.train) else "there are no training items to look answers up in"
+    if isinstance(signature.makes, Tokens) and signature.one(Tokens) is not None:
+        return None
+    return "compares answers to texts with the right ones"
 
 
 def answers(evaluand: Evaluand) -> Answers:
-    """The answers to the first `count` held-out conditions."""
+    """The answers to the first `count` held-out texts."""
     split, train = evaluand.held_out, evaluand.dataset.train
-    content, condition = evaluand.content, evaluand.condition
-    assert condition is not None
-    assert split.condition is not None
-    assert train.condition is not None
+    asked = evaluand.signature.one(Tokens)
+    assert asked is not None
+    assert split.texts is not None
+    assert train.texts is not None
+    content, reader = evaluand.content, evaluand.dataset.modalities[asked]
     n = min(evaluand.count, len(split))
-    found = _nearest(_texts(condition, train.condition, range(len(train))), _texts(condition, split.condition, range(n)))
+    known, questions = (_texts(reader, side.columns[asked], range(m)) for side, m in ((train, len(train)), (split, n)))
+    found = _nearest(known, questions)
     return Answers(
         model=decode(content, evaluand.samples[:n]),
-        right=_texts(content, split.content, range(n)),
-        nearest=_texts(content, train.content, found.tolist()),
+        right=_texts(content, split.texts, range(n)),
+        nearest=_texts(content, train.texts, found.tolist()),
     )
 
 

@@ -21,7 +21,7 @@ from genwright.lifecycle import servers
 GIB = 2**30
 
 
-class Finding(Record):
+class Check(Record):
     """One line of a check-up. A `note` costs something; a `problem` must be mended before a run can work."""
 
     what: str
@@ -34,10 +34,10 @@ Probe = Callable[[str], str | None]
 """None when a service answers at an address, else the reason."""
 
 
-def check(workspace: Workspace, settings: Settings, probes: dict[str, Probe]) -> Iterator[Finding]:
-    """Every finding, cheap ones first. `probes` asks the services of this name in PREFECT_API_URL and MLFLOW_TRACKING_URI."""
-    yield Finding(what="python", state="ok", found=f"{platform.python_version()} at {sys.executable}")
-    yield Finding(what="genwright", state="ok", found=f"{__version__}, workspace {workspace.root}")
+def check(workspace: Workspace, settings: Settings, probes: dict[str, Probe]) -> Iterator[Check]:
+    """Every check, cheap ones first. `probes` asks the services of this name in PREFECT_API_URL and MLFLOW_TRACKING_URI."""
+    yield Check(what="python", state="ok", found=f"{platform.python_version()} at {sys.executable}")
+    yield Check(what="genwright", state="ok", found=f"{__version__}, workspace {workspace.root}")
     yield from _machine(workspace)
     yield from _torch(settings)
     yield _up(workspace)
@@ -46,19 +46,19 @@ def check(workspace: Workspace, settings: Settings, probes: dict[str, Probe]) ->
     yield from _clients()
 
 
-def _machine(workspace: Workspace) -> Iterator[Finding]:
+def _machine(workspace: Workspace) -> Iterator[Check]:
     free = shutil.disk_usage(workspace.root).free / GIB
     do = "free some space: data, checkpoints and models take a few GiB" if free < 2 else ""
-    yield Finding(what="disk", state="problem" if free < 0.5 else "note" if do else "ok", found=f"{free:.1f} GiB free", do=do)
+    yield Check(what="disk", state="problem" if free < 0.5 else "note" if do else "ok", found=f"{free:.1f} GiB free", do=do)
     memory = psutil.virtual_memory().available / GIB
     do = "close other programs: Prefect, MLflow and PyTorch take 1 to 2 GiB" if memory < 2 else ""
-    yield Finding(what="memory", state="note" if do else "ok", found=f"{memory:.1f} GiB available", do=do)
+    yield Check(what="memory", state="note" if do else "ok", found=f"{memory:.1f} GiB available", do=do)
     writable = os.access(workspace.root, os.W_OK)
     do = "" if writable else "set GENWRIGHT_WORKSPACE to a folder that can be written"
-    yield Finding(what="workspace", state="ok" if writable else "problem", found=str(workspace.root), do=do)
+    yield Check(what="workspace", state="ok" if writable else "problem", found=str(workspace.root), do=do)
 
 
-def _torch(settings: Settings) -> Iterator[Finding]:
+def _torch(settings: Settings) -> Iterator[Check]:
     import torch
 
     from genwright.models.device import choose, fast_bfloat16
@@ -66,42 +66,42 @@ def _torch(settings: Settings) -> Iterator[Finding]:
     device = choose(settings)
     kind = torch.cuda.get_device_name() if device.type == "cuda" else f"{settings.threads} threads"
     fast = "bfloat16 is fast" if fast_bfloat16(device) else "bfloat16 is not used"
-    yield Finding(what="torch", state="ok", found=f"{version('torch')} on {device} ({kind}; {fast})")
+    yield Check(what="torch", state="ok", found=f"{version('torch')} on {device} ({kind}; {fast})")
     if device.type == "cpu" and torch.version.cuda is None and shutil.which("nvidia-smi"):
-        yield Finding(
+        yield Check(
             what="gpu", state="note", found="there is one, but PyTorch is a CPU build", do="lift the torch pin: see the README"
         )
 
 
-def _up(workspace: Workspace) -> Finding:
+def _up(workspace: Workspace) -> Check:
     try:
         there = servers.running(workspace)
     except FormatError as error:
-        return Finding(what="up", state="problem", found=error.what, do=error.do or "")
+        return Check(what="up", state="problem", found=error.what, do=error.do or "")
     if there is not None:
-        return Finding(what="up", state="ok", found=f"process {there.process}: {there.prefect}, {there.mlflow}")
+        return Check(what="up", state="ok", found=f"process {there.process}: {there.prefect}, {there.mlflow}")
     do = "`genwright up` retrains on schedules and events" if any(workspace.recipes.glob("*.yaml")) else ""
-    return Finding(what="up", state="ok", found="does not run; nothing is retrained by itself", do=do)
+    return Check(what="up", state="ok", found="does not run; nothing is retrained by itself", do=do)
 
 
-def _service(name: str, variable: str, probe: Probe) -> Finding:
+def _service(name: str, variable: str, probe: Probe) -> Check:
     address = os.environ.get(variable)
     if not address:
-        return Finding(what=name, state="ok", found=f"embedded in the workspace ({variable} is not set)")
+        return Check(what=name, state="ok", found=f"embedded in the workspace ({variable} is not set)")
     problem = probe(address)
     if problem is None:
-        return Finding(what=name, state="ok", found=f"{address} answers")
-    return Finding(what=name, state="problem", found=f"{address}: {problem}", do=f"start it, correct {variable}, or unset it")
+        return Check(what=name, state="ok", found=f"{address} answers")
+    return Check(what=name, state="problem", found=f"{address}: {problem}", do=f"start it, correct {variable}, or unset it")
 
 
-def _clients() -> Iterator[Finding]:
+def _clients() -> Iterator[Check]:
     uses = {"git": "not needed to run, but keeps recipes and data versions", "npm": "npm", "dpkg-deb": "apt"}
     for program, use in uses.items():
         where = shutil.which(program)
         need = use if program == "git" else f"needed by sources of packages of {use}"
-        yield Finding(what=program, state="ok" if where else "note", found=where or "not found", do="" if where else need)
+        yield Check(what=program, state="ok" if where else "note", found=where or "not found", do="" if where else need)
     for package in ("prefect", "mlflow", "dvc"):
         try:
-            yield Finding(what=package, state="ok", found=version(package))
+            yield Check(what=package, state="ok", found=version(package))
         except PackageNotFoundError:
-            yield Finding(what=package, state="problem", found="not installed", do="pip install -c constraints.txt -e .")
+            yield Check(what=package, state="problem", found="not installed", do="pip install -c constraints.txt -e .")

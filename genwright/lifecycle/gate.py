@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import math
 
+from genwright.evaluation.bounds import GateVerdict, absolute
 from genwright.evaluation.metrics.base import metrics
-from genwright.evaluation.records import Evaluation, Measured
-from genwright.lifecycle.records import Decision, GateVerdict
-from genwright.recipes.recipe import Bound, Recipe
-from genwright.training.plan import measure_of
+from genwright.evaluation.records import Evaluation
+from genwright.lifecycle.records import Decision
+from genwright.recipes.recipe import Recipe
 
 COMPARISON = "better than the champion"
 MEMORY = "nothing forgotten"
@@ -35,7 +35,7 @@ def judge(
     """Whether to promote. `champion` is None only when there is none: one that cannot be read is an error of the caller.
     `memory` is the verdict on the earlier evaluation set, where there is another; `retired` is why the champion has to go,
     so that the challenger need not be better."""
-    verdicts = absolute(challenger, recipe)
+    verdicts = absolute(challenger, recipe.accept)
     failed = [v for v in verdicts if not v.passed]
     if champion is None:
         reason = "It passes its gates and there is no champion yet." if not failed else _failed(failed)
@@ -60,41 +60,12 @@ def judge(
     )
 
 
-def absolute(evaluation: Evaluation, recipe: Recipe) -> list[GateVerdict]:
-    """A verdict for every bound in `accept`; a measure that could not be taken fails with its reason."""
-    return [v for name, bound in recipe.accept.items() for v in _bounded(name, bound, evaluation)]
-
-
-def _bounded(name: str, bound: Bound, evaluation: Evaluation) -> list[GateVerdict]:
-    measured = evaluation.measures.get(name)
-    if measured is None:
-        reason = evaluation.unmeasured.get(name, "it is not among the measures taken of this model")
-        return [GateVerdict(name=name, passed=False, reason=f"{name} could not be measured: {reason}")]
-    verdicts = []
-    for limit, sign, words in ((bound.at_least, 1, "at least"), (bound.at_most, -1, "at most")):
-        if limit is None:
-            continue
-        passed = sign * measured.value >= sign * limit  # false for NaN
-        across = measured.low < limit < measured.high
-        doubt = "; with this many items it could be either side" if across else ""
-        verdicts.append(
-            GateVerdict(
-                name=name,
-                passed=passed,
-                reason=f"{name} is {_words(measured)}, {words} {limit:.4g} is asked{doubt}",
-                value=measured.value,
-                bound=limit,
-            )
-        )
-    return verdicts
-
-
 def compare(challenger: Evaluation, champion: Evaluation, recipe: Recipe) -> GateVerdict:
     """The challenger against the champion on the measure of the content. Refused where they are not comparable."""
     for field, words in (("evaluation_set", "on other test items or samples"), ("code", "by another release of Genwright")):
         if getattr(challenger, field) != getattr(champion, field):
             return GateVerdict(name=COMPARISON, passed=False, reason=f"the champion was measured {words}: they do not compare")
-    name = measure_of(recipe)
+    name = challenger.compared_by
     new, old = challenger.measures.get(name), champion.measures.get(name)
     if new is None or old is None:
         who, evaluation = ("challenger", challenger) if new is None else ("champion", champion)
@@ -105,7 +76,7 @@ def compare(challenger: Evaluation, champion: Evaluation, recipe: Recipe) -> Gat
     needed = recipe.promotion.margin * abs(old.value)
     better = not math.isnan(gain) and gain > 0 and gain >= needed
     overlap = new.low <= old.high and old.low <= new.high
-    reason = f"{name} ({'lower' if lower else 'higher'} is better) is {_words(new)}, the champion's is {_words(old)}"
+    reason = f"{name} ({'lower' if lower else 'higher'} is better) is {new.words}, the champion's is {old.words}"
     if better:
         reason += "; the intervals overlap, so the gain may be chance" if overlap else "; the intervals do not overlap"
     else:
@@ -114,15 +85,15 @@ def compare(challenger: Evaluation, champion: Evaluation, recipe: Recipe) -> Gat
     return GateVerdict(name=COMPARISON, passed=better, reason=reason, value=new.value, bound=bound)
 
 
-def memory_of(recipe: Recipe) -> str:
-    """The measure that shows on earlier items whether a model still knows them."""
-    return metrics.get(measure_of(recipe)).memory or measure_of(recipe)
+def memory_of(measure: str) -> str:
+    """The measure that shows on earlier items whether a model still knows them, where `measure` compares models."""
+    return metrics.get(measure).memory or measure
 
 
-def remembers(challenger: Evaluation, champion: Evaluation, recipe: Recipe) -> GateVerdict:
+def remembers(challenger: Evaluation, champion: Evaluation) -> GateVerdict:
     """Whether the challenger still does on the earlier held-out items what the champion does: it fails where it is surely
     worse by more than FORGOTTEN."""
-    name = memory_of(recipe)
+    name = memory_of(challenger.compared_by)
     new, old = challenger.measures.get(name), champion.measures.get(name)
     if new is None or old is None:
         reason = (challenger if new is None else champion).unmeasured.get(name, "it was not taken")
@@ -134,14 +105,10 @@ def remembers(challenger: Evaluation, champion: Evaluation, recipe: Recipe) -> G
         worse = new.low > max(old.high, old.value + slack)
     else:
         worse = new.high < min(old.low, old.value - slack)
-    reason = f"on the test items of the champion's own data {name} is {_words(new)}, the champion's is {_words(old)}"
+    reason = f"on the test items of the champion's own data {name} is {new.words}, the champion's is {old.words}"
     reason += "; it has forgotten some of it" if worse else "; that is not surely worse"
     return GateVerdict(name=MEMORY, passed=not worse, reason=reason, value=new.value, bound=old.high)
 
 
 def _failed(verdicts: list[GateVerdict]) -> str:
     return "It is not promoted: " + "; ".join(v.reason for v in verdicts) + "."
-
-
-def _words(measured: Measured) -> str:
-    return f"{measured.value:.4g} ({measured.low:.4g} to {measured.high:.4g})"

@@ -7,10 +7,8 @@ the end does not show by itself; the newest hash is kept with the registered mod
 from __future__ import annotations
 
 import fcntl
-import getpass
 import hashlib
 import os
-import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -20,13 +18,15 @@ from pydantic import Field
 from genwright.core import stored
 from genwright.core.durable import sync
 from genwright.core.stored import Stored
-from genwright.lifecycle.records import Decision, GateVerdict
+from genwright.core.who import person
+from genwright.evaluation.bounds import GateVerdict
+from genwright.lifecycle.records import Decision
 
 What = Literal["promoted", "rolled back", "refused", "asked", "rejected", "noticed", "pruned"]
 SILENT = ("refused", "asked", "rejected", "pruned")  # entries that leave the champion where it is
 
 
-class Entry(Stored):
+class LedgerEntry(Stored):
     """One line. The gate refuses, a person rejects, or is `asked` and has not answered yet. `noticed` means that the
     champion was found to be another than the ledger knew: moved by other means, or by a process that died before it could
     write. A line is never written again, so those of every format stay; `previous` keeps its name in all of them."""
@@ -45,11 +45,6 @@ class Entry(Stored):
     previous: str = Field("", description="SHA-256 of the line before; empty in the first")
 
 
-def person() -> str:
-    """The user and machine that act."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
-
-
 class Ledger:
     """The ledger of one model name, under `folder`."""
 
@@ -65,14 +60,14 @@ class Ledger:
         why: str,
         decision: Decision | None = None,
         who: str | None = None,
-    ) -> Entry:
+    ) -> LedgerEntry:
         """Write one line and flush it to disk. A line that a crash cut short stays behind as it is."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)  # two that write at once would both name the same line before
             lines = self._lines()
-            entry = Entry(
+            entry = LedgerEntry(
                 at=datetime.now(UTC).isoformat(timespec="milliseconds"),
                 who=who or person(),
                 what=what,
@@ -115,11 +110,11 @@ class Ledger:
     def _lines(self) -> list[bytes]:
         return [line for line in self.path.read_bytes().split(b"\n") if line] if self.path.is_file() else []
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[LedgerEntry]:
         """All entries, oldest first, in today's format. Raises FormatError for a line that is whole but no entry of a format
         known here; what a crash cut short is no JSON and does not count."""
         whole = [(n, line) for n, line in enumerate(self._lines(), start=1) if stored.parsed(line) is not None]
-        return [stored.parse(Entry, line, f"Line {number} of {self.path}") for number, line in whole]
+        return [stored.parse(LedgerEntry, line, f"Line {number} of {self.path}") for number, line in whole]
 
     def champions(self) -> list[int]:
         """The champions that lead to the present one, which is last: a promotion adds one, a rollback takes those behind
@@ -141,12 +136,12 @@ class Ledger:
         entries = [entry for entry in self.entries() if entry.what not in ("noticed", "pruned")]
         return entries[-1].after if entries and entries[-1].what == "asked" else None
 
-    def answered(self, version: int) -> Entry | None:
+    def answered(self, version: int) -> LedgerEntry | None:
         """The rejection of a version, unless it was asked about or promoted again since."""
         told = [e for e in self.entries() if e.after == version and e.what in ("asked", "rejected", "promoted")]
         return told[-1] if told and told[-1].what == "rejected" else None
 
-    def withdrawn(self, version: int) -> Entry | None:
+    def withdrawn(self, version: int) -> LedgerEntry | None:
         """The rollback that took a version out of service, unless it was promoted again since."""
         told = [e for e in self.entries() if version == (e.before if e.what == "rolled back" else e.after)]
         told = [e for e in told if e.what in ("rolled back", "promoted")]

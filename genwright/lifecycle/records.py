@@ -7,20 +7,8 @@ from typing import Literal
 from pydantic import Field, computed_field
 
 from genwright.core.record import Record
-from genwright.core.stored import Stored
+from genwright.evaluation.bounds import GateVerdict
 from genwright.evaluation.records import Evaluation
-
-
-class GateVerdict(Stored):
-    """One gate: a bound in the recipe, or the comparison with the champion."""
-
-    form = "verdict"
-
-    name: str
-    passed: bool
-    reason: str
-    value: float | None = None
-    bound: float | None = None
 
 
 class Decision(Record):

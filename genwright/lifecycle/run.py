@@ -7,6 +7,7 @@ correct.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,10 +19,13 @@ from genwright.core.stored import S, Stored
 from genwright.core.workspace import Settings, Workspace
 from genwright.data.dataset import Dataset
 from genwright.data.records import DatasetVersion
-from genwright.models.records import ModelVersion
+from genwright.models.records import ModelVersion, Plan, Used
 from genwright.models.reencode import as_read_by
+from genwright.recipes.members import Member
 from genwright.recipes.recipe import Recipe
-from genwright.training.records import Plan
+
+COMPOSITION = "composition"
+"""Folder, within that of a run, of what several models make together."""
 
 
 class Begun(Stored):
@@ -42,21 +46,32 @@ class Base:
 
 
 class Run:
-    """`identity` is the fingerprint of recipe (as far as it bears on the result), data, release of Genwright and, where
-    there is one, the champion to go on from."""
+    """One model of a recipe on one data version. `identity` is the fingerprint of all that bears on the result: what the
+    recipe says of this model, the data, the release of Genwright and those that brought the parts, the versions it is made
+    over (`uses`, by the name the recipe has for each), and the champion to go on from where there is one. `kept` is the
+    folder of derived columns computed for it."""
 
     def __init__(
         self,
         recipe: Recipe,
+        member: Member,
         version: DatasetVersion,
         workspace: Workspace,
         settings: Settings,
         base: Base | None = None,
+        uses: Mapping[str, Used] | None = None,
     ) -> None:
-        self.recipe, self.version, self.workspace, self.settings, self.base = recipe, version, workspace, settings, base
-        started = [base.version.weights] if base else []
-        self.identity = fingerprint(recipe.identity, version.digest, __version__, *started)
+        self.recipe, self.member, self.version, self.base = recipe, member, version, base
+        self.workspace, self.settings = workspace, settings
+        self.uses = dict(uses or {})
+        told = [member.told, version.digest, __version__, recipe.providers, self.uses]
+        self.identity = fingerprint(*told, *([base.version.weights] if base else []))
         self.steps_trained = 0  # by this process; 0 at the end means that everything was there already
+
+    @property
+    def name(self) -> str:
+        """What the model is registered as."""
+        return self.member.name
 
     @property
     def folder(self) -> Path:
@@ -64,8 +79,9 @@ class Run:
 
     @property
     def cleaned(self) -> Dataset:
-        """The data version."""
-        return Dataset(self.workspace.root / self.version.path)
+        """The data version, as this model sees it."""
+        kept = self.workspace.derived(self.recipe.name)
+        return Dataset(self.workspace.root / self.version.path, self.member.view, kept)
 
     @cached_property
     def dataset(self) -> Dataset:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from genwright.core.errors import ModelError
-from genwright.core.shapes import Tokens
 from genwright.sampling.model import Model
 
 
-def rehearse(folder: Path) -> None:
-    """Load a bundle, draw one sample and write it as a file. Raises ModelError when any of it fails."""
-    model = Model(folder)
-    condition = model.bundle.condition
-    asked = None
-    if condition is not None and isinstance(condition.shape, Tokens):
-        asked = condition.fixture(1)[0].decode()
+def rehearse(folder: Path, uses: Mapping[str, Path] | None = None) -> None:
+    """Load what lies in a folder, draw one sample and write it as a file. `uses`: where the versions lie that it pins.
+    Raises ModelError when any of it fails."""
+    model = Model(folder, uses=uses)
     try:
-        values = model.generate(1, condition=asked)
+        values = model.generate(1, give=model.example())
         model.content.write(values[0])
     except (RuntimeError, ValueError) as error:
         raise ModelError("The model loads but does not sample.", got=error, do="use another version") from error

@@ -8,30 +8,38 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from genwright.core.workspace import Settings, Workspace
 from genwright.data import clean, shards
-from genwright.data.collect import items
+from genwright.data.collect import identity
 from genwright.data.dataset import Dataset
-from genwright.data.encode import Writer
+from genwright.data.encode import Recorded, Writer
 from genwright.data.filters.base import Entry
 from genwright.data.item import Item
-from genwright.data.shards import ITEM, Shards
-from genwright.models import bundle
-from genwright.models.records import ModelVersion
+from genwright.data.shards import Shards
+from genwright.evaluation.evaluate import evaluate
+from genwright.evaluation.metrics.base import ranked
+from genwright.evaluation.records import Evaluation, EvaluationSpec
+from genwright.models.bundle import Bundle, load
+from genwright.models.device import choose
+from genwright.recipes import stages
 from genwright.recipes.recipe import Recipe
 
 MOST = 2000  # new items that are looked into; all are counted
+LOSSES = 256  # items whose loss is taken
 
 
 @dataclass
-class Watched:
-    """A champion and its sources as they are now. `folder` is a place to write, `trained_on` the champion's data as it
-    reads it, `seen` the hashes of all items the last training looked at, `tried` when that was."""
+class WatchedChampion:
+    """What triggers see of a champion and its sources. `folder` is a place to write, `bundle` the champion's, `trained_on` its
+    data as it reads it, `seen` the hashes of all items the last training looked at, `tried` when that was."""
 
     recipe: Recipe
     workspace: Workspace
     settings: Settings
-    champion: ModelVersion
     bundle: Path
     trained_on: Dataset
     seen: frozenset[str]
@@ -42,10 +50,10 @@ class Watched:
     def new(self) -> int:
         """How many items the sources hold that the last training did not look at; writes the first of them down."""
         count = 0
-        with Shards(self.folder, "new", ITEM) as out:
+        with Shards(self.folder, "new", shards.schema(self.recipe.recorded)) as out:
             for item in self._new_items():
                 if count < MOST:
-                    out.add({name: getattr(item, name) for name in ITEM.names})
+                    out.add(shards.row(item))
                 count += 1
         return count
 
@@ -62,17 +70,18 @@ class Watched:
             return None
         out = self.folder / "fresh"
         out.mkdir()
-        loaded = bundle.load(self.bundle)
-        sieve = clean.Sieve(clean.specify(self.recipe))
-        with Shards(out, "items", clean.KEPT) as kept:
+        loaded = self._loaded
+        sieve = clean.Sieve(stages.cleaning(self.recipe))
+        with Shards(out, "items", shards.schema(sieve.columns, "side")) as kept:
             for row in shards.read(self.folder, "new"):
-                item = Item(**{key: value for key, value in row.items() if key != "digest"})
+                item = shards.item(row)
                 if sieve.judge(Entry(item, "test", sieve.content)) is None:
-                    kept.add({**row, "side": "test"})
+                    kept.add(shards.row(item, side="test"))
         count = sieve.kept.total()
         if not count:
             return None
-        Writer(out, loaded.content, loaded.condition).write()
+        columns = {name: Recorded(loaded.modalities[name], column.optional) for name, column in sieve.columns.items()}
+        Writer(out, columns).write()
         old = self.trained_on.folder
         for file in old.iterdir():
             if file.name.startswith(("train.", "validation.")) or file.is_dir():
@@ -81,20 +90,47 @@ class Watched:
         contents = self.trained_on.contents
         counts = contents.model_copy(update={"splits": {**contents.splits, "test": count}})
         (out / "dataset.json").write_text(counts.model_dump_json())
-        return Dataset(out)
+        return Dataset(out, loaded.info.view)
 
-    def days_since_training(self, now: datetime | None = None) -> float:
+    @property
+    def measure(self) -> str:
+        """The measure that compares families on the recipe's content."""
+        return ranked(self.trained_on.signature).name
+
+    def days_since_training(self) -> float:
         """Since the champion was made, or a retraining was last tried."""
-        return ((now or datetime.now(UTC)) - self.tried).total_seconds() / 86400
+        return (datetime.now(UTC) - self.tried).total_seconds() / 86400
+
+    def score(self, data: Dataset) -> Evaluation:
+        """The champion on the test items of `data`, by the measure alone."""
+        return evaluate(self.bundle, data, EvaluationSpec(samples=self.recipe.samples), self.settings, only={self.measure})
+
+    def losses(self, data: Dataset) -> NDArray[np.float64] | None:
+        """(n,) its loss of each of the first test items, an item's noise the same every time; None with several players."""
+        model, device = self._loaded.model, choose(self.settings)
+        if model.players != ("model",):
+            return None
+        found = []
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
+            for place in range(min(LOSSES, len(data.test))):  # one by one: a loss is the mean of its batch
+                torch.manual_seed(place)
+                found.append(float(model.loss(data.test.items(np.array([place])).to(device), "model")))
+        return np.array(found)
+
+    @cached_property
+    def _loaded(self) -> Bundle:
+        return load(self.bundle, str(choose(self.settings)))
 
     def _new_items(self) -> Iterator[Item]:
         met: set[str] = set()
-        for item in items(self.recipe, self.workspace):
-            if item.digest not in self.seen and item.digest not in met:
-                met.add(item.digest)
+        for item in stages.items(self.recipe, self.workspace):
+            known = identity(item.digests.values())
+            if known not in self.seen and known not in met:
+                met.add(known)
                 yield item
 
 
 def seen(folder: Path) -> frozenset[str]:
-    """The hashes of every item a cleaned folder kept or put into quarantine."""
-    return frozenset(row["digest"] for stem in ("items", "quarantine") for row in shards.read(folder, stem, ["digest"]))
+    """What identifies every item that a cleaned folder kept or put into quarantine."""
+    rows = (row for stem in ("items", "quarantine") for row in shards.read(folder, stem, ["digests"]))
+    return frozenset(identity(row["digests"]) for row in rows)

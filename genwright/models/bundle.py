@@ -1,8 +1,8 @@
-"""A model on disk: safetensors, JSON and a manifest of hashes; built through the registry, never unpickled.
+"""A model on disk: safetensors, JSON and a manifest of hashes; built through the plug-ins, never unpickled.
 
 weights.safetensors   the tensors of the state dict
-model.json            BundleInfo: family, config, shapes, modalities, where it came from
-content/ condition/   what the modalities learned (tokenizer, class names)
+model.json            BundleInfo: family, config, signature, columns, where it came from
+columns/NAME/         what the modality of a recorded column learned (tokenizer, class names)
 manifest.json         SHA-256 of every other file, written last
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,14 @@ from genwright import __version__
 from genwright.core.durable import replacing, sha256, sync, write_json
 from genwright.core.errors import ModelError
 from genwright.core.record import Part, Record
-from genwright.core.shapes import Shape
-from genwright.data.dataset import Dataset
-from genwright.data.modalities.base import Modality
+from genwright.core.shapes import Shape, Signature
+from genwright.data.dataset import Dataset, Kept
+from genwright.data.encode import COLUMNS
+from genwright.data.modalities.base import Modality, modalities
 from genwright.data.modalities.base import build as build_modality
-from genwright.models.architectures.base import Architecture, build_model
-from genwright.training.records import Plan
+from genwright.data.view import View
+from genwright.models.architectures.base import Architecture, architectures, build_model
+from genwright.models.records import Plan, Used
 
 WEIGHTS, INFO, MANIFEST = "weights.safetensors", "model.json", "manifest.json"
 
@@ -38,49 +41,85 @@ class BundleInfo(Record):
 
     family: str
     config: dict[str, Any]
-    content: Shape
-    condition: Shape | None
-    content_part: Part
-    condition_part: Part | None
+    signature: Signature
+    view: View = Field(description="which columns those of the signature are, and how derived ones come about")
+    columns: dict[str, Part] = Field(description="recorded columns that it bears on, the content first")
+    kept: dict[str, Kept] = Field(default_factory=dict, description="what fixed derivations learned from its data")
     data: str = Field(description="DVC hash of the data it was trained on")
     plan: Plan
+    uses: dict[str, Used] = Field(default_factory=dict, description="versions it was trained over, by the model's name")
+    provided_by: dict[str, str] = Field(description="distribution and release of each part that is not of this one")
     genwright: str = __version__
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified, loaded bundle."""
+    """A verified, loaded bundle. `modalities` are those of its recorded columns."""
 
     folder: Path
     info: BundleInfo
     model: Architecture
-    content: Modality
-    condition: Modality | None
+    modalities: Mapping[str, Modality]
     weights: str  # SHA-256 of weights.safetensors
 
+    @property
+    def content(self) -> Modality:
+        """How what it makes is read and written. Raises ModelError for a model that makes codes of other columns."""
+        makes = self.info.view.makes
+        found = None if makes is None else column_of(makes, self.info.view, self.modalities, self.info.signature.makes)
+        if found is None:
+            raise ModelError("What this model makes is no file by itself.", got=makes, do="ask the model that it is a part of")
+        return found
 
-def save(folder: Path, model: Architecture, dataset: Dataset, *, plan: Plan, data: str) -> str:
+
+def save(
+    folder: Path,
+    model: Architecture,
+    dataset: Dataset,
+    *,
+    plan: Plan,
+    data: str,
+    uses: Mapping[str, Used] | None = None,
+) -> str:
     """Write a bundle, whole or not at all, over one that may be there; returns the SHA-256 of the weights."""
     contents = dataset.contents
+    columns = {name: contents.columns[name].part for name in contents.names}
     with replacing(folder) as beside:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
         save_file(tensors, beside / WEIGHTS)
         info = BundleInfo(
             family=model.name,
             config=model.config.model_dump(mode="json"),
-            content=model.content,
-            condition=model.condition,
-            content_part=contents.content_part,
-            condition_part=contents.condition_part,
+            signature=model.signature,
+            view=dataset.view,
+            columns=columns,
+            kept={name: one for name, one in dataset.derived.items() if isinstance(one, Kept)},
             data=data,
             plan=plan,
+            uses=dict(uses or {}),
+            provided_by=providers(model.name, columns),
         )
         write_json(beside / INFO, info.model_dump(mode="json"))
-        shutil.copytree(dataset.folder / "content", beside / "content")
-        if contents.condition_part is not None:
-            shutil.copytree(dataset.folder / "condition", beside / "condition")
+        shutil.copytree(dataset.folder / COLUMNS, beside / COLUMNS)
         seal(beside)
     return sha256(folder / WEIGHTS)
+
+
+def providers(family: str, columns: Mapping[str, Part]) -> dict[str, str]:
+    """Distribution and release of the parts a model needs that did not come with Genwright."""
+    own = f"genwright {__version__}"
+    found = {f"architecture {family}": architectures.provider(family)}
+    found |= {f"modality {part.kind}": modalities.provider(part.kind) for part in columns.values()}
+    return {part: by for part, by in sorted(found.items()) if by != own}
+
+
+def column_of(name: str, view: View, known: Mapping[str, Modality], shape: Shape | None) -> Modality | None:
+    """How a column is read and written: by its own modality, or, for one derived from others, by the kind of one of those in
+    the shape it has; None where there is no such way (codes)."""
+    if name in known or shape is None:
+        return known.get(name)
+    origins = (modality for origin, modality in known.items() if origin in view.origins(name))
+    return next((found for modality in origins if (found := modality.fitting(shape)) is not None), None)
 
 
 def seal(folder: Path) -> None:
@@ -139,11 +178,10 @@ def load(folder: Path, device: str = "cpu") -> Bundle:
     hashes = verify(folder)
     try:
         info = BundleInfo.model_validate_json((folder / INFO).read_text())
-        model = build_model(info.family, info.config, info.content, info.condition)
+        model = build_model(info.family, info.config, info.signature)
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (ValidationError, RuntimeError, SafetensorError, OSError) as error:
         raise ModelError("A model does not fit this release of Genwright.", got=f"{folder}: {error}") from error
     model.to(device).eval()
-    condition = None if info.condition_part is None else build_modality(info.condition_part, folder / "condition")
-    content = build_modality(info.content_part, folder / "content")
-    return Bundle(folder, info, model, content, condition, hashes[WEIGHTS])
+    found = {name: build_modality(part, folder / COLUMNS / name) for name, part in info.columns.items()}
+    return Bundle(folder, info, model, found, hashes[WEIGHTS])

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from genwright.core.shapes import Label, Shape, Signal, Tokens
-from genwright.data.dataset import Batch
+from genwright.core.batch import Batch, Given, blank
+from genwright.core.shapes import Signature
 from genwright.models.architectures.base import build_model
 from genwright.models.records import Cost
 
@@ -31,11 +31,13 @@ class Flops(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return out
 
 
-def estimate(family: str, config: dict[str, Any], content: Shape, condition: Shape | None, batch_size: int) -> Cost:
+def estimate(family: str, config: dict[str, Any], signature: Signature, batch_size: int) -> Cost:
     """Parameters, arithmetic and memory of one training step, traced on the meta device."""
     with torch.device("meta"):
-        model = build_model(family, config, content, condition)
-        batch = Batch(_empty(content, batch_size), None if condition is None else _empty(condition, batch_size))
+        model = build_model(family, config, signature)
+        content = None if signature.makes is None else blank(signature.makes, batch_size, "meta")
+        given = {name: Given.none(port.shape, batch_size, "meta") for name, port in signature.given.items()}
+        batch = Batch(content, given)
         saved: dict[int, int] = {}
 
         def note(tensor: Tensor) -> Tensor:
@@ -54,12 +56,3 @@ def estimate(family: str, config: dict[str, Any], content: Shape, condition: Sha
             peak = max(peak, sum(saved.values()))
     weights = sum(p.numel() for p in model.parameters())
     return Cost(parameters=weights, flops_per_item=flops / batch_size, memory_bytes=4 * COPIES * weights + peak)
-
-
-def _empty(shape: Shape, n: int) -> Tensor:
-    if isinstance(shape, Signal):
-        return torch.empty(n, *shape.dims)
-    if isinstance(shape, Tokens):
-        return torch.empty(n, shape.length, dtype=torch.int64)
-    assert isinstance(shape, Label)
-    return torch.empty(n, dtype=torch.int64)

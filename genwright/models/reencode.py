@@ -1,4 +1,4 @@
-"""A data set as an older model reads it: the same items, encoded with the modalities the model was trained with."""
+"""A data set as an older model reads it: the same items, seen as the model sees them and encoded with what it learned."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from tempfile import TemporaryDirectory
 from genwright.core.durable import replacing, sha256, write_json
 from genwright.core.errors import ModelError
 from genwright.core.shapes import Label, Signal
-from genwright.data.dataset import Dataset
-from genwright.data.encode import Writer
+from genwright.data.dataset import CONTENTS, Dataset
+from genwright.data.encode import COLUMNS, Recorded, Writer
 from genwright.data.modalities.base import build
+from genwright.data.modalities.label import Labels
 from genwright.data.records import DatasetContents
 from genwright.models import bundle
 
@@ -26,73 +27,79 @@ class Incomparable(ModelError):
 
 @contextmanager
 def reread(model: Path, dataset: Dataset, place: Path) -> Iterator[Dataset]:
-    """The data set, or where its tokenizer, class names and the like are not those of the bundle `model`, a passing copy
-    under `place` encoded with the bundle's.
+    """The data set as the bundle `model` sees it, or where its tokenizers, class names and the like are not those of the
+    bundle, a passing copy under `place` encoded with the bundle's.
 
     Raises Incomparable when the two are of different kinds, or are arrays of different sizes.
     """
     if _same(model, dataset.folder):
-        yield dataset
+        yield Dataset(dataset.folder, bundle.info(model).view, dataset.kept)
         return
     place.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=place, prefix=".reread-") as folder:
         _encode(model, dataset, Path(folder))
-        yield Dataset(Path(folder))
+        yield Dataset(Path(folder), bundle.info(model).view)
 
 
 def as_read_by(model: Path, dataset: Dataset, out: Path) -> Dataset:
     """The same, but a copy stays in `out`, and is taken from there the next time. Raises Incomparable."""
     if _same(model, dataset.folder):
-        return dataset
+        return Dataset(dataset.folder, bundle.info(model).view, dataset.kept)
     if not (out.is_dir() and _same(model, out)):
         with replacing(out) as folder:
             _encode(model, dataset, folder)
-    return Dataset(out)
+    return Dataset(out, bundle.info(model).view)
 
 
 def incomparable(model: Path, dataset: Dataset) -> str | None:
-    """None, or why a model cannot read the items of a data set, or could not be asked for all its labels."""
+    """None, or why a model cannot read the items of a data set, is not what is asked for, or does not know all its labels."""
     info, contents = bundle.info(model), dataset.contents
     if _differ(info, contents):
         return OTHER
-    if isinstance(info.condition, Label):
-        known = getattr(build(info.condition_part, model / "condition"), "labels", []) if info.condition_part else []
-        new = sorted(set(contents.labels or []) - set(known))
-        return f"it does not know the label(s) {', '.join(new)}" if new else None
+    if info.view != dataset.view:
+        return "it is given other columns, or makes another one"
+    for name, column in contents.columns.items():
+        if isinstance(column.shape, Label):
+            known = build(info.columns[name], model / COLUMNS / name)
+            new = sorted(set(column.labels or []) - set(known.labels if isinstance(known, Labels) else []))
+            if new:
+                return f"it does not know the label(s) {', '.join(new)}"
     return None
 
 
 def _differ(info: bundle.BundleInfo, contents: DatasetContents) -> bool:
-    """Whether a model and a data set are of different kinds, or arrays of different sizes."""
-    kinds = [[part and part.kind for part in (x.content_part, x.condition_part)] for x in (info, contents)]
-    return kinds[0] != kinds[1] or (isinstance(info.content, Signal) and info.content != contents.content)
+    """Whether a model and a data set have columns of different kinds, or arrays of different sizes."""
+    if {name: part.kind for name, part in info.columns.items()} != {n: c.part.kind for n, c in contents.columns.items()}:
+        return True
+    arrays = {name: column for name, column in contents.columns.items() if isinstance(column.shape, Signal)}
+    return any(info.columns[name] != column.part for name, column in arrays.items())
 
 
 def _encode(model: Path, dataset: Dataset, out: Path) -> None:
     """Write the items of a data set into the empty folder `out` as a model reads them."""
     info, contents = bundle.info(model), dataset.contents
     if _differ(info, contents):
-        raise Incomparable(OTHER, got=info.content, allowed=contents.content)
+        raise Incomparable(OTHER, got=info.signature.makes, allowed=contents.kind.shape)
     for shard in dataset.folder.glob("items-*.parquet"):
         (out / shard.name).symlink_to(shard)
-    for role in ("content", "condition"):
-        if (model / role).is_dir():
-            shutil.copytree(model / role, out / role)
-    condition = None if info.condition_part is None else build(info.condition_part, out / "condition")
-    Writer(out, build(info.content_part, out / "content"), condition).write()
+    shutil.copytree(model / COLUMNS, out / COLUMNS)
+    recorded = {
+        name: Recorded(build(info.columns[name], out / COLUMNS / name), contents.columns[name].optional)
+        for name in contents.names
+    }
+    written = Writer(out, recorded)
+    written.write()
     for shard in out.glob("items-*.parquet"):
         shard.unlink()  # it may go on to name other items
-    changes = {name: getattr(info, name) for name in ("content", "condition", "content_part", "condition_part")}
-    labels = getattr(condition, "labels", None)
-    new = contents.model_copy(update={**changes, "labels": labels, "label_counts": None, "tokens": None})
-    write_json(out / "dataset.json", new.model_dump(mode="json"))
+    new = contents.model_copy(update={"columns": written.contents()})
+    write_json(out / CONTENTS, new.model_dump(mode="json"))
 
 
 def _same(model: Path, data: Path) -> bool:
-    """Whether both learned the same: equal files under `content/` and `condition/`."""
+    """Whether both learned the same: equal files under `columns/`."""
     return _learned(model) == _learned(data)
 
 
 def _learned(folder: Path) -> dict[str, str]:
-    files = [file for role in ("content", "condition") for file in (folder / role).glob("**/*") if file.is_file()]
+    files = [file for file in (folder / COLUMNS).glob("**/*") if file.is_file()]
     return {file.relative_to(folder).as_posix(): sha256(file) for file in files}

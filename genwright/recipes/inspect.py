@@ -16,7 +16,7 @@ import numpy as np
 from genwright.core.durable import sha256
 from genwright.core.errors import DataError, Unreadable
 from genwright.core.record import Part
-from genwright.core.shapes import Label, Shape, Tokens
+from genwright.core.shapes import Label, Port, Shape, Signature, Tokens
 from genwright.data.modalities.base import Modality, modalities
 from genwright.data.modalities.base import build as build_modality
 from genwright.models.architectures.base import architectures
@@ -65,14 +65,15 @@ class Inspection:
         """What most of the files' names end in."""
         return next(iter(_endings(self.files)))
 
-    def takers(self, condition: Shape | None) -> list[str]:
-        """The families that model this content under that condition."""
-        return [name for name, family in architectures.all().items() if family.accepts(self.shape, condition) is None]
+    def takers(self, **given: Shape) -> list[str]:
+        """The families that model this content with these givens."""
+        signature = Signature(makes=self.shape, given={name: Port(shape=shape) for name, shape in given.items()})
+        return [name for name, family in architectures.all().items() if family.accepts(signature) is None]
 
     @property
     def labelled(self) -> bool:
         """Whether there are labels and a family that takes them."""
-        return self.labels is not None and bool(self.takers(Label(classes=len(self.classes))))
+        return self.labels is not None and bool(self.takers(label=Label(classes=len(self.classes))))
 
 
 def inspect(folder: Path) -> Inspection:
@@ -178,7 +179,8 @@ def _long(modality: Modality, values: list[Any]) -> bool:
     """Whether most values are longer than a model sees at once. Under a condition items are cut to that, so folders of long
     texts are better taken as one stream without labels."""
     shape = modality.shape
-    return isinstance(shape, Tokens) and statistics.median(len(modality.encode(v)) for v in values) > shape.length
+    sizes = (0 if (tokens := modality.encode(value)) is None else len(tokens) for value in values)
+    return isinstance(shape, Tokens) and statistics.median(sizes) > shape.length
 
 
 def _labels(folder: Path, files: list[Path]) -> tuple[Literal["subfolder", "parent"] | None, dict[str, int]]:

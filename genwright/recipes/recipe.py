@@ -2,107 +2,32 @@
 
 from __future__ import annotations
 
+import re
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from genwright import __version__
 from genwright.core.errors import GenwrightError, RecipeError, nearest
+from genwright.core.explain import explain
 from genwright.core.plugins import Plugins
 from genwright.core.record import Part, Record, fingerprint
+from genwright.core.span import Span
+from genwright.data.derivations.base import derivations
 from genwright.data.filters.base import filters
+from genwright.data.item import content_first
 from genwright.data.modalities.base import modalities
 from genwright.data.sources.base import sources
 from genwright.data.split import Splitting
+from genwright.evaluation.bounds import Bound
 from genwright.evaluation.metrics.base import metrics
 from genwright.models.architectures.base import architectures
-from genwright.recipes.upkeep import Canary, Limits, Promotion, Schedule, Span
-from genwright.triggers.base import triggers
-
-
-def _part_of(registry: Plugins[Any]) -> BeforeValidator:
-    """Accept `NAME` or `{kind: NAME, option: value}` and validate the options by the part's own model."""
-
-    def validate(value: Any) -> Any:
-        if isinstance(value, str):
-            value = {"kind": value}
-        if isinstance(value, Part):
-            return value
-        if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
-            raise ValueError(f"expected a name or a mapping with `kind`; kinds: {', '.join(registry.all())}")
-        given = {k: v for k, v in value.items() if k != "kind"}
-        if set(given) == {"options"} and isinstance(given["options"], dict):
-            given = given["options"]
-        try:
-            kind = registry.get(value["kind"])
-            options = kind.Options.model_validate(given)
-        except ValidationError as error:
-            raise ValueError("; ".join(explain(error, value["kind"]))) from error
-        except GenwrightError as error:
-            raise ValueError(str(error)) from error
-        return Part(kind=value["kind"], options=options.model_dump(mode="json", exclude_defaults=True))
-
-    return BeforeValidator(validate)
-
-
-ContentPart = Annotated[Part, _part_of(modalities)]
-SourcePart = Annotated[Part, _part_of(sources)]
-FilterPart = Annotated[Part, _part_of(filters)]
-TriggerPart = Annotated[Part, _part_of(triggers)]
-
-
-class Budget(Record):
-    """Work, either as minutes (turned into steps once, by a short measurement, and stored in the plan) or as steps
-    (the same on every machine). Exactly one of the two."""
-
-    minutes: float | None = Field(None, gt=0)
-    steps: int | None = Field(None, gt=0)
-
-    @model_validator(mode="after")
-    def _one(self) -> Budget:
-        if (self.minutes is None) == (self.steps is None):
-            raise ValueError("give either `minutes` or `steps`")
-        return self
-
-
-class Selecting(Record):
-    """Which families race, at which sizes, and what the race may cost."""
-
-    families: list[str] | None = Field(None, description="default: every family that accepts the shapes")
-    dials: list[float] = Field([1.0], min_length=1, description="sizes; 1 suits a laptop and a small data set")
-    budget: Budget = Budget(minutes=2)
-    heats: int = Field(2, ge=1, le=5, description="heats of the race; after each the worse half drops out")
-    memory_gib: float = Field(8.0, gt=0, description="a candidate estimated to need more is rejected")
-
-
-class Training(Record):
-    """What a round may cost, and settings that replace the family's own."""
-
-    budget: Budget = Budget(minutes=5)
-    rounds: int = Field(3, ge=1, le=10)
-    seed: int = Field(0, ge=0)
-    batch_size: int | None = Field(None, gt=0)
-    learning_rate: float | None = Field(None, gt=0)
-    optimizer: Literal["adamw", "muon"] | None = None
-    weight_decay: float | None = Field(None, ge=0)
-    average: float | None = Field(None, ge=0, lt=1)
-    precision: Literal["float32", "bfloat16"] | None = None
-    evaluate: int = Field(8, ge=1, description="held-out measures taken during a round")
-    patience: int = Field(0, ge=0, description="held-out measures without improvement before stopping early; 0: never")
-
-
-class Bound(Record):
-    """An absolute gate on a measure of the test split."""
-
-    at_least: float | None = None
-    at_most: float | None = None
-
-    @model_validator(mode="after")
-    def _some(self) -> Bound:
-        if self.at_least is None and self.at_most is None:
-            raise ValueError("give `at_least` or `at_most`")
-        return self
+from genwright.recipes.members import Member, MemberSpec, Selecting, Training, members, whole
+from genwright.recipes.parts import ContentPart, DerivedColumn, FilterPart, SourcePart, TriggerPart, with_parts
+from genwright.recipes.upkeep import Canary, Promotion, Schedule, SpendingLimits
 
 
 def _known_metric(bounds: dict[str, Bound]) -> dict[str, Bound]:
@@ -125,17 +50,28 @@ UPKEEP = {"description", "schedule", "watch", "promotion", "limits", "canaries"}
 """Keys of a recipe that do not bear on what a run makes."""
 
 
+COLUMN = re.compile(r"[a-z][a-z0-9_]*")
+OWN = f"genwright {__version__}"
+
+
 class Recipe(Record):
     """The whole intention. Everything here but the keys in UPKEEP bears on what a run makes."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
     description: str = ""
-    content: ContentPart
-    condition: ContentPart | None = None
+    content: ContentPart | None = Field(None, description="short for the first of `columns`, called `content`")
+    condition: ContentPart | None = Field(None, description="short for another of `columns`, called `condition`")
+    columns: dict[str, ContentPart] = Field(
+        default_factory=dict, description="what items bring, the first is what they are known by; `?`: items may lack it"
+    )
+    derived: dict[str, DerivedColumn] = Field(default_factory=dict, description="columns made from others")
     sources: list[SourcePart] = Field(min_length=1)
     retain: bool = Field(False, description="items once collected stay, though their source has lost them")
     cleaning: list[FilterPart] = Field(default_factory=list)
     split: Splitting = Splitting()
+    makes: str | None = Field(None, description="the column that is made in the end; default: the first")
+    given: list[str] | None = Field(None, description="what the only model is given; default: every other column of items")
+    models: dict[str, MemberSpec] = Field(default_factory=dict, description="several models, trained one over another")
     select: Selecting = Selecting()
     train: Training = Training()
     accept: Annotated[dict[str, Bound], AfterValidator(_known_metric)] = Field(
@@ -145,61 +81,85 @@ class Recipe(Record):
     sampling: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="sampling options by family, e.g. {diffusion: {guidance: 1.5}}"
     )
+    config: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="fields of a family's config that are set, e.g. {vae: {spatial: 2}}"
+    )
     schedule: Schedule | None = Field(None, description="when to retrain; default: when asked or triggered")
     watch: Watching = Watching()
     promotion: Promotion = Promotion()
-    limits: Limits = Limits()
+    limits: SpendingLimits = SpendingLimits()
     canaries: list[Canary] = Field(default_factory=list)
 
     @property
     def identity(self) -> str:
         """Fingerprint of what bears on the result."""
-        return fingerprint(self.model_dump(mode="json", exclude=UPKEEP))
+        return fingerprint(self.model_dump(mode="json", exclude=UPKEEP), self.content_name, self.providers)
+
+    @property
+    def content_name(self) -> str:
+        """The column that items are known by."""
+        return "content" if self.content is not None else next(iter(self.columns)).rstrip("?")
+
+    @property
+    def recorded(self) -> dict[str, Part]:
+        """The columns that items bring, the content first."""
+        short = {"content": self.content, "condition": self.condition}
+        every = {name: part for name, part in short.items() if part is not None}
+        every |= {name.rstrip("?"): part for name, part in self.columns.items()}
+        return content_first(every, self.content_name)
+
+    @property
+    def may_lack(self) -> list[str]:
+        """The columns without which an item is kept: those marked with `?`, and labels."""
+        marked = {name.rstrip("?") for name in self.columns if name.endswith("?")}
+        return [n for n, part in self.recorded.items() if n in marked or modalities.get(part.kind).optional]
+
+    @cached_property
+    def members(self) -> list[Member]:
+        """The models in the order in which they can be made."""
+        return members(self)
+
+    @property
+    def whole(self) -> Member | None:
+        """What the models make together; None where there is but one."""
+        return whole(self) if self.models else None
+
+    @property
+    def providers(self) -> dict[str, str]:
+        """Distribution and release of the parts it names that are not of this one, and of every family that could race."""
+        named: list[tuple[Plugins[Any], str]] = [(modalities, part.kind) for part in self.recorded.values()]
+        named += [(sources, part.kind) for part in self.sources] + [(filters, part.kind) for part in self.cleaning]
+        named += [(derivations, one.part.kind) for one in self.derived.values()]
+        named += [(architectures, name) for name in architectures.all()]
+        found = {f"{plugins.room} {name}": plugins.provider(name) for plugins, name in named}
+        return {part: by for part, by in sorted(found.items()) if by != OWN}
+
+    @model_validator(mode="after")
+    def _columns(self) -> Recipe:
+        if (self.content is None) == (not self.columns) or (self.columns and self.condition):
+            raise ValueError("give either `content` (and perhaps `condition`), or `columns`")
+        names = [*(name.rstrip("?") for name in self.columns), *self.derived]
+        if odd := [name for name in names if not COLUMN.fullmatch(name)]:
+            raise ValueError(f"a column is called by small letters, digits and _, e.g. caption; not {odd[0]!r}")
+        if self.models and self.given is not None:
+            raise ValueError("`given` is said of each of `models`")
+        if twice := set(self.recorded) & set(self.derived):
+            raise ValueError(f"{min(twice)!r} is a column of items and derived as well")
+        return self
 
     @model_validator(mode="after")
     def _families(self) -> Recipe:
         try:
-            for family in [*(self.select.families or []), *self.sampling]:
-                architectures.get(family)
-            for family, options in self.sampling.items():
-                architectures.get(family).Options.model_validate(options)
+            for member in self.members:
+                for family in [*(member.select.families or []), *member.sampling, *member.config]:
+                    architectures.get(family)
+                for family, options in member.sampling.items():
+                    architectures.get(family).Options.model_validate(options)
+                for family, fields in member.config.items():
+                    architectures.get(family).Config.model_validate(fields)
         except GenwrightError as error:
             raise ValueError(str(error)) from error
         return self
-
-
-def explain(error: ValidationError, root: str = "") -> list[str]:
-    """One line a problem: where, what, what was got, and for an unknown key the nearest one allowed."""
-    lines = []
-    for problem in error.errors():
-        path = [str(p) for p in problem["loc"]]
-        where = ".".join([root, *path] if root else path) or "recipe"
-        if problem["type"] == "extra_forbidden":
-            known = _fields_at(error.title, path[:-1])
-            lines.append(f"{where}: there is no such key{nearest(path[-1], known)}")
-        else:
-            got = f" (got {problem['input']!r})" if problem["type"] not in ("missing", "value_error") else ""
-            lines.append(f"{where}: {problem['msg'].removeprefix('Value error, ')}{got}")
-    return lines
-
-
-def _fields_at(title: str, path: list[str]) -> list[str]:
-    """The keys allowed at `path` of the record called `title`."""
-    record: Any = next((r for r in _records() if r.__name__ == title), Recipe)
-    for step in path:
-        found = record.model_fields.get(step)
-        inner = getattr(found, "annotation", None)
-        if inner is None or not hasattr(inner, "model_fields"):
-            return [f for r in _records() for f in r.model_fields] if found is None else ["at_least", "at_most"]
-        record = inner
-    return list(record.model_fields)
-
-
-def _records() -> list[type[Record]]:
-    found: list[type[Record]] = [Record]
-    for record in found:
-        found.extend(record.__subclasses__())
-    return found
 
 
 def load(path: Path, overrides: list[str] | None = None) -> Recipe:
@@ -227,7 +187,7 @@ def parse(given: dict[str, Any], where: str = "recipe") -> Recipe:
     try:
         return Recipe.model_validate(given)
     except ValidationError as error:
-        lines = "\n".join(f"  - {line}" for line in explain(error))
+        lines = "\n".join(f"  - {line}" for line in explain(error, Recipe))
         raise RecipeError(f"{where} has {error.error_count()} problem(s):\n{lines}") from error
 
 
@@ -249,19 +209,7 @@ def _override(given: dict[str, Any], override: str) -> None:
 
 def schema() -> dict[str, Any]:
     """JSON schema of a recipe file, for editors: parts as `{kind, ...options}` of everything registered."""
-    base = Recipe.model_json_schema()
-    for field, registry in (("content", modalities), ("condition", modalities), ("sources", sources), ("cleaning", filters)):
-        shapes: list[dict[str, Any]] = [{"enum": list(registry.all())}]
-        for name, part in registry.all().items():
-            options = part.Options.model_json_schema()
-            base["$defs"].update(options.pop("$defs", {}))
-            options["properties"] = {"kind": {"const": name}, **options.get("properties", {})}
-            options["required"] = ["kind", *options.get("required", [])]
-            shapes.append(options)
-        one: dict[str, Any] = {"anyOf": shapes}
-        if field == "condition":
-            shapes.append({"type": "null"})
-        base["properties"][field] = {"type": "array", "items": one} if field in ("sources", "cleaning") else one
+    base = with_parts(Recipe.model_json_schema())
     base["properties"]["accept"]["propertyNames"] = {"enum": list(metrics.all())}
     base["title"] = "Genwright recipe"
     return base

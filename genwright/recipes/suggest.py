@@ -160,7 +160,7 @@ class Proposal:
             p=self,
             found=self.found,
             machine=self.machine,
-            families=self.found.takers(None),
+            families=self.found.takers(),
             explain={name: metrics.get(name).explain for name in self.bounds},
             sequences=isinstance(self.found.shape, Tokens),
         )

@@ -5,8 +5,7 @@ Nothing here bears on what a run makes, so changing it trains nothing anew.
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -14,22 +13,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field, model_validator
 
 from genwright.core.record import Record
-
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
-
-
-def span(text: str) -> timedelta:
-    """A length of time written as a number and a unit, e.g. `30m`. Raises ValueError."""
-    found = SPAN.fullmatch(text.strip())
-    if found is None or float(found[1]) <= 0:
-        raise ValueError("a length of time is a number and a unit, e.g. 45s, 30m, 6h, 7d, 2w")
-    return timedelta(**{UNITS[found[2]]: float(found[1])})
-
-
-def _span(text: str) -> str:
-    span(text)
-    return text
+from genwright.core.span import Span
 
 
 def _zone(name: str) -> str:
@@ -46,9 +30,6 @@ def _cron(text: str) -> str:
     except CronSimError as error:
         raise ValueError(f"{error}; five fields are asked: minute hour day month weekday, e.g. '0 3 * * 1'") from error
     return text
-
-
-Span = Annotated[str, AfterValidator(_span)]
 
 
 class Schedule(Record):
@@ -80,19 +61,27 @@ class Schedule(Record):
 
 
 class Canary(Record):
-    """What champion and challenger are both asked for, side by side in the report."""
+    """What champion and challenger are both asked for, side by side in the report: what `genwright generate` takes."""
 
     n: int = Field(4, ge=1, le=16)
     seed: int = Field(7, ge=0)
+    give: dict[str, Any] = Field(default_factory=dict, description="inputs by name, as `genwright show NAME` lists them")
     label: str | None = None
-    condition: str | None = None
     prompt: str | None = None
+    image: str | None = None
+    mask: str | None = None
+    strength: float | None = None
 
     @property
     def asked(self) -> dict[str, Any]:
         """Arguments of `Model.generate`."""
-        given = self.label if self.label is not None else self.condition
-        return {"n": self.n, "seed": self.seed, "condition": given, "prompt": self.prompt}
+        return self.model_dump()
+
+    @property
+    def words(self) -> str:
+        """What is asked, for a person."""
+        given = {key: value for key, value in self.model_dump(exclude={"n", "seed", "give"}).items() if value is not None}
+        return ", ".join([f"seed {self.seed}", *(f"{key} {value!r}" for key, value in {**self.give, **given}.items())])
 
 
 class Promotion(Record):
@@ -104,7 +93,7 @@ class Promotion(Record):
     keep: int = Field(20, ge=3, description="versions kept; champions of old, the present and the previous one stay besides")
 
 
-class Limits(Record):
+class SpendingLimits(Record):
     """What a recipe may cost on this machine. A run that would take more is refused."""
 
     minutes_per_run: float | None = Field(None, gt=0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from genwright.core.record import Record
+from genwright.evaluation.bounds import GateVerdict
 from genwright.lifecycle.gate import COMPARISON, MEMORY
-from genwright.lifecycle.records import Decision, GateVerdict, Promoted
+from genwright.lifecycle.records import Decision, Promoted
 from genwright.models.records import ModelVersion
 from genwright.recipes.recipe import Recipe
 from genwright.training.records import Diagnosis, Round

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
+from genwright.evaluation.bounds import Bound
 from genwright.evaluation.records import Measured
-from genwright.recipes.recipe import Bound
 
 WIDTH, HEIGHT = 360, 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 24  # room for the axes' numbers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,18 @@ from genwright.core.record import dotted
 from genwright.data.records import DatasetContents
 from genwright.models.records import ModelVersion
 from genwright.recipes.upkeep import Canary
-from genwright.reports.gallery import Item, item
+from genwright.reports.gallery import Shown, item
 from genwright.reports.page import environment
 from genwright.sampling.model import Model
 
 ABSENT = "none"
 
+Opened = tuple[Path, Mapping[str, Path]]
+"""Where a version lies, and those it pins."""
+
 
 @dataclass(frozen=True)
-class Side:
+class Compared:
     """What is known of one version. `recipe` and `contents` are None where they were not kept."""
 
     version: ModelVersion
@@ -29,6 +33,7 @@ class Side:
     recipe: dict[str, Any] | None
     contents: DatasetContents | None
     folder: Path
+    uses: dict[str, Path]
 
 
 @dataclass(frozen=True)
@@ -48,10 +53,10 @@ class Asked:
     """One canary and what both sides answered."""
 
     title: str
-    answers: tuple[list[Item], list[Item]]
+    answers: tuple[list[Shown], list[Shown]]
 
 
-def write(path: Path, sides: tuple[Side, Side], canaries: list[Canary], device: str) -> Path:
+def write(path: Path, sides: tuple[Compared, Compared], canaries: list[Canary], device: str) -> Path:
     """Write the page; it needs nothing beside it. Returns `path`."""
     a, b = sides
     text = (
@@ -63,29 +68,28 @@ def write(path: Path, sides: tuple[Side, Side], canaries: list[Canary], device: 
             recipes_known=a.recipe is not None and b.recipe is not None,
             data=_lines(*(_told(side.contents.model_dump(mode="json") if side.contents else {}) for side in sides)),
             measures=_lines(*({k[5:]: v for k, v in side.tags.items() if k.startswith("test.")} for side in sides), all_=True),
-            asked=ask((a.folder, b.folder), canaries or [Canary(n=8)], device),
+            asked=ask(((a.folder, a.uses), (b.folder, b.uses)), canaries or [Canary(n=8)], device),
         )
     )
     write_text(path, text)
     return path
 
 
-def ask(folders: tuple[Path, Path], canaries: list[Canary], device: str) -> list[Asked]:
+def ask(folders: tuple[Opened, Opened], canaries: list[Canary], device: str) -> list[Asked]:
     """What two bundles make when both are asked the same. A side that cannot answer says why."""
-    models = [Model(folder, device=device) for folder in folders]
+    models = [Model(folder, device=device, uses=uses) for folder, uses in folders]
     found = []
     for canary in canaries:
         answers = [_answer(model, canary) for model in models]
-        words = [f"seed {canary.seed}", *(repr(v) for v in (canary.label, canary.condition, canary.prompt) if v is not None)]
-        found.append(Asked(", ".join(words), (answers[0], answers[1])))
+        found.append(Asked(canary.words, (answers[0], answers[1])))
     return found
 
 
-def _answer(model: Model, canary: Canary) -> list[Item]:
+def _answer(model: Model, canary: Canary) -> list[Shown]:
     try:
         return [item(model.content, value) for value in model.generate(**canary.asked)]
     except ModelError as error:
-        return [Item(before=str(error.what))]
+        return [Shown(before=str(error.what))]
 
 
 def _lines(a: dict[str, str], b: dict[str, str], *, all_: bool = False) -> list[Line]:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import base64
 import mimetypes
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genwright.core.shapes import Label, Signal
-from genwright.data.dataset import Column, Dataset
-from genwright.data.modalities.base import Modality
-from genwright.evaluation.evaluand import Evaluand, decode
-from genwright.evaluation.evaluate import SEED, evaluand
+from genwright.core.shapes import Signal
+from genwright.data.columns import Column
+from genwright.data.dataset import Dataset
+from genwright.data.modalities.base import Modality, decode
+from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.evaluate import opened_evaluand
 from genwright.evaluation.neighbours import nearest
-from genwright.evaluation.records import Measured
-from genwright.models import bundle
-from genwright.recipes.recipe import Recipe
+from genwright.evaluation.records import EvaluationSpec, Measured
 
 MOST = 128  # samples drawn: one batch of the evaluation, so these are its first samples
 SHOWN_PICTURES, SHOWN_TEXTS, SHOWN_PAIRS = 40, 8, 12
@@ -27,7 +27,7 @@ AROUND = 300  # characters of a training text shown on either side of a copied p
 
 
 @dataclass(frozen=True)
-class Item:
+class Shown:
     """One thing to look at: a file as data URI where a browser shows it, else a text in three parts, the middle marked."""
 
     uri: str = ""
@@ -42,10 +42,10 @@ class Item:
 class Pair:
     """A sample, or a passage of it, beside what it is compared with."""
 
-    sample: Item
-    real: Item
+    sample: Shown
+    real: Shown
     note: str
-    given: Item | None = None  # what the sample answers
+    given: Shown | None = None  # what the sample answers; None where it was given nothing
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Exhibits:
 
     content: Modality
     values: list[Any]
-    samples: list[Item]
+    samples: list[Shown]
     nearest: list[Pair]  # Signal: the samples closest to a training item, closest first
     answers: list[Pair]  # sequences that answer others: what was asked, what the model says, what stands in the data
     copied: Pair | None  # sequences: the longest passage that stands in a training item
@@ -64,43 +64,48 @@ class Exhibits:
         return self.content.preview(self.values, path)
 
 
-def gather(folder: Path, dataset: Dataset, recipe: Recipe, device: str, measures: dict[str, Measured]) -> Exhibits:
-    """Samples of the bundle in `folder`, drawn with the evaluation's seed and options, and what to compare them with."""
-    loaded = bundle.load(folder, device)
-    sampling = recipe.sampling.get(loaded.info.family, {})
-    count = min(MOST, recipe.samples)
-    subject = evaluand(loaded.model, dataset, side="test", count=count, sampling=sampling, seed=SEED, device=device)
-    values = decode(loaded.content, subject.samples)
-    signal = isinstance(loaded.model.content, Signal)
-    asked = subject.conditions is not None and not isinstance(loaded.model.condition, Label)
+def gather(
+    folder: Path,
+    dataset: Dataset,
+    spec: EvaluationSpec,
+    device: str,
+    measures: dict[str, Measured],
+    uses: Mapping[str, Path] | None = None,
+) -> Exhibits:
+    """Samples of what lies in `folder`, drawn as its evaluation drew them, and what to compare them with. `uses`: where the
+    versions lie that it pins."""
+    count = min(MOST, spec.samples)
+    subject = opened_evaluand(folder, dataset, uses or {}, count=count, seed=spec.seed, device=device)
+    values = decode(subject.content, subject.samples)
+    signal = isinstance(subject.signature.makes, Signal)
+    asked = [name for name in subject.signature.given if name in dataset.modalities and name != subject.label]
     passage = measures["copied_passage"].detail if "copied_passage" in measures else {}
     shown = SHOWN_PICTURES if signal else SHOWN_TEXTS
     return Exhibits(
-        content=loaded.content,
+        content=subject.content,
         values=values,
-        samples=[item(loaded.content, v, c) for v, c in zip(values[:shown], _captions(subject, count), strict=False)],
+        samples=[item(subject.content, v, c) for v, c in zip(values[:shown], _captions(subject, count), strict=False)],
         nearest=_nearest(subject, values) if signal else [],
-        answers=_answers(subject, values) if asked else [],
+        answers=_answers(subject, values, asked[0]) if asked else [],
         copied=_copied(subject, values, passage) if passage else None,
     )
 
 
-def item(modality: Modality, value: Any, caption: str = "") -> Item:
+def item(modality: Modality, value: Any, caption: str = "") -> Shown:
     """A value as a browser can show it."""
     if isinstance(value, str):
-        return Item(before=_cut(value), caption=caption)
+        return Shown(before=_cut(value), caption=caption)
     media = mimetypes.guess_type(f"a{modality.suffix}")[0] or "application/octet-stream"
     data = base64.b64encode(modality.write(value)).decode("ascii")
-    return Item(uri=f"data:{media};base64,{data}", kind=media.split("/")[0], caption=caption)
+    return Shown(uri=f"data:{media};base64,{data}", kind=media.split("/")[0], caption=caption)
 
 
 def _captions(subject: Evaluand, count: int) -> list[str]:
     """What each sample was asked to be, where that is a label."""
-    shape, labels = subject.model.condition, subject.dataset.contents.labels
-    if not isinstance(shape, Label):
+    if subject.label is None:
         return [""] * count
-    names = labels or [str(i) for i in range(shape.classes)]
-    return [names[i % shape.classes] for i in range(count)]
+    names, given = subject.dataset.contents.columns[subject.label].labels or [], subject.given[subject.label]
+    return [names[int(given.value[i])] if given.present[i] else "" for i in range(count)]
 
 
 def _nearest(subject: Evaluand, values: list[Any]) -> list[Pair]:
@@ -109,20 +114,21 @@ def _nearest(subject: Evaluand, values: list[Any]) -> list[Pair]:
     pairs = []
     for place in distances[:, 0].argsort()[:SHOWN_PAIRS].tolist():
         row, distance = int(rows[place, 0]), float(distances[place, 0])
-        note = f"distance {distance:.3g} (sample {place + 1}, item {train.digests[row].decode()[:8]})"
-        real = _stored(subject.content, train.content, row)
+        note = f"distance {distance:.3g} (sample {place + 1}, item {train.digests[row, 0].decode()[:8]})"
+        real = subject.content.decode(train.contents(np.array([row]))[0].numpy())
         pairs.append(Pair(item(subject.content, values[place]), item(subject.content, real), note))
     return pairs
 
 
-def _answers(subject: Evaluand, values: list[Any]) -> list[Pair]:
-    split, condition = subject.held_out, subject.condition
-    if condition is None or split.condition is None:
-        return []
+def _answers(subject: Evaluand, values: list[Any], asked: str) -> list[Pair]:
+    side, reader = subject.held_out, subject.dataset.modalities[asked]
+    makes = subject.dataset.view.makes
+    assert makes is not None
     pairs = []
-    for place in range(min(SHOWN_TEXTS, len(values), len(split))):
-        given = item(condition, _stored(condition, split.condition, place))
-        real = item(subject.content, _stored(subject.content, split.content, place))
+    for place in range(min(SHOWN_TEXTS, len(values), len(side))):
+        there = bool(side.columns[asked].present(np.array([place]))[0])
+        given = item(reader, _stored(reader, side.columns[asked], place)) if there else None
+        real = item(subject.content, _stored(subject.content, side.columns[makes], place))
         pairs.append(Pair(item(subject.content, values[place]), real, "", given))
     return pairs
 
@@ -135,20 +141,22 @@ def _stored(modality: Modality, column: Column, row: int) -> Any:
 def _copied(subject: Evaluand, values: list[Any], passage: dict[str, Any]) -> Pair:
     """The sample where it was drawn here, else the passage alone, beside the training text it stands in."""
     text, row, place = passage["text"], int(passage["row"]), int(passage["sample"])
-    real = _stored(subject.content, subject.dataset.train.content, row)
+    texts = subject.dataset.train.texts
+    assert texts is not None
+    real = _stored(subject.content, texts, row)
     sample = values[place] if place < len(values) and text in values[place] else text
     note = f"{passage['characters']} characters in a row, sample {place + 1}, training item {passage['sha256'][:8]}"
     return Pair(_marked(sample, text), _marked(real, text), note)
 
 
-def _marked(text: str, passage: str) -> Item:
+def _marked(text: str, passage: str) -> Shown:
     """A text with the first place of a passage marked; cut where it is long."""
     before, found, after = text.partition(passage)
     if not found:
-        return Item(before=_cut(text))
+        return Shown(before=_cut(text))
     lead = f"... {before[-AROUND:]}" if len(before) > AROUND else before
     tail = f"{after[:AROUND]} ..." if len(after) > AROUND else after
-    return Item(before=lead, marked=_cut(passage), after=tail)
+    return Shown(before=lead, marked=_cut(passage), after=tail)
 
 
 def _cut(text: str) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from markupsafe import Markup
+from pydantic import Field
 
 from genwright import __version__
 from genwright.core.durable import write_text
@@ -19,7 +20,7 @@ from genwright.data.records import DatasetVersion
 from genwright.evaluation.metrics.base import metrics
 from genwright.evaluation.records import Evaluation
 from genwright.lifecycle.records import Decision, Promoted
-from genwright.models.records import ModelVersion
+from genwright.models.records import ModelVersion, Used
 from genwright.recipes.recipe import Recipe
 from genwright.reports.advice import next_steps
 from genwright.reports.chart import interval, lines
@@ -41,6 +42,8 @@ class RunReport(Record):
     decision: Decision
     promotion: Promoted
     identity: str
+    whole: Evaluation | None = Field(None, description="of a composition; the rounds are those of its last member")
+    uses: dict[str, Used] = Field(default_factory=dict, description="the versions it consists of, or was made over")
 
     @property
     def chosen(self) -> Round:
@@ -50,6 +53,8 @@ class RunReport(Record):
     @property
     def evaluation(self) -> Evaluation:
         """Of the registered model."""
+        if self.whole is not None:
+            return self.whole
         assert self.chosen.evaluation is not None
         return self.chosen.evaluation
 
@@ -129,6 +134,7 @@ def _provenance(page: RunReport) -> dict[str, str]:
         "data (DVC hash)": page.data.digest,
         "recipe (fingerprint)": page.version.recipe,
         "weights (SHA-256)": page.version.weights,
+        **{f"made over {key}": f"{used.model} version {used.version}" for key, used in page.uses.items()},
         "identity of the run": page.identity,
         "MLflow run of the round": page.version.run,
         "Genwright": __version__,

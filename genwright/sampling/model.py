@@ -1,91 +1,252 @@
-"""A model to be used: generate, walk its latent space, write what came out."""
+"""A model to be used: what it can be asked for, generating, walking its latent space, writing what came out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from pydantic import ValidationError
 from torch import Tensor
 
 from genwright.core.durable import write_bytes
-from genwright.core.errors import ModelError, Unreadable
-from genwright.core.shapes import NO_LABEL, Label, Signal, Tokens
-from genwright.data.dataset import Batch, padded
-from genwright.data.modalities.base import Modality
-from genwright.evaluation.evaluand import decode, draw
-from genwright.models import bundle
-from genwright.models.architectures.base import HasLatent
+from genwright.core.errors import ModelError, Unreadable, nearest
+from genwright.core.explain import explain
+from genwright.core.shapes import Label, Signal, Tokens
+from genwright.data.modalities.base import Modality, decode
+from genwright.models.architectures.base import Decodes, Denoises, Emits, Encodes, SampleOptions
 from genwright.models.records import ModelVersion
-from genwright.recipes.recipe import explain
+from genwright.sampling import wish
+from genwright.sampling.chain import Wish, granted
+from genwright.sampling.graph import Graph
+from genwright.sampling.opened import opened
+from genwright.sampling.task import Description, Input, aliased
 
 MOST = 10_000  # samples a call
+SLOTS = 8  # samples that are drawn together
 
 
 class Model:
-    """A verified bundle, loaded. `version` says which registered version it is, where it is one."""
+    """A verified bundle or composition, loaded. `version` says which registered version it is, where it is one; `uses` where
+    the versions lie that it was trained over, by the name it has for each."""
 
-    def __init__(self, folder: Path, version: ModelVersion | None = None, device: str = "cpu") -> None:
-        self.bundle, self.version, self.device = bundle.load(folder, device), version, device
+    def __init__(
+        self,
+        folder: Path,
+        version: ModelVersion | None = None,
+        device: str = "cpu",
+        uses: Mapping[str, Path] | None = None,
+    ) -> None:
+        self.version, self.device = version, device
+        self.graph: Graph = opened(folder, uses or {}, device)
 
     @property
     def content(self) -> Modality:
-        return self.bundle.content
+        """How what it makes is read and written."""
+        found = self.graph.reader(self.graph.makes)
+        if found is None:
+            raise ModelError("What this model makes is no file by itself.", got=self.graph.makes)
+        return found
 
-    def options(self, **given: Any) -> Any:
-        """Sampling options: the recipe's, replaced by those given. Raises ModelError naming what is allowed."""
-        kind = self.bundle.model.Options
-        try:
-            return kind.model_validate({**self.bundle.info.plan.sampling, **given})
-        except ValidationError as error:
-            allowed = ", ".join(f"{k} ({f.description})" if f.description else k for k, f in kind.model_fields.items())
-            raise ModelError(
-                f"{self.bundle.info.family} cannot sample that way.", got="; ".join(explain(error)), allowed=allowed or "none"
-            ) from error
+    @cached_property
+    def describe(self) -> Description:
+        """What it can be asked for."""
+        last = self.graph.last
+        steps = self.graph.resolve(self.graph.makes, self._givable())
+        return Description(
+            makes=self.graph.makes,
+            kind=self.content.name,
+            inputs=self._inputs(),
+            steps=[step.words for step in steps],
+            options={name: field.description or "" for name, field in type(last.model).Options.model_fields.items()},
+            between=self._walkable is not None,
+        )
+
+    def _givable(self) -> set[str]:
+        """What members are given and none of them makes."""
+        members = self.graph.members.values()
+        given = {name for bundle in members for name in bundle.info.signature.given}
+        return given - {bundle.info.view.makes for bundle in members}
+
+    def _inputs(self) -> list[Input]:
+        """Every column that a member is given and no other member makes, then what the last one may begin from."""
+        made = {bundle.info.view.makes for bundle in self.graph.members.values()}
+        columns: list[Input] = []
+        own: set[str] = set()
+        for bundle in self.graph.members.values():
+            for name, port in bundle.info.signature.given.items():
+                reader = self.graph.reader(name)
+                if name in made or any(one.name == name for one in columns):
+                    continue
+                if self.graph.hides(name):
+                    own.add(name)
+                labelled = isinstance(port.shape, Label)
+                columns.append(
+                    Input(
+                        name=name,
+                        shape=port.shape,
+                        needed=not (port.optional or port.drop or labelled),
+                        read_as=None if reader is None else reader.name,
+                        labels=getattr(reader, "labels", None),
+                    )
+                )
+        return aliased(columns, *self._beginnings(), own)
+
+    def _beginnings(self) -> tuple[Input | None, Input | None]:
+        """What a sample may begin from, and what says where that stays, where the last member can."""
+        last, kind = self.graph.last.model, self.content.name
+        shape = self.content.shape
+        if isinstance(last, Decodes):
+            return Input(name="start", role="start", shape=shape, read_as=kind), None
+        if not isinstance(last, Denoises) or not isinstance(shape, Signal):
+            return None, None
+        mask = shape.model_copy(update={"channels": 1})
+        start = Input(name="start", role="start", shape=shape, read_as=kind)
+        return start, Input(name="keep", role="keep", shape=mask, read_as=kind)
+
+    def options(self, **given: Any) -> dict[str, SampleOptions]:
+        """Sampling options of every member: those it was made with; those given are for the last one, or for the one named
+        before a point. Raises ModelError naming what is allowed."""
+        found: dict[str, SampleOptions] = {}
+        for key, bundle in self.graph.members.items():
+            mine = {name.removeprefix(f"{key}."): value for name, value in given.items() if key and name.startswith(f"{key}.")}
+            if bundle is self.graph.last:
+                mine |= {name: value for name, value in given.items() if "." not in name}
+            kind = bundle.model.Options
+            try:
+                found[key] = kind.model_validate({**bundle.info.plan.sampling, **mine})
+            except ValidationError as error:
+                allowed = ", ".join(f"{k} ({f.description})" if f.description else k for k, f in kind.model_fields.items())
+                raise ModelError(
+                    f"{bundle.info.family} cannot sample that way.",
+                    got="; ".join(explain(error, kind)),
+                    allowed=allowed or "none",
+                ) from error
+        return found
 
     def generate(
         self,
         n: int = 1,
         *,
         seed: int = 0,
-        condition: str | Sequence[str] | None = None,
-        prompt: str | None = None,
+        give: Mapping[str, Any] | None = None,
+        label: Any = None,
+        prompt: Any = None,
+        image: Any = None,
+        mask: Any = None,
+        strength: float | None = None,
         **options: Any,
     ) -> list[Any]:
-        """`n` values (pictures, texts); equal arguments give equal values.
+        """`n` values (pictures, texts); equal arguments give equal values, and a value does not depend on `n`.
 
-        `condition`: a label or a text, or one for each sample; without it a labelled model goes through its labels in
-        turn. `prompt`: the beginning of a text. Raises ModelError for anything the model cannot take.
+        `give`: input to a value, or to one for each sample (a list); `describe` says what there is. `label`, `prompt`,
+        `image` and `mask` are friendly names of inputs: of a mask white is made anew and black stays. Without a label a
+        labelled model goes through its labels in turn. `strength`: how much of an image is made anew. Raises ModelError for
+        anything the model cannot take.
         """
         if not 1 <= n <= MOST:
             raise ModelError("That many samples cannot be generated at once.", got=n, allowed=f"1 to {MOST:,}")
-        prefix = None if prompt is None else self._prefix(prompt)
-        given = self.options(**options)
-        rows = draw(self.bundle.model, n, self._conditions(n, condition), given, seed, device=self.device, prefix=prefix)
-        return decode(self.content, rows)
+        if strength is not None:
+            options["strength"] = strength
+        chosen = self.options(**options)
+        values = self._asked({"label": label, "prompt": prompt, "image": image, "mask": mask}, give or {})
+        rows = granted(self.graph, [self._wish(seed, place, chosen, values) for place in range(n)], SLOTS, self.device)
+        return decode(self.content, torch.stack(rows))
+
+    def example(self) -> dict[str, Any]:
+        """A made value for every input that is needed, to try the model with."""
+        found: dict[str, Any] = {}
+        for one in self.describe.inputs:
+            if one.needed:
+                reader = self.graph.reader(one.name)
+                size = one.shape.channels if isinstance(one.shape, Signal) else 1
+                found[one.name] = [0.0] * size if reader is None else type(reader).fixture(1)[0]
+        return found
+
+    def _asked(self, friendly: Mapping[str, Any], give: Mapping[str, Any]) -> dict[str, list[Any]]:
+        """Inputs to values. Raises ModelError for an input that there is not, or that is given twice."""
+        found: dict[str, Any] = {}
+        for name, value in give.items():
+            if self.describe.input(name) is None:
+                there = [one.name for one in self.describe.inputs]
+                raise ModelError(
+                    f"This model is not given any {name!r}{nearest(name, there)}.",
+                    got=name,
+                    allowed=", ".join(there) or "nothing",
+                )
+            found[name] = value
+        for alias, value in friendly.items():
+            if value is None:
+                continue
+            one = self.describe.named(alias)
+            if one is None:
+                there = [f"{one.alias} ({one.name})" for one in self.describe.inputs if one.alias]
+                raise ModelError(f"This model takes no {alias}.", got=value, allowed=", ".join(there) or "nothing")
+            if one.name in found:
+                raise ModelError(f"{one.name} is given twice.", got=f"as {alias} and by name")
+            found[one.name] = value
+        return {name: value if _several(value) else [value] for name, value in found.items()}
+
+    def _wish(self, seed: int, place: int, options: dict[str, SampleOptions], values: dict[str, list[Any]]) -> Wish:
+        """What sample `place` asks for."""
+        given: dict[str, Tensor] = {}
+        start = keep = None
+        for name, several in values.items():
+            one = self.describe.input(name)
+            assert one is not None
+            if one.role == "keep":
+                keep = self._mask(one, several[place % len(several)])
+            elif one.role == "start":
+                start = self._start(one, several[place % len(several)])
+            else:
+                given[name] = wish.read(name, several[place % len(several)], one.shape, self.graph.reader(name))
+        for one in self.describe.inputs:
+            if one.name not in given and isinstance(one.shape, Label) and one.role == "column":
+                given[one.name] = torch.tensor(place % one.shape.classes)
+            elif one.needed and one.name not in given:
+                raise ModelError(f"This model needs {one.name}.", do=f"give {one.words}, e.g. --give {one.name}=...")
+        if start is not None and keep is not None:
+            given |= self.graph.hidden(start, keep)
+        return Wish((seed, place), options, given, start, keep)
+
+    def _start(self, one: Input, value: Any) -> Tensor:
+        if isinstance(one.shape, Tokens):
+            try:
+                read = self.content.encode(self.content.read(wish.content(one.name, value, one.shape)))
+            except Unreadable as error:
+                raise ModelError("The beginning cannot be read.", got=value, allowed=error) from error
+            assert read is not None
+            return torch.from_numpy(read.astype("int64"))
+        return wish.read(one.name, value, one.shape, self.content)
+
+    def _mask(self, one: Input, value: Any) -> Tensor:
+        """1 where a picture stays: where the mask is black."""
+        reader = self.content.fitting(one.shape)
+        row = wish.read(one.name, value, one.shape, reader)
+        return (row < 0).float()
+
+    @property
+    def _walkable(self) -> Any:
+        last = self.graph.last
+        return last.model if isinstance(last.model, Encodes) and isinstance(last.model, Emits) else None
 
     def between(self, a: bytes, b: bytes, n: int = 8) -> list[Any]:
         """`n` values on the straight line between the latents of two files' contents, both ends included.
 
         Raises ModelError when the family has no latent space or a file is not of this kind.
         """
-        model = self.bundle.model
-        if not isinstance(model, HasLatent):
-            raise ModelError(f"{self.bundle.info.family} has no latent space to walk.", do="use a version of family vae")
-        try:
-            ends = [self.content.encode(self.content.read(data)) for data in (a, b)]
-        except Unreadable as error:
-            raise ModelError("A file to walk between cannot be read.", got=error) from error
-        content = torch.from_numpy(np.stack(ends))
-        content = content.float() / 127.5 - 1 if content.dtype == torch.uint8 else content
-        labels = None if model.condition is None else torch.full((2,), NO_LABEL)
+        model = self._walkable
+        if model is None:
+            family = self.graph.last.info.family
+            raise ModelError(f"{family} has no latent space to walk.", do="use a version of family vae")
+        shape = self.content.shape
+        ends = torch.stack([wish.read("a file to walk between", data, shape, self.content) for data in (a, b)])
         with torch.no_grad():
-            start, end = model.latent(Batch(content.to(self.device), labels))
-            steps = torch.linspace(0, 1, n, device=start.device)[:, None]
-            walk = model.from_latent(start + steps * (end - start), None)
+            start, end = model.encode("content", ends.to(self.device))
+            steps = torch.linspace(0, 1, n, device=start.device).view(-1, *([1] * start.ndim))
+            walk = model.decode("content", start + steps * (end - start))
         return decode(self.content, walk.cpu())
 
     def save(self, values: Sequence[Any], out: Path, stem: str = "sample") -> list[Path]:
@@ -95,32 +256,7 @@ class Model:
             write_bytes(path, self.content.write(value))
         return paths
 
-    def _conditions(self, n: int, given: str | Sequence[str] | None) -> Tensor | None:
-        shape, modality = self.bundle.model.condition, self.bundle.condition
-        if shape is None or modality is None:
-            if given is not None:
-                raise ModelError("This model takes no condition.", got=given, do="leave it out")
-            return None
-        if given is None:
-            if isinstance(shape, Label):
-                return torch.arange(n) % shape.classes
-            raise ModelError("This model needs a condition.", do="give the text to answer, e.g. --condition 'In the beginning'")
-        texts = [given] if isinstance(given, str) else list(given)
-        try:
-            rows = [torch.as_tensor(modality.encode(modality.read(text.encode()))) for text in texts]
-        except Unreadable as error:
-            raise ModelError("The condition cannot be read.", got=texts, allowed=error) from error
-        if isinstance(shape, Tokens):
-            rows = [torch.from_numpy(padded(row.numpy(), shape.length, begin=False)) for row in rows]
-        if isinstance(shape, Label) and any(int(row) == NO_LABEL for row in rows):
-            raise ModelError("The model knows no such label.", got=texts, allowed=getattr(modality, "labels", None))
-        return torch.stack([rows[i % len(rows)] for i in range(n)])
 
-    def _prefix(self, prompt: str) -> Tensor:
-        if isinstance(self.bundle.model.content, Signal):
-            raise ModelError("This model makes no text, so it takes no prompt.", got=prompt)
-        try:
-            tokens = self.content.encode(self.content.read(prompt.encode()))
-        except Unreadable as error:
-            raise ModelError("The prompt cannot be read.", got=prompt, allowed=error) from error
-        return torch.from_numpy(tokens.astype(np.int64))[None]
+def _several(value: Any) -> bool:
+    """Whether a value is a list of values, one a sample, and not the numbers of one vector."""
+    return isinstance(value, list) and bool(value) and not isinstance(value[0], int | float)

@@ -6,40 +6,44 @@ gate is good whatever its curves look like.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+import torch
+from torch import nn
+
 from genwright.data.dataset import Dataset
+from genwright.evaluation.bounds import absolute
+from genwright.evaluation.metrics.base import metrics
 from genwright.evaluation.records import Evaluation, Measured
-from genwright.lifecycle import gate
 from genwright.models import cost
-from genwright.models.architectures.base import architectures
-from genwright.recipes.recipe import Recipe
-from genwright.training.records import Candidate, CurvePoint, Diagnosis, Plan, TrainedModel
+from genwright.models.architectures.base import architectures, build_model
+from genwright.models.records import Candidate, Plan
+from genwright.recipes.members import Member
+from genwright.training.records import CurvePoint, Diagnosis, TrainedModel
 
 IMPROVING = 0.01  # share by which the held-out measure still moved at the end for «under-trained»
 RISEN = 0.05  # share by which the held-out loss rose above its lowest for «overfitted»
 
 
-def diagnose(trained: TrainedModel, evaluation: Evaluation | None, recipe: Recipe, dataset: Dataset) -> Diagnosis:
+def diagnose(trained: TrainedModel, evaluation: Evaluation | None, member: Member, dataset: Dataset) -> Diagnosis:
     """The finding of a round and the plan of the next one (None when the rounds are used up or nothing needs changing)."""
     if evaluation is not None:
-        verdicts = gate.absolute(evaluation, recipe)
+        verdicts = absolute(evaluation, member.accept)
         if all(v.passed for v in verdicts):
             return Diagnosis(finding="good", evidence="; ".join(v.reason for v in verdicts) or "no bounds are set")
-    finding, evidence, changed = _finding(trained, evaluation, recipe, dataset)
-    if trained.plan.round >= recipe.train.rounds or changed is None:
+    finding, evidence, changed = _finding(trained, evaluation, member, dataset)
+    if trained.plan.round >= member.train.rounds or changed is None:
         return Diagnosis(finding=finding, evidence=evidence)
     change, fields = changed
     plan = trained.plan.model_copy(update={**fields, "round": trained.plan.round + 1, "why": f"{finding}: {change}"})
-    return Diagnosis(finding=finding, evidence=evidence, change=change, next_plan=_within_budget(plan, trained.plan, recipe))
+    return Diagnosis(finding=finding, evidence=evidence, change=change, next_plan=_within_budget(plan, trained.plan, member))
 
 
 Change = tuple[str, dict[str, Any]]
 
 
 def _finding(
-    trained: TrainedModel, evaluation: Evaluation | None, recipe: Recipe, dataset: Dataset
+    trained: TrainedModel, evaluation: Evaluation | None, member: Member, dataset: Dataset
 ) -> tuple[Any, str, Change | None]:
     plan = trained.plan
     if trained.stopped == "out of memory":
@@ -57,44 +61,30 @@ def _finding(
             ),
         )
     measures = evaluation.measures if evaluation else {}
-    copying = _memorised(measures)
+    copying = _alarms(measures, "memorised")
     if copying:
-        return "memorised", copying, _regularised(plan, shorter=0.5)
-    narrow = _collapsed(measures)
+        return "memorised", copying, _regularised(plan, dataset, shorter=0.5)
+    narrow = _alarms(measures, "collapsed")
     if narrow:
         return "collapsed", narrow, _steadied(plan)
     risen = _overfitted(trained.curve)
     if risen:
-        return "overfitted", risen, _regularised(plan, shorter=max(0.3, trained.best_step / plan.steps))
+        return "overfitted", risen, _regularised(plan, dataset, shorter=max(0.3, trained.best_step / plan.steps))
     unfinished = _undertrained(trained)
     if unfinished:
         steps = min(2 * plan.steps, plan.steps_left)
         longer = (f"steps {plan.steps} -> {steps}", {"steps": steps})
         return "under-trained", unfinished, longer if steps > plan.steps // 2 else None
-    failed = [] if evaluation is None else [v.reason for v in gate.absolute(evaluation, recipe) if not v.passed]
+    failed = [] if evaluation is None else [v.reason for v in absolute(evaluation, member.accept) if not v.passed]
     return "not good enough", "; ".join(failed), _resized(plan, dataset, 2.0)
 
 
-def _memorised(measures: dict[str, Measured]) -> str | None:
-    copies, novelty, passage = (measures.get(name) for name in ("copies", "novelty", "copied_passage"))
-    if copies is not None and copies.low > (copies.floor or 0.0) + 0.02:
-        return f"{copies.value:.1%} of the samples are all but copies of a training item"
-    if novelty is not None and novelty.high < 0.7:
-        return f"samples lie {novelty.value:.2f} times as far from training items as unseen items do"
-    if passage is not None and passage.floor is not None and passage.low > 3 * passage.floor + 200:
-        return f"samples repeat {passage.value:.0f} characters of training text in one piece, unseen text {passage.floor:.0f}"
-    return None
-
-
-def _collapsed(measures: dict[str, Measured]) -> str | None:
-    tests: dict[str, Callable[[Measured], bool]] = {
-        "evenness": lambda m: m.value < 0.1,
-        "coverage": lambda m: m.high < 0.3 * (m.floor or 1.0),
-        "variety": lambda m: m.high < 0.3,
-    }
-    for name, narrow in tests.items():
-        if name in measures and narrow(measures[name]):
-            return f"the samples leave kinds out: {name} is {measures[name].value:.2f}"
+def _alarms(measures: dict[str, Measured], sign: str) -> str | None:
+    """The first measure's words that is a sign of something and alarming."""
+    for name, measured in measures.items():
+        metric = metrics.get(name.partition("@")[0])
+        if metric.sign == sign and (words := metric.alarm(measured)) is not None:
+            return words
     return None
 
 
@@ -124,14 +114,24 @@ def _undertrained(trained: TrainedModel) -> str | None:
     return f"{trained.plan.measure} was still improving at the last step ({before:.4g} -> {last:.4g})"
 
 
-def _regularised(plan: Plan, shorter: float) -> Change:
-    config = dict(plan.candidate.config)
-    config["dropout"] = min(0.5, round(config.get("dropout", 0.0) + 0.1, 3))
+def _regularised(plan: Plan, dataset: Dataset, shorter: float) -> Change:
+    """More dropout where the family has any, more weight decay, fewer steps."""
+    config, words = dict(plan.candidate.config), []
+    if _feels(plan, dataset, nn.Dropout):
+        config["dropout"] = min(0.5, round(config.get("dropout", 0.0) + 0.1, 3))
+        words.append(f"dropout {config['dropout']:g}")
     decay = max(0.05, 3 * plan.weight_decay)
     steps = max(1, int(plan.steps * shorter))
-    change = f"dropout {config['dropout']:g}, weight decay {decay:.2g}, steps {plan.steps} -> {steps}"
+    words += [f"weight decay {decay:.2g}", f"steps {plan.steps} -> {steps}"]
     candidate = plan.candidate.model_copy(update={"config": config})
-    return change, {"candidate": candidate, "weight_decay": decay, "steps": steps}
+    return ", ".join(words), {"candidate": candidate, "weight_decay": decay, "steps": steps}
+
+
+def _feels(plan: Plan, dataset: Dataset, layer: type[nn.Module]) -> bool:
+    """Whether a model of this plan has a layer of that kind."""
+    with torch.device("meta"):
+        model = build_model(plan.candidate.family, plan.candidate.config, dataset.signature)
+    return any(isinstance(module, layer) for module in model.modules())
 
 
 def _steadied(plan: Plan) -> Change:
@@ -146,27 +146,29 @@ def _steadied(plan: Plan) -> Change:
 
 def _resized(plan: Plan, dataset: Dataset, factor: float) -> Change | None:
     """Another size of the same family; None when it would be smaller than an eighth or larger than eight times."""
-    old, contents = plan.candidate, dataset.contents
+    old, signature = plan.candidate, dataset.signature
     dial = old.dial * factor
     if not 1 / 8 <= dial <= 8:
         return None
-    config = architectures.get(old.family).sized(contents.content, contents.condition, dial).model_dump(mode="json")
+    before = architectures.get(old.family).sized(signature, old.dial).model_dump(mode="json")
+    config = architectures.get(old.family).sized(signature, dial).model_dump(mode="json")
+    config |= {key: value for key, value in old.config.items() if value != before.get(key)}  # what was set stays
     if config == old.config:
         return None
-    price = cost.estimate(old.family, config, contents.content, contents.condition, plan.batch_size)
+    price = cost.estimate(old.family, config, signature, plan.batch_size)
     candidate = Candidate(family=old.family, dial=dial, config=config, cost=price, batch_size=old.batch_size)
     change = f"size {old.dial:g} -> {dial:g} ({old.cost.parameters:,} -> {price.parameters:,} parameters)"
     return change, {"candidate": candidate}
 
 
-def _within_budget(plan: Plan, before: Plan, recipe: Recipe) -> Plan | None:
+def _within_budget(plan: Plan, before: Plan, member: Member) -> Plan | None:
     """The plan cut to what the rounds may still take; None when that is next to nothing. A larger model does fewer steps."""
     dearer = plan.candidate.cost.flops_per_item / max(before.candidate.cost.flops_per_item, 1.0)
     steps = min(plan.steps, plan.steps_left) if dearer <= 1 else int(min(plan.steps, plan.steps_left) / dearer)
     if steps < 1:
         return None
     left = max(0, plan.steps_left - int(steps * max(1.0, dearer)))
-    every = max(1, -(-steps // recipe.train.evaluate))
+    every = max(1, -(-steps // member.train.evaluate))
     return plan.model_copy(
         update={"steps": steps, "steps_left": left, "evaluate_every": every, "warmup": min(plan.warmup, steps // 4)}
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -29,8 +29,9 @@ from genwright.evaluation.metrics.base import metrics
 from genwright.models import bundle
 from genwright.models.architectures.base import Architecture, build_model
 from genwright.models.device import choose, out_of_memory
+from genwright.models.records import Plan, Used
 from genwright.training import checkpoint, optimizer
-from genwright.training.records import CurvePoint, Plan, Progress, TrainedModel
+from genwright.training.records import CurvePoint, Progress, TrainedModel
 
 SAVE_EVERY = 20.0  # seconds between checkpoints; when they are taken never bears on the result
 BAD_IN_A_ROW = 10  # updates skipped in a row before going back to the last held-out measure at half the rate
@@ -38,7 +39,8 @@ POINTS = 400  # rows of the stored curve
 
 
 class Fit:
-    """A round of training in its own folder. `data` is the hash of the data set, kept in the bundle.
+    """A round of training in its own folder. The bundle keeps `data`, the hash of the data set, and `uses`, the versions of
+    other models that the data was made with.
 
     `until` pauses at that step (with a held-out measure and a checkpoint), for races in heats. `base` is the bundle a
     candidate with a `start` begins from. Iterating raises TrainingError when another process trains in the same folder.
@@ -54,9 +56,10 @@ class Fit:
         data: str = "",
         until: int | None = None,
         base: Path | None = None,
+        uses: Mapping[str, Used] | None = None,
     ) -> None:
         self.dataset, self.plan, self.folder, self.settings, self.data = dataset, plan, folder, settings, data
-        self.base = base
+        self.base, self.uses = base, uses
         self.until = min(until or plan.steps, plan.steps)
         self.notes: list[str] = []  # what a person should hear: damaged checkpoints, memory, roll-backs
         self.progress = Progress(accumulate=plan.accumulate)
@@ -106,12 +109,11 @@ class Fit:
             yield partial(self._step, step)
 
     def _build(self) -> None:
-        plan, contents = self.plan, self.dataset.contents
+        plan = self.plan
         self.device = choose(self.settings)
         torch.manual_seed(plan.seed)
-        self.model: Architecture = build_model(
-            plan.candidate.family, plan.candidate.config, contents.content, contents.condition
-        ).to(self.device)
+        made = build_model(plan.candidate.family, plan.candidate.config, self.dataset.signature)
+        self.model: Architecture = made.to(self.device)
         if plan.candidate.start is not None:
             self.model.load_state_dict(self._start(plan.candidate.start))
         self.average = AveragedModel(self.model, multi_avg_fn=_averaging(plan.average))
@@ -206,7 +208,7 @@ class Fit:
             self._turn(name)
             total = 0.0
             for piece in pieces:
-                share = len(piece.content) / plan.batch_size
+                share = len(piece) / plan.batch_size
                 with self._autocast():
                     loss = self.model.loss(piece, name) * share
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -282,7 +284,14 @@ class Fit:
         """Write the bundle of the best weights, then the record, and drop the checkpoints."""
         progress = self.progress
         self.model.load_state_dict(self.best or self.average.module.state_dict())
-        weights = bundle.save(self.folder / "bundle", self.model, self.dataset, plan=self.plan, data=self.data)
+        weights = bundle.save(
+            self.folder / "bundle",
+            self.model,
+            self.dataset,
+            plan=self.plan,
+            data=self.data,
+            uses=self.uses,
+        )
         root = self.settings.workspace.resolve()
         path = (self.folder / "bundle").resolve()
         trained = TrainedModel.model_validate(

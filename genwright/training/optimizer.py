@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer
 
-from genwright.training.records import Plan
+from genwright.models.records import Plan
 
 
 def build(module: nn.Module, plan: Plan) -> list[Optimizer]:

@@ -20,13 +20,14 @@ from genwright.core import stored
 from genwright.core.errors import TrainingError
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
-from genwright.evaluation.metrics.base import metrics
+from genwright.evaluation.metrics.base import ranked
 from genwright.models import bundle, cost
 from genwright.models.architectures.base import architectures
-from genwright.recipes.recipe import Recipe
+from genwright.models.records import Candidate
+from genwright.recipes.members import Member
 from genwright.training.fit import Fit
-from genwright.training.plan import draft, measure_of
-from genwright.training.records import Candidate, CurvePoint, Pace, RaceEntry, Selection
+from genwright.training.plan import draft
+from genwright.training.records import CurvePoint, Pace, RaceEntry, Selection
 
 FEWEST_STEPS = 10  # a candidate that cannot do this many in its share of the race is rejected
 GIB = 2**30
@@ -56,10 +57,10 @@ class Race:
     killed goes on where it stopped. `base` is the bundle of a champion to go on from. Raises TrainingError when no family
     accepts the data or fits the machine."""
 
-    def __init__(self, dataset: Dataset, recipe: Recipe, folder: Path, settings: Settings, base: Path | None = None) -> None:
-        self.dataset, self.recipe, self.folder, self.settings, self.base = dataset, recipe, folder, settings, base
-        self.measure = measure_of(recipe)
-        self.better = metrics.get(self.measure).better
+    def __init__(self, dataset: Dataset, member: Member, folder: Path, settings: Settings, base: Path | None = None) -> None:
+        self.dataset, self.member, self.folder, self.settings, self.base = dataset, member, folder, settings, base
+        metric = ranked(dataset.signature)
+        self.measure, self.better = metric.name, metric.better
         self.rejected: list[RaceEntry] = []
         self._result: Selection | None = None
 
@@ -72,7 +73,7 @@ class Race:
     def __iter__(self) -> Iterator[Heat]:
         racers = self._steps(self._candidates() if self.base is None else self._heirs(self.base))
         standing, lost = racers, []
-        heats = self.recipe.select.heats if len(racers) > 1 else 0
+        heats = self.member.select.heats if len(racers) > 1 else 0
         for heat in range(1, heats + 1):
             for racer in standing:
                 yield from self._run(racer, heat, heats)
@@ -87,22 +88,22 @@ class Race:
 
     def _candidates(self) -> list[Candidate]:
         """Every family at every dial that suits the shapes and fits the memory; the rest go to `rejected`."""
-        contents = self.dataset.contents
-        free = min(self.recipe.select.memory_gib * GIB, 0.8 * psutil.virtual_memory().available)
+        signature = self.dataset.signature
+        free = min(self.member.select.memory_gib * GIB, 0.8 * psutil.virtual_memory().available)
         found = []
         for name in architectures.all():
             family = architectures.get(name)
-            reason = family.accepts(contents.content, contents.condition)
-            if self.recipe.select.families is not None and name not in self.recipe.select.families:
+            reason = family.accepts(signature)
+            if self.member.select.families is not None and name not in self.member.select.families:
                 reason = reason or "not among `select.families` of the recipe"
             if reason is not None:
                 self._reject(name, 0.0, reason)
                 continue
-            batch_size = self.recipe.train.batch_size or int(family.defaults.get("batch_size", 64))
+            batch_size = self.member.train.batch_size or int(family.defaults.get("batch_size", 64))
             batch_size = min(batch_size, self.dataset.train.units)
-            for dial in self.recipe.select.dials:
-                config = family.sized(contents.content, contents.condition, dial).model_dump(mode="json")
-                price = cost.estimate(name, config, contents.content, contents.condition, batch_size)
+            for dial in self.member.select.dials:
+                config = family.sized(signature, dial).model_dump(mode="json") | self.member.config.get(name, {})
+                price = cost.estimate(name, config, signature, batch_size)
                 candidate = Candidate(family=name, dial=dial, config=config, cost=price, batch_size=batch_size)
                 if price.memory_bytes > free:
                     need = f"needs about {price.memory_bytes / GIB:.1f} GiB of memory, {free / GIB:.1f} GiB may be used"
@@ -119,8 +120,9 @@ class Race:
     def _heirs(self, base: Path) -> list[Candidate]:
         """The champion's family at its size, from its weights and from random ones."""
         info = bundle.info(base)
-        size = min(self.recipe.train.batch_size or info.plan.batch_size, self.dataset.train.units)
-        afresh = info.plan.candidate.model_copy(update={"start": None, "batch_size": size, "config": info.config})
+        plan = info.plan
+        size = min(self.member.train.batch_size or plan.batch_size, self.dataset.train.units)
+        afresh = plan.candidate.model_copy(update={"start": None, "batch_size": size, "config": info.config})
         return [afresh.model_copy(update={"start": bundle.verify(base)[bundle.WEIGHTS]}), afresh]
 
     def _reject(self, family: str, dial: float, reason: str, candidate: Candidate | None = None) -> None:
@@ -135,7 +137,7 @@ class Race:
             if candidate.title not in seconds:
                 seconds[candidate.title] = self._time_step(candidate)
                 stored.write(kept, Pace(seconds=seconds))
-        budget = self.recipe.select.budget
+        budget = self.member.select.budget
         racers = []
         for candidate in candidates:
             steps = budget.steps or int(self._share(len(candidates)) / seconds[candidate.title])
@@ -160,18 +162,18 @@ class Race:
 
     def _share(self, candidates: int) -> float:
         """Seconds of a racer that runs every heat, so that all heats together take the budgeted minutes."""
-        assert self.recipe.select.budget.minutes is not None
-        heats = self.recipe.select.heats
+        assert self.member.select.budget.minutes is not None
+        heats = self.member.select.heats
         standing, total, before = candidates, 0.0, 0.0
         for heat in range(1, heats + 1):
             reached = 2.0 ** (heat - heats)
             total += standing * (reached - before)
             standing, before = (standing + 1) // 2, reached
-        return self.recipe.select.budget.minutes * 60 / total
+        return self.member.select.budget.minutes * 60 / total
 
     def _time_step(self, candidate: Candidate, rounds: int = 5) -> float:
         """Median seconds of a training step, after two that warm up."""
-        plan = draft(candidate, self.recipe, self.dataset, self.settings, steps=100)
+        plan = draft(candidate, self.member, self.dataset, self.settings, steps=100)
         trial = Fit(self.dataset, plan, self.folder / "trial", self.settings, base=self.base)
         times = []
         for step in trial.rehearse(rounds + 2):
@@ -182,7 +184,7 @@ class Race:
 
     def _run(self, racer: Racer, heat: int, heats: int) -> Iterator[Heat]:
         until = max(1, round(racer.steps * 2.0 ** (heat - heats)))
-        plan = draft(racer.candidate, self.recipe, self.dataset, self.settings, steps=racer.steps)
+        plan = draft(racer.candidate, self.member, self.dataset, self.settings, steps=racer.steps)
         # A racer may be stopped at any heat, so its rate does not fall towards an end.
         plan = plan.model_copy(update={"decay": 0.0, "evaluate_every": racer.steps + 1, "patience": 0})
         folder = self.folder / racer.candidate.title.replace(" ", "-")

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
 from genwright.core.record import Record
 from genwright.core.stored import Stored
 from genwright.evaluation.records import Evaluation
-from genwright.models.records import Cost
-
-
-class Candidate(Record):
-    """One family at one size, with what it is expected to cost. `start` names the weights it begins from, where they are
-    not random."""
-
-    family: str
-    dial: float
-    config: dict[str, Any]
-    cost: Cost
-    batch_size: int
-    start: str | None = Field(None, description="SHA-256 of the weights of the champion it goes on from")
-
-    @property
-    def title(self) -> str:
-        return f"{self.family} x{self.dial:g}" + (" going on" if self.start else "")
+from genwright.models.records import Candidate, Cost, Plan
 
 
 class RaceEntry(Record):
@@ -61,33 +45,6 @@ class Pace(Stored):
     form = "pace"
 
     seconds: dict[str, float] = Field(default_factory=dict)
-
-
-class Plan(Record):
-    """Everything a round of training depends on besides data and code. Minutes have become steps by now."""
-
-    candidate: Candidate
-    steps: int = Field(gt=0)
-    batch_size: int = Field(gt=0)
-    accumulate: int = Field(1, gt=0, description="micro-batches a step; the effective batch is batch_size whatever it is")
-    learning_rate: float = Field(gt=0)
-    optimizer: Literal["adamw", "muon"] = "adamw"
-    momentum: float = Field(0.9, ge=0, lt=1, description="AdamW's first beta")
-    weight_decay: float = Field(0.0, ge=0)
-    warmup: int = Field(0, ge=0, description="steps of linear warm-up")
-    decay: float = Field(0.5, ge=0, le=1, description="share of the steps over which the rate falls linearly to zero")
-    clip: float = Field(1.0, gt=0, description="global gradient norm")
-    average: float = Field(0.999, ge=0, lt=1, description="decay of the exponential moving average of the weights")
-    precision: Literal["float32", "bfloat16"] = "float32"
-    evaluate_every: int = Field(gt=0, description="steps between held-out measures")
-    patience: int = Field(0, ge=0, description="held-out measures without improvement before stopping; 0 never stops early")
-    measure: str
-    sampling: dict[str, Any] = Field(default_factory=dict, description="sampling options that differ from the family's own")
-    samples: int = Field(256, gt=0, description="samples drawn for a held-out measure during training")
-    seed: int = 0
-    steps_left: int = Field(0, ge=0, description="steps that later rounds may still take")
-    round: int = 1
-    why: str = "first round"
 
 
 class CurvePoint(Record):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from genwright.core.record import Record
-from genwright.recipes.upkeep import Span, span
-from genwright.triggers.base import Finding, Trigger, triggers
-
-if TYPE_CHECKING:
-    from genwright.lifecycle.watch import Watched
+from genwright.core.span import Span, span
+from genwright.triggers.base import Finding, Trigger, Watched, triggers
 
 
 class AgeOptions(Record):

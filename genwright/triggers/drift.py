@@ -8,27 +8,24 @@ the square roots of how often each token occurs (Hellinger's distance).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
 from genwright.core.record import Record
 from genwright.core.shapes import Signal, Tokens
-from genwright.data.dataset import Dataset, Split
+from genwright.data.dataset import Dataset
+from genwright.data.feed import Side
 from genwright.evaluation import features
 from genwright.evaluation.neighbours import flat
-from genwright.models import bundle
-from genwright.models.architectures.base import Architecture
-from genwright.triggers.base import Finding, Trigger, triggers
+from genwright.triggers.base import Finding, Trigger, Watched, triggers
 
-if TYPE_CHECKING:
-    from genwright.lifecycle.watch import Watched
-
-MOST = 256  # items whose loss is taken
+MOST = 256  # items whose features are taken
 RESAMPLES = 500
+
+Losses = NDArray[np.float64]
 
 
 class DriftOptions(Record):
@@ -49,30 +46,29 @@ class Drift(Trigger):
         count = 0 if fresh is None else len(fresh.test)
         if fresh is None or min(count, len(old.test)) < self.options.fewest:
             return self.found(False, f"{count} new items are fit for use; {self.options.fewest} are needed to judge by")
-        model = bundle.load(watched.bundle).model
         random = np.random.default_rng(0)
-        loss = self._loss(model, fresh, old, random)
-        place = self._place(model, fresh, old, random)
+        loss = self._loss(watched.losses(fresh), watched.losses(old), random)
+        place = self._place(fresh, old, random)
         signs = [sign for sign in (loss, place) if sign is not None]
         fired = any(sign[0] for sign in signs)
         why = "; ".join(sign[1] for sign in signs) or "this model has neither a loss nor features to compare by"
         return self.found(fired, why)
 
-    def _loss(self, model: Architecture, fresh: Dataset, old: Dataset, random: np.random.Generator) -> tuple[bool, str] | None:
-        if model.players != ("model",):
+    def _loss(self, new: Losses | None, then: Losses | None, random: np.random.Generator) -> tuple[bool, str] | None:
+        if new is None or then is None:
             return None
-        new, then = losses(model, fresh), losses(model, old)
         means = [mean(new, random), mean(then, random)]
         low, high = np.quantile(means[0] - means[1], [0.025, 0.975])
         least = self.options.least * abs(float(then.mean()))
         words = f"the champion's loss is {new.mean():.4g} on new items, {then.mean():.4g} on its test items"
         return bool(low > least), f"{words} (difference {low:.3g} to {high:.3g}, more than {least:.3g} counts)"
 
-    def _place(self, model: Architecture, fresh: Dataset, old: Dataset, random: np.random.Generator) -> tuple[bool, str] | None:
-        if isinstance(model.content, Tokens):
-            train, test, new = (frequencies(split, model.content) for split in (old.train, old.test, fresh.test))
-        elif isinstance(model.content, Signal) and features.applies(model.content) is None:
-            ruler = features.learn(old.train, model.content)
+    def _place(self, fresh: Dataset, old: Dataset, random: np.random.Generator) -> tuple[bool, str] | None:
+        content = old.signature.makes
+        if isinstance(content, Tokens):
+            train, test, new = (frequencies(split, content) for split in (old.train, old.test, fresh.test))
+        elif isinstance(content, Signal) and features.applies(content) is None:
+            ruler = features.learn(old.train, content)
             train, test, new = (ruler(flat(split, MOST)).numpy() for split in (old.train, old.test, fresh.test))
         else:
             return None
@@ -87,26 +83,17 @@ class Drift(Trigger):
         return bool(away > max(high, 2 * home)), f"{words} (chance alone reaches {high:.3g})"
 
 
-def frequencies(split: Split, content: Tokens) -> NDArray[np.float32]:
+def frequencies(split: Side, content: Tokens) -> NDArray[np.float32]:
     """(n, vocab) square roots of the share each token has in each of the first items."""
+    assert split.texts is not None
     rows = np.zeros((min(MOST, len(split)), content.vocab), dtype=np.float32)
     for place in range(len(rows)):
-        tokens = split.content.tokens(place)
+        tokens = split.texts.tokens(place)
         rows[place] = np.sqrt(np.bincount(tokens, minlength=content.vocab)[: content.vocab] / max(1, len(tokens)))
     return rows
 
 
-def losses(model: Architecture, data: Dataset) -> NDArray[np.float64]:
-    """(n,) loss of each of the first test items, the same noise for all."""
-    found = []
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        for place in range(min(MOST, len(data.test))):
-            torch.manual_seed(place)
-            found.append(float(model.loss(data.test.items(np.array([place])), "model")))
-    return np.array(found)
-
-
-def mean(values: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
+def mean(values: Losses, random: np.random.Generator) -> Losses:
     """(RESAMPLES,) means of resamples."""
     return np.asarray(values[random.integers(0, len(values), (RESAMPLES, len(values)))].mean(axis=1))
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from genwright.core.record import Record
-from genwright.triggers.base import Finding, Trigger, triggers
-
-if TYPE_CHECKING:
-    from genwright.lifecycle.watch import Watched
+from genwright.triggers.base import Finding, Trigger, Watched, triggers
 
 
 class NewItemsOptions(Record):

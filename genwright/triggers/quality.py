@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from genwright.core.record import Record
-from genwright.evaluation.evaluate import evaluate
 from genwright.evaluation.metrics.base import metrics
-from genwright.training.plan import measure_of
-from genwright.triggers.base import Finding, Trigger, triggers
-
-if TYPE_CHECKING:
-    from genwright.lifecycle.watch import Watched
+from genwright.triggers.base import Finding, Trigger, Watched, triggers
 
 
 class QualityOptions(Record):
@@ -31,14 +26,11 @@ class Quality(Trigger):
     options: QualityOptions
 
     def check(self, watched: Watched) -> Finding:
-        fresh, measure = watched.fresh, measure_of(watched.recipe)
+        fresh, measure = watched.fresh, watched.measure
         if fresh is None or len(fresh.test) < self.options.fewest:
             count = 0 if fresh is None else len(fresh.test)
             return self.found(False, f"{count} new items are fit for use; {self.options.fewest} are needed to judge by")
-        scores = [
-            evaluate(watched.bundle, data, watched.recipe, watched.settings, only={measure})
-            for data in (fresh, watched.trained_on)
-        ]
+        scores = [watched.score(data) for data in (fresh, watched.trained_on)]
         now, then = (score.measures.get(measure) for score in scores)
         if now is None or then is None:
             reasons = "; ".join(score.unmeasured.get(measure, "") for score in scores).strip("; ")

@@ -21,10 +21,10 @@ from genwright.core.durable import exclusive
 from genwright.core.errors import DataError, GenwrightError, ServiceError
 from genwright.core.folder_hash import tree
 from genwright.core.workspace import Workspace
-from genwright.data.collect import specify
 from genwright.data.modalities.base import modalities
 from genwright.data.records import DatasetVersion
 from genwright.recipes.recipe import Recipe, parse
+from genwright.recipes.stages import collecting
 from genwright.tasks.clean import clean
 from genwright.tasks.collect import collect
 
@@ -118,7 +118,9 @@ def test_an_old_version_comes_back_by_its_hash(workspace: Workspace) -> None:
     assert [version.digest for version in data.versions("tiny")] == [first.digest, second.digest]
     data.restore("tiny", first.digest[:8])
     assert tree(workspace.clean("tiny")).digest == first.digest == data.current("tiny")
-    assert specify(recipe(), workspace).states != json.loads((workspace.data / "tiny" / "collect.json").read_text())["states"]
+    assert (
+        collecting(recipe(), workspace).states != json.loads((workspace.data / "tiny" / "collect.json").read_text())["states"]
+    )
     assert produce(workspace).digest == second.digest  # the sources are as they were for the second
 
 
@@ -163,7 +165,7 @@ def test_the_remote_is_verified_and_brings_back_what_the_cache_lost(workspace: W
     config.write_text(
         config.read_text().replace("[core]", "[core]\n    remote = kept") + f"['remote \"kept\"']\n    url = {remote}\n"
     )
-    assert Data(workspace).push("tiny")
+    assert Data(workspace).stages.push("tiny")
     assert "verify = true" in config.read_text().lower()
     shutil.rmtree(workspace.state / "cache")
     shutil.rmtree(workspace.clean("tiny"))
@@ -178,7 +180,7 @@ def test_the_remote_is_verified_and_brings_back_what_the_cache_lost(workspace: W
 
 def test_without_a_remote_nothing_is_pushed(workspace: Workspace) -> None:
     produce(workspace)
-    assert Data(workspace).push("tiny") is False
+    assert Data(workspace).stages.push("tiny") is False
 
 
 def test_a_stages_error_reaches_the_user_as_its_own_message(workspace: Workspace) -> None:
@@ -206,10 +208,16 @@ def test_files_cut_short_by_a_kill_do_not_stop_the_next_run(workspace: Workspace
 
 def test_a_killed_run_stops_its_stage_and_the_next_one_proceeds(workspace: Workspace) -> None:
     """The stage is held up by a lock of ours, so that the kill surely comes in its middle."""
-    spec = specify(recipe(), workspace)
+    spec = collecting(recipe(), workspace)
     stored.write(workspace.data / "tiny" / "collect.json", spec)
-    code = f"from genwright.adapters.dvc import Data; from genwright.workspace import Workspace; from pathlib import Path; \
-Data(Workspace(Path({str(workspace.root)!r}))).reproduce('tiny', 'collect')"
+    code = "\n".join(
+        (
+            "from pathlib import Path",
+            "from genwright.adapters.dvc.data import Data",
+            "from genwright.core.workspace import Workspace",
+            f"Data(Workspace(Path({str(workspace.root)!r}))).reproduce('tiny', 'collect')",
+        )
+    )
     with exclusive(workspace.lock("data-tiny"), busy=""):
         run = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
         log = workspace.data / "tiny" / "collect.log"

@@ -13,6 +13,7 @@ import pytest
 from mlflow import MlflowClient
 
 from genwright.adapters.mlflow.registry import Registry
+from genwright.adapters.mlflow.runs import Runs
 from genwright.core.workspace import Workspace
 from genwright.lifecycle.ledger import Ledger
 from tests import registered
@@ -65,15 +66,15 @@ def test_killed_anywhere_a_repeated_call_finishes(when: str, owner: type, method
     registry = Registry(workspace)
     version = registered.register(workspace)
     champion = registry.champion("digits")
-    registry.promote(version, expected=champion.version if champion else None, why="the same command again")
+    registered.make_champion(registry, version, expected=champion.version if champion else None, why="the same command again")
 
-    assert [v.weights for v in registry.versions("digits")] == [model.weights]
+    assert [v.weights for v in registry.versions.of("digits")] == [model.weights]
     assert registry.current("digits") == version
-    assert registry.download(version, fresh=True).is_dir()
+    assert registry.versions.download(version, fresh=True).is_dir()
     assert registry.ledger("digits").champions() == [1]
-    experiment = registry.experiment("digits")
-    runs = registry.client.search_runs([experiment])
+    experiment = Runs(workspace).experiment("digits")
+    runs = registry.mlflow.client.search_runs([experiment])
     assert sorted(run.data.tags["genwright.kind"] for run in runs) == ["pipeline", "round"]
     [nested] = [run for run in runs if run.data.tags["genwright.kind"] == "round"]
-    assert len(registry.client.get_metric_history(nested.info.run_id, "loss.model")) == len(model.curve)
-    assert len(registry.client.search_logged_models([experiment])) == 1
+    assert len(registry.mlflow.client.get_metric_history(nested.info.run_id, "loss.model")) == len(model.curve)
+    assert len(registry.mlflow.client.search_logged_models([experiment])) == 1

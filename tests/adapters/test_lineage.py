@@ -10,14 +10,16 @@ import pytest
 from genwright.adapters.dvc.data import Data
 from genwright.adapters.mlflow.lineage import tainted, trace
 from genwright.adapters.mlflow.registry import Registry
+from genwright.adapters.mlflow.runs import Runs
+from genwright.adapters.mlflow.versions import Versions
 from genwright.core.errors import DataError, ModelError
 from genwright.core.workspace import Workspace
-from genwright.data.collect import items
 from genwright.data.forgotten import digest_of, forget, forgotten
 from genwright.data.modalities.base import modalities
 from genwright.data.records import DatasetVersion
 from genwright.models.records import ModelVersion
 from genwright.recipes.recipe import Recipe, parse
+from genwright.recipes.stages import items
 from genwright.tasks.clean import clean
 from genwright.tasks.collect import collect
 from tests import registered
@@ -56,15 +58,14 @@ def on(workspace: Workspace, side: str, *, besides: str = "") -> Path:
     return next(f for f in files if split.side(hashlib.sha256(f.read_bytes()).hexdigest()) == side and f.name != besides)
 
 
-def version(workspace: Workspace, seed: int, data: str, start: str | None = None) -> ModelVersion:
+def version(workspace: Workspace, seed: int, data: str, start: str = "") -> ModelVersion:
     """A registered version of the model of that seed, made from that data."""
-    registry, model = Registry(workspace), registered.trained(seed)
-    candidate = model.plan.candidate.model_copy(update={"start": start})
-    model = model.model_copy(update={"data": data, "plan": model.plan.model_copy(update={"candidate": candidate})})
-    parent = registry.parent_run("digits", f"{seed:064d}")
-    run = registry.round_run("digits", parent, model.plan)
+    facts = registered.facts(seed).model_copy(update={"data": data, "recipe": recipe().identity, "start": start})
+    runs = Runs(workspace)
+    parent = runs.parent_run("digits", f"{seed:064d}")
+    run = runs.round_run("digits", parent, registered.trained(seed).plan)
     scores, bundle = registered.evaluation(seed), registered.bundle(seed)
-    return registry.register("digits", bundle, run=run, trained=model, evaluation=scores, recipe=recipe())
+    return Versions(workspace).register("digits", bundle, run=run, facts=facts, evaluation=scores)
 
 
 def test_a_file_is_followed_through_data_and_models(workspace: Workspace) -> None:
@@ -76,7 +77,7 @@ def test_a_file_is_followed_through_data_and_models(workspace: Workspace) -> Non
     version(workspace, 1, second.digest, start=one.weights)  # it never saw the file, its first weights had
     version(workspace, 2, second.digest)
     registry = Registry(workspace)
-    registry.promote(registry.version("digits", 2), expected=None, why="first")
+    registered.make_champion(registry, registry.versions.get("digits", 2), expected=None, why="first")
     found = trace(registry, digest)
     assert [(held.data, held.fate) for held in found.held] == [(first.digest, "train")]
     assert [(one.version, one.through) for one in found.learned] == [(1, "training"), (2, "weights")]
@@ -106,7 +107,7 @@ def test_what_is_forgotten_is_left_out_and_no_champion_comes_back(workspace: Wor
     first = produce(workspace)
     old = version(workspace, 0, first.digest)
     registry = Registry(workspace)
-    registry.promote(old, expected=None, why="first")
+    registered.make_champion(registry, old, expected=None, why="first")
     forget(workspace, digest, name, "asked for")
     assert forget(workspace, digest, name, "asked for again").why == "asked for"
     assert [entry.name for entry in forgotten(workspace)] == [path.name]
@@ -115,11 +116,11 @@ def test_what_is_forgotten_is_left_out_and_no_champion_comes_back(workspace: Wor
     assert second.digest != first.digest
     assert second.contents.collected == first.contents.collected - 1
     new = version(workspace, 1, second.digest)
-    registry.promote(new, expected=old.version, why="never saw it")
+    registered.make_champion(registry, new, expected=old.version, why="never saw it")
     assert trace(registry, digest).to_retrain == []
     assert [entry.digest for entry in tainted(registry, old)] == [digest]
     with pytest.raises(ModelError, match="cannot be rolled back to"):
-        registry.rollback("digits", "to see")
+        registered.roll_back(registry, "to see")
     assert registry.current("digits") == new
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from genwright.adapters.mlflow.registry import Registry
+from genwright.adapters.mlflow.runs import Runs
 from genwright.core.durable import sha256
 from genwright.core.errors import GenwrightError, ModelError, ServiceError
 from genwright.core.workspace import Workspace
@@ -46,8 +47,8 @@ def test_a_version_is_linked_to_weights_data_recipe_and_run(registry: Registry, 
     assert (version.name, version.version) == ("digits", 1)
     assert version.weights == registered.trained(0).weights
     assert version.data == registered.DATA
-    assert registry.tags(version)["test.mmd"] == "1"
-    assert registry.client.get_run(version.run).data.tags["genwright.weights"] == version.weights
+    assert registry.versions.tags(version)["test.mmd"] == "1"
+    assert registry.mlflow.client.get_run(version.run).data.tags["genwright.weights"] == version.weights
     assert registry.champion("digits") is None
 
 
@@ -55,18 +56,16 @@ def test_the_same_weights_data_and_recipe_are_one_version(registry: Registry, wo
     first = registered.register(workspace)
     assert registered.register(workspace) == first
     assert registered.register(workspace, seed=1).version == 2
-    assert [version.version for version in registry.versions("digits")] == [1, 2]
+    assert [version.version for version in registry.versions.of("digits")] == [1, 2]
 
 
 def test_weights_other_than_those_trained_are_not_registered(workspace: Workspace, tmp_path: Path) -> None:
     wrong = shutil.copytree(registered.bundle(1), tmp_path / "wrong")
-    registry, model = Registry(workspace), registered.trained(0)
-    run = registry.round_run("digits", registry.parent_run("digits", "a" * 64), model.plan)
+    registry, runs, model = Registry(workspace), Runs(workspace), registered.trained(0)
+    run = runs.round_run("digits", runs.parent_run("digits", "a" * 64), model.plan)
     with pytest.raises(ModelError, match="not those that were trained"):
-        registry.register(
-            "digits", wrong, run=run, trained=model, evaluation=registered.evaluation(0), recipe=registered.recipe()
-        )
-    assert registry.names() == []
+        registry.versions.register("digits", wrong, run=run, facts=registered.facts(0), evaluation=registered.evaluation(0))
+    assert registry.versions.names() == []
 
 
 def test_what_is_logged_is_code_safetensors_and_json(workspace: Workspace) -> None:
@@ -94,13 +93,13 @@ def test_mlflow_itself_can_load_and_ask_the_model(registry: Registry, workspace:
 
 def test_a_download_is_verified_and_kept(registry: Registry, workspace: Workspace) -> None:
     version = registered.register(workspace)
-    folder = registry.download(version)
+    folder = registry.versions.download(version)
     assert sha256(folder / bundle.WEIGHTS) == version.weights
     shutil.rmtree(files_of(workspace, version))
-    assert registry.download(version) == folder  # what is here and whole is enough to go on
+    assert registry.versions.download(version) == folder  # what is here and whole is enough to go on
     (folder / bundle.INFO).write_text("{}")
     with pytest.raises(ModelError, match="cannot be fetched"):
-        registry.download(version)
+        registry.versions.download(version)
 
 
 def swapped(folder: Path) -> None:
@@ -140,7 +139,7 @@ def test_altered_files_are_not_downloaded(harm: Harm, registry: Registry, worksp
     version = registered.register(workspace)
     harm(files_of(workspace, version))
     with pytest.raises(ModelError):
-        registry.download(version)
+        registry.versions.download(version)
     assert not (workspace.state / "models" / "digits" / "1").exists()
 
 
@@ -149,7 +148,7 @@ def test_running_again_mends_what_was_harmed(harm: Harm, registry: Registry, wor
     version = registered.register(workspace)
     harm(files_of(workspace, version))
     assert registered.register(workspace) == version
-    assert registry.promote(version, expected=None, why="first").after == 1
+    assert registered.make_champion(registry, version, expected=None, why="first").after == 1
 
 
 @HARMS
@@ -160,7 +159,7 @@ def test_a_rollback_to_harmed_files_is_refused_and_the_champion_stays(
     second = registered.promote(workspace, seed=2)
     harm(files_of(workspace, first))
     with pytest.raises(ModelError, match="the champion stays"):
-        registry.rollback("digits", "it draws only fours")
+        registered.roll_back(registry, "it draws only fours")
     assert registry.champion("digits") == second
     assert registry.ledger("digits").entries()[-1].what == "refused"
 
@@ -174,9 +173,9 @@ def test_a_version_that_does_not_sample_is_not_promoted(
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     version = registered.register(workspace)
-    monkeypatch.setattr(Vae, "sample", broken)
+    monkeypatch.setattr(Vae, "emit", broken)
     with pytest.raises(ModelError, match="does not sample"):
-        registry.promote(version, expected=None, why="first")
+        registered.make_champion(registry, version, expected=None, why="first")
     assert registry.champion("digits") is None
 
 
@@ -184,22 +183,22 @@ def test_back_and_back_again(registry: Registry, workspace: Workspace) -> None:
     for seed in range(3):
         registered.promote(workspace, seed)
     assert registry.alias("digits", "previous") == 2
-    assert registry.rollback("digits", "bad").after == 2
+    assert registered.roll_back(registry, "bad").after == 2
     assert registry.alias("digits", "previous") == 1
-    assert registry.rollback("digits", "worse").after == 1
+    assert registered.roll_back(registry, "worse").after == 1
     with pytest.raises(ModelError, match="had no champion before"):
-        registry.rollback("digits", "even worse")
+        registered.roll_back(registry, "even worse")
     assert [e.what for e in registry.ledger("digits").entries()] == ["promoted"] * 3 + ["rolled back"] * 2
-    assert Model(registry.download(registry.current("digits"))).generate(2)
+    assert Model(registry.versions.download(registry.current("digits"))).generate(2)
 
 
 def test_an_alias_moved_by_other_means_is_noticed(registry: Registry, workspace: Workspace) -> None:
     registered.promote(workspace)
     second = registered.register(workspace, seed=1)
-    registry.client.set_registered_model_alias("digits", "champion", "2")
+    registry.mlflow.client.set_registered_model_alias("digits", "champion", "2")
     registry.settle("digits")
     assert registry.ledger("digits").entries()[-1].what == "noticed"
-    assert registry.rollback("digits", "moved by mistake").before == second.version
+    assert registered.roll_back(registry, "moved by mistake").before == second.version
     assert registry.current("digits").version == 1
 
 
@@ -207,7 +206,7 @@ def test_another_workspace_without_a_ledger_can_roll_back(workspace: Workspace, 
     registered.promote(workspace)
     registered.promote(workspace, seed=1)
     shutil.rmtree(workspace.state / "ledger")
-    assert Registry(workspace).rollback("digits", "bad").after == 1
+    assert registered.roll_back(Registry(workspace), "bad").after == 1
 
 
 def test_unknown_names_and_versions_are_answered_with_what_there_is(registry: Registry, workspace: Workspace) -> None:
@@ -218,25 +217,25 @@ def test_unknown_names_and_versions_are_answered_with_what_there_is(registry: Re
         registry.current("digits")
     assert "genwright promote digits 1" in str(caught.value)
     with pytest.raises(ModelError, match="no version 7"):
-        registry.version("digits", 7)
+        registry.versions.get("digits", 7)
 
 
 def test_a_decision_against_an_older_champion_is_refused(registry: Registry, workspace: Workspace) -> None:
     first = registered.promote(workspace)
     second, third = registered.register(workspace, seed=1), registered.register(workspace, seed=2)
-    registry.promote(second, expected=first.version, why="better")
+    registered.make_champion(registry, second, expected=first.version, why="better")
     with pytest.raises(ServiceError, match="another promotion came first"):
-        registry.promote(third, expected=first.version, why="better")
+        registered.make_champion(registry, third, expected=first.version, why="better")
     assert registry.champion("digits") == second
 
 
 def contend(root: Path, number: int, expected: int, start: Any, answers: Any) -> None:
     """A process that promotes at the same moment as another."""
     registry = Registry(Workspace(root))
-    version = registry.version("digits", number)
+    version = registry.versions.get("digits", number)
     start.wait(60)
     try:
-        registry.promote(version, expected=expected, why=f"version {number} is better")
+        registered.make_champion(registry, version, expected=expected, why=f"version {number} is better")
         answers.put((number, "won"))
     except GenwrightError as error:
         answers.put((number, str(error)))
@@ -285,10 +284,10 @@ def test_old_versions_go_but_none_that_is_needed(registry: Registry, workspace: 
     gone = registry.prune("digits", 1)
     assert [version.version for version in gone] == [loser.version]
     assert not files.exists()
-    assert [version.version for version in registry.versions("digits")] == [first.version, second.version, newest.version]
+    assert [version.version for version in registry.versions.of("digits")] == [first.version, second.version, newest.version]
     assert registry.prune("digits", 1) == []
     assert registry.ledger("digits").entries()[-1].what == "pruned"
-    assert registry.rollback("digits", "still there").after == first.version
+    assert registered.roll_back(registry, "still there").after == first.version
 
 
 def test_a_ledger_cut_off_at_its_end_shows_by_the_hash_kept_in_mlflow(registry: Registry, workspace: Workspace) -> None:
@@ -304,7 +303,7 @@ def test_the_challenger_is_named_until_it_is_champion(registry: Registry, worksp
     version = registered.register(workspace)
     registry.challenge(version)
     assert registry.alias("digits", "challenger") == version.version
-    registry.promote(version, expected=None, why="first")
+    registered.make_champion(registry, version, expected=None, why="first")
     assert registry.alias("digits", "challenger") is None
     registry.challenge(version)
     assert registry.alias("digits", "challenger") is None

@@ -13,10 +13,10 @@ import pytest
 
 from genwright.core.durable import exclusive, write_text
 from genwright.core.workspace import Settings, Workspace
-from genwright.lifecycle.doctor import Finding, check
+from genwright.lifecycle.doctor import Check, check
 
 
-def findings(workspace: Path, settings: Settings, problem: str | None = None) -> dict[str, Finding]:
+def findings(workspace: Path, settings: Settings, problem: str | None = None) -> dict[str, Check]:
     probes: dict[str, Any] = {name: lambda _: problem for name in ("prefect", "mlflow")}
     found = list(check(Workspace(workspace), settings, probes))
     return {f.what: f for f in reversed(found)}

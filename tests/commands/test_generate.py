@@ -88,7 +88,10 @@ def test_a_walk_goes_from_one_file_to_the_other(place: Path) -> None:
     ("arguments", "words"),
     [
         (["--label", "mauve"], "knows no such label"),
-        (["--label", "blue", "--condition", "blue"], "not both"),
+        (["--label", "blue", "--give", "condition=blue"], "given twice"),
+        (["--give", "colour=blue"], "not given any 'colour'"),
+        (["--give", "colour"], "NAME=VALUE"),
+        (["--image", "none.png"], "takes no image"),
         (["--set", "temprature=1"], "cannot sample that way"),
         (["--set", "temperature"], "OPTION=VALUE"),
         (["--prompt", "Once"], "takes no prompt"),
@@ -96,7 +99,7 @@ def test_a_walk_goes_from_one_file_to_the_other(place: Path) -> None:
         (["-n", "0"], "cannot be generated at once"),
         (["-n", "1000000000"], "cannot be generated at once"),
         (["--between", "none.png", "none.png"], "cannot be read"),
-        (["--between", "a.png", "b.png", "--label", "blue"], "takes no label"),
+        (["--between", "a.png", "b.png", "--label", "blue"], "takes no other input"),
         (["--out", "file"], "cannot be written"),
     ],
 )

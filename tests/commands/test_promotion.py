@@ -36,7 +36,7 @@ def run(*arguments: str) -> Any:
 
 def test_promote_and_back(workspace: Workspace) -> None:
     registry = Registry(workspace)
-    registry.tag(registry.version("digits", 2), GATE, "passed")
+    registry.versions.tag(registry.versions.get("digits", 2), GATE, "passed")
     said = run("promote", "digits", "2", "--why", "I like it better")
     assert (said["what"], said["before"], said["after"], said["why"]) == ("promoted", 1, 2, "I like it better")
     said = run("rollback", "digits", "--why", "I do not")
@@ -48,7 +48,7 @@ def test_what_the_gate_did_not_pass_needs_a_reason(workspace: Workspace) -> None
     registry = Registry(workspace)
     with pytest.raises(ModelError, match="has not passed the gate"):
         run("promote", "digits", "2")
-    registry.tag(registry.version("digits", 2), GATE, "recognised is 0.4, at least 0.85 is asked")
+    registry.versions.tag(registry.versions.get("digits", 2), GATE, "recognised is 0.4, at least 0.85 is asked")
     with pytest.raises(ModelError, match="recognised is"):
         run("promote", "digits", "2")
     assert registry.current("digits").version == 1

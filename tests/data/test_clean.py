@@ -13,18 +13,18 @@ from PIL import Image as Pictures
 from genwright.core.errors import DataError, RecipeError
 from genwright.core.folder_hash import tree
 from genwright.core.record import Part
-from genwright.core.shapes import NO_LABEL
 from genwright.data import shards
-from genwright.data.clean import CleanSpec, clean, specify
+from genwright.data.clean import CleanSpec, clean
 from genwright.data.dataset import Dataset
 from genwright.data.filters.base import filters
 from genwright.data.item import Item
 from genwright.data.modalities.base import modalities
 from genwright.data.quarantine import examples, quarantined
 from genwright.data.records import DatasetContents
-from genwright.data.shards import ITEM, Shards
+from genwright.data.shards import Shards
 from genwright.data.split import Splitting
 from genwright.recipes.recipe import parse
+from genwright.recipes.stages import cleaning
 
 SPLIT = Splitting(validation=0.2, test=0.2)
 IMAGE = Part(kind="image", options={"size": [8, 8], "channels": 1})
@@ -32,22 +32,23 @@ TEXT = Part(kind="text", options={"vocab": 300, "length": 32})
 
 
 def item(data: bytes, name: str = "a", condition: bytes | None = None) -> Item:
-    return Item(
-        name=name, data=data, condition=condition, source="made", licence="CC0-1.0", collected_at="2026-01-01T00:00:00+00:00"
-    )
+    columns = {"content": data} if condition is None else {"content": data, "condition": condition}
+    return Item(name, columns, source="made", licence="CC0-1.0", collected_at="2026-01-01T00:00:00+00:00")
 
 
 def raw(folder: Path, items: list[Item]) -> Path:
     folder.mkdir(parents=True)
-    with Shards(folder, "items", ITEM) as out:
+    with Shards(folder, "items", shards.schema(["content", "condition"])) as out:
         for one in items:
-            out.add({name: getattr(one, name) for name in ITEM.names})
+            out.add(shards.row(one))
     return folder
 
 
 def spec(content: Part = IMAGE, condition: Part | None = None, cleaning: list[str] | None = None) -> CleanSpec:
     rules = [Part(kind=name) for name in cleaning or []]
-    return CleanSpec(recipe="made", content=content, condition=condition, cleaning=rules, split=SPLIT)
+    columns = {"content": content} | ({"condition": condition} if condition else {})
+    optional = ["condition"] if condition and condition.kind == "label" else []
+    return CleanSpec(recipe="made", columns=columns, optional=optional, cleaning=rules, split=SPLIT)
 
 
 def fixtures(kind: str = "image", n: int = 80, seed: int = 0) -> list[Item]:
@@ -86,7 +87,7 @@ def test_counts_reconcile_and_quarantine_keeps_bytes_and_reasons(tmp_path: Path)
     found = {one.name: one for one in quarantined(out)}
     assert set(found) == {"cut.png", "lies.png", "empty.png", "bomb.png", "again.png"}
     assert "pixels" in found["bomb.png"].reason
-    kept_bytes = {row["name"]: row["data"] for row in shards.read(out, "quarantine")}
+    kept_bytes = {row["name"]: row["column.content"] for row in shards.read(out, "quarantine")}
     assert kept_bytes == {one.name: one.data for one in bad}
     assert len(examples(out, each=2)["corrupt"]) == 2
 
@@ -99,7 +100,7 @@ def test_the_data_set_opens_and_holds_what_was_collected(tmp_path: Path) -> None
     for side in ("train", "validation", "test"):
         split = data.side(side)
         assert len(split) == contents.splits[side]
-        for place, digest in enumerate(split.digests):
+        for place, digest in enumerate(split.digests[:, 0]):
             one = by_digest[digest.decode()]
             assert SPLIT.side(one.digest) == side
             assert split.bytes[place] == len(one.data)
@@ -113,14 +114,15 @@ def test_texts_are_kept_whole_token_by_token(tmp_path: Path) -> None:
 
     items = fixtures("text")
     contents, out = cleaned(tmp_path, items, content=TEXT)
-    data, modality = Dataset(out), build(TEXT, out / "content")
+    data, modality = Dataset(out), build(TEXT, out / "columns" / "content")
     by_digest = {one.digest.encode(): one.data for one in items}
     for side in ("train", "validation", "test"):
         split = data.side(side)
-        texts = [modality.decode(split.content.tokens(i)).encode() for i in range(len(split))]
-        assert texts == [by_digest[digest] for digest in split.digests]
-    assert contents.tokens is not None
-    assert contents.tokens["train"] == len(np.load(out / "train.content.npy"))
+        assert split.texts is not None
+        texts = [modality.decode(split.texts.tokens(i)).encode() for i in range(len(split))]
+        assert texts == [by_digest[digest] for digest in split.digests[:, 0]]
+    assert contents.kind.tokens is not None
+    assert contents.kind.tokens["train"] == len(np.load(out / "train.content.npy"))
 
 
 def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
@@ -136,7 +138,7 @@ def test_only_training_items_teach_the_tokenizer(tmp_path: Path) -> None:
     learned = []
     for name, more in (("a", items), ("b", train + other)):
         _, out = cleaned(tmp_path, more, name, content=TEXT)
-        learned.append((out / "content" / "tokenizer.json").read_bytes())
+        learned.append((out / "columns" / "content" / "tokenizer.json").read_bytes())
     assert learned[0] == learned[1]
 
 
@@ -158,7 +160,7 @@ def test_the_same_content_is_never_on_two_sides(tmp_path: Path, rules: list[str]
     assert any(SPLIT.side(a.digest) != SPLIT.side(b.digest) for a, b in zip(originals, copies, strict=True))
     contents, out = cleaned(tmp_path, originals + copies, cleaning=rules)
     data = Dataset(out)
-    pictures = [{row.tobytes() for row in data.side(side).content.array} for side in ("train", "validation", "test")]
+    pictures = [{row.tobytes() for row in data.side(side).columns["content"].array} for side in ("train", "validation", "test")]
     assert not pictures[0] & pictures[1]
     assert not pictures[0] & pictures[2]
     assert not pictures[1] & pictures[2]
@@ -188,12 +190,15 @@ def test_labels_missing_unreadable_or_unknown_are_no_label(tmp_path: Path) -> No
     rare = next(place for place, one in enumerate(plain) if SPLIT.side(one.digest) == "test")
     items[rare] = item(plain[rare].data, plain[rare].name, b"only in test")
     contents, out = cleaned(tmp_path, items, condition=Part(kind="label"))
-    assert contents.labels == ["cat", "dog"]
-    assert contents.label_counts is not None
-    assert contents.unconditioned == 80 - sum(contents.label_counts.values())
+    told = contents.columns["condition"]
+    assert told.labels == ["cat", "dog"]
+    assert told.label_counts is not None
+    assert told.missing == 80 - sum(told.label_counts.values())
     assert contents.dropped == {}
-    data = Dataset(out)
-    assert set(np.unique(data.train.condition.array)) == {NO_LABEL, 0, 1}  # type: ignore[union-attr]
+    given = Dataset(out).train.given(np.arange(contents.splits["train"]))["condition"]
+    assert given.present.any()
+    assert not given.present.all()
+    assert set(given.value[given.present].tolist()) == {0, 1}
 
 
 def test_a_text_to_answer_cannot_be_missing(tmp_path: Path) -> None:
@@ -203,11 +208,28 @@ def test_a_text_to_answer_cannot_be_missing(tmp_path: Path) -> None:
     contents, out = cleaned(tmp_path, items, content=TEXT, condition=TEXT)
     assert contents.dropped == {"condition": 3}
     reasons = sorted(one.reason for one in quarantined(out))
-    assert reasons[0] == "has no condition"
-    assert "empty" in reasons[2] or "empty" in reasons[1]
-    batch = Dataset(out).train.batch(3, 0, 0)
-    assert batch.condition is not None
-    assert batch.condition.shape == (3, 32)
+    assert any(reason == "the item lacks it" for reason in reasons)
+    assert any("empty" in reason for reason in reasons)
+    assert Dataset(out).train.batch(3, 0, 0).given["condition"].value.shape == (3, 32)
+
+
+def test_one_text_with_two_translations_is_two_items(tmp_path: Path) -> None:
+    """And both are one where the translation is the same as well; what is alike is never on two sides."""
+    items = [item(one.data, one.name, b"first") for one in fixtures("text", 80)]
+    again = [item(one.data, f"again-{one.name}", b"second") for one in items[:10]]
+    twice = [item(one.data, f"twice-{one.name}", b"first") for one in items[:10]]
+    contents, out = cleaned(tmp_path, items + again + twice, content=TEXT, condition=TEXT, cleaning=["exact_duplicates"])
+    assert contents.dropped == {"exact_duplicates": 10}
+    kept = {row["name"]: row["side"] for row in shards.read(out, "items", ["name", "side"])}
+    assert all(kept[f"again-{one.name}"] == kept[one.name] for one in items[:10])
+
+
+def test_every_column_has_its_hash(tmp_path: Path) -> None:
+    items = [item(one.data, one.name, f"caption {place}".encode()) for place, one in enumerate(fixtures())]
+    _, out = cleaned(tmp_path, items, condition=TEXT)
+    data = Dataset(out)
+    found = {tuple(row) for side in ("train", "validation", "test") for row in data.side(side).digests.tolist()}
+    assert found == {tuple(digest.encode() for digest in one.digests.values()) for one in items}
 
 
 def test_too_little_data_says_how_much_is_left_and_why(tmp_path: Path) -> None:
@@ -229,7 +251,7 @@ def test_nothing_collected_is_an_error(tmp_path: Path) -> None:
 
 def test_a_rule_that_does_not_suit_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = parse({"name": "a", "content": "image", "sources": [{"kind": "sklearn"}], "cleaning": ["quality"]})
-    assert specify(recipe).cleaning
+    assert cleaning(recipe).cleaning
     monkeypatch.setattr(filters.get("quality"), "applies", lambda modality: "judges music")
     with pytest.raises(RecipeError, match="does not suit image: it judges music"):
-        specify(recipe)
+        cleaning(recipe)

@@ -16,8 +16,9 @@ from genwright.core.durable import sha256
 from genwright.core.errors import DataError
 from genwright.core.workspace import Workspace
 from genwright.data import shards
-from genwright.data.collect import CollectSpec, collect, read_items, specify
+from genwright.data.collect import CollectSpec, collect, read_items
 from genwright.recipes.recipe import Recipe, parse
+from genwright.recipes.stages import collecting
 
 
 @pytest.fixture
@@ -43,11 +44,11 @@ def hashes(folder: Path) -> dict[str, str]:
 
 def test_items_are_written_with_provenance_and_counts(workspace: Workspace, recipe: Recipe) -> None:
     out = workspace.raw("tiny")
-    collect(specify(recipe, workspace), workspace, out)
+    collect(collecting(recipe, workspace), workspace, out)
     items = list(read_items(out))
     assert [item.name for item in items] == ["cat/1.txt", "cat/2.txt", "dog/1.txt", "dog/same.txt"] * 2
-    assert [item.condition for item in items[:4]] == [b"cat", b"cat", b"dog", b"dog"]
-    assert items[4].condition is None
+    assert [item.columns["condition"] for item in items[:4]] == [b"cat", b"cat", b"dog", b"dog"]
+    assert list(items[4].columns) == ["content"]
     assert items[2].digest == items[3].digest  # equal bytes stay two items
     assert (items[0].source, items[0].licence, items[0].collected_at) == ("folder:texts", "CC0", "2023-11-14T22:13:20+00:00")
     assert pq.read_table(out / "items-0000.parquet")["digest"].to_pylist() == [item.digest for item in items]
@@ -58,13 +59,13 @@ def test_items_are_written_with_provenance_and_counts(workspace: Workspace, reci
 
 
 def test_equal_inputs_give_equal_bytes(workspace: Workspace, recipe: Recipe, tmp_path: Path) -> None:
-    spec = specify(recipe, workspace)
+    spec = collecting(recipe, workspace)
     collect(spec, workspace, tmp_path / "one")
-    collect(specify(recipe, workspace), workspace, tmp_path / "two")
+    collect(collecting(recipe, workspace), workspace, tmp_path / "two")
     assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
-    assert spec == specify(recipe, workspace)
+    assert spec == collecting(recipe, workspace)
     (workspace.root / "texts/cat/1.txt").write_text("changed")
-    assert spec != specify(recipe, workspace)
+    assert spec != collecting(recipe, workspace)
 
 
 def test_many_items_go_to_few_shards_and_come_back_in_order(
@@ -72,7 +73,7 @@ def test_many_items_go_to_few_shards_and_come_back_in_order(
 ) -> None:
     monkeypatch.setattr(shards, "GROUP_ROWS", 3)
     monkeypatch.setattr(shards, "SHARD_BYTES", 80)
-    collect(specify(recipe, workspace), workspace, tmp_path / "raw")
+    collect(collecting(recipe, workspace), workspace, tmp_path / "raw")
     assert len(list((tmp_path / "raw").glob("items-*.parquet"))) == 2
     assert [item.name for item in read_items(tmp_path / "raw")][:3] == ["cat/1.txt", "cat/2.txt", "dog/1.txt"]
     assert len(list(read_items(tmp_path / "raw"))) == 8
@@ -80,9 +81,9 @@ def test_many_items_go_to_few_shards_and_come_back_in_order(
 
 def test_a_failure_leaves_what_was_there_and_nothing_beside(workspace: Workspace, recipe: Recipe) -> None:
     out = workspace.raw("tiny")
-    collect(specify(recipe, workspace), workspace, out)
+    collect(collecting(recipe, workspace), workspace, out)
     before = hashes(out)
-    spec = specify(recipe, workspace)
+    spec = collecting(recipe, workspace)
     (workspace.root / "texts/cat/1.txt").write_text("changed while it was collected")
     with pytest.raises(DataError, match="changed while it was collected"):
         collect(spec, workspace, out)
@@ -101,7 +102,7 @@ def run_stage(workspace: Workspace) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_stage_reads_its_spec_and_fails_in_words(workspace: Workspace, recipe: Recipe) -> None:
-    spec: CollectSpec = specify(recipe, workspace)
+    spec: CollectSpec = collecting(recipe, workspace)
     stored.write(workspace.data / "tiny" / "collect.json", spec)
     assert run_stage(workspace).returncode == 0
     assert len(list(read_items(workspace.raw("tiny")))) == 8
@@ -126,10 +127,10 @@ from genwright.core.workspace import Workspace
 import genwright.data.collect as c
 workspace = Workspace(Path(sys.argv[1]))
 parts = [Part(kind="folder", options={"path": "texts"})]
-state = c._open(parts[0], Part(kind="text"), workspace).state()
+columns = {"content": Part(kind="text")}
+state = c._open(parts[0], columns, workspace).state()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-collect(CollectSpec(recipe="x", content=Part(kind="text"), condition=None, sources=parts, states=[state]), workspace,
-        workspace.raw("x"))
+collect(CollectSpec(recipe="x", columns=columns, sources=parts, states=[state]), workspace, workspace.raw("x"))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     done = subprocess.run(

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genwright.core.errors import DataError
-from genwright.data.fetch.unpack import Limits, is_archive, unpack
+from genwright.data.fetch.unpack import UnpackLimits, is_archive, unpack
 
 HOSTILE = [
     "../out.txt",
@@ -181,10 +181,10 @@ def test_a_bomb_is_refused_before_it_fills_disk_or_memory(tmp_path: Path, ending
 def test_the_total_and_the_number_of_files_are_bounded(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "a.zip", {f"{n}": os.urandom(1000) for n in range(20)})
     with pytest.raises(DataError, match="more than is allowed"):
-        unpack(archive, tmp_path / "into", Limits(bytes=10_000))
+        unpack(archive, tmp_path / "into", UnpackLimits(bytes=10_000))
     with pytest.raises(DataError, match="too many files"):
-        unpack(archive, tmp_path / "into", Limits(files=10))
-    assert unpack(archive, tmp_path / "into", Limits(bytes=20_000, files=20)) == {}
+        unpack(archive, tmp_path / "into", UnpackLimits(files=10))
+    assert unpack(archive, tmp_path / "into", UnpackLimits(bytes=20_000, files=20)) == {}
 
 
 def test_a_tar_header_cannot_take_all_memory(tmp_path: Path) -> None:

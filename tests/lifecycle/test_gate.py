@@ -21,7 +21,7 @@ def measured(value: float, spread: float = 0.1) -> Measured:
 
 
 def evaluation(model: str = "new", **fields: Any) -> Evaluation:
-    given = {"evaluation_set": "e", "code": "1", "measures": {"mmd": measured(1.0)}}
+    given = {"evaluation_set": "e", "code": "1", "compared_by": "mmd", "measures": {"mmd": measured(1.0)}}
     return Evaluation.model_validate({"model": model, **given, **fields})
 
 
@@ -81,16 +81,11 @@ def test_the_challenger_must_be_better_by_the_margin(new: float, old: float, mar
 
 
 def test_a_measure_that_is_better_when_higher_is_compared_the_other_way() -> None:
-    text = {"content": "text", "condition": "text", "sources": [{"kind": "folder", "path": "x"}]}
-    from genwright.evaluation.metrics.base import metrics
-    from genwright.training.plan import measure_of
-
-    words = recipe(**text)
-    name = measure_of(words)
-    low, high = evaluation("a", measures={name: measured(1.0)}), evaluation("b", measures={name: measured(2.0)})
-    better, worse = (low, high) if metrics.get(name).better == "lower" else (high, low)
-    assert judge(better, worse, words).promote
-    assert not judge(worse, better, words).promote
+    low, high = (
+        evaluation(model, compared_by="chrf", measures={"chrf": measured(value)}) for model, value in (("a", 1.0), ("b", 2.0))
+    )
+    assert judge(high, low, recipe()).promote
+    assert not judge(low, high, recipe()).promote
 
 
 def test_it_says_whether_the_gain_may_be_chance() -> None:
@@ -134,13 +129,13 @@ def test_a_challenger_that_has_surely_forgotten_is_refused() -> None:
     def covering(value: float, model: str = "new") -> Evaluation:
         return evaluation(model, measures={"coverage": measured(value, 0.05)})
 
-    worse = remembers(covering(0.5), covering(0.9, "old"), recipe())
+    worse = remembers(covering(0.5), covering(0.9, "old"))
     assert not worse.passed
     assert "it has forgotten some of it" in worse.reason
-    assert remembers(covering(0.83), covering(0.9, "old"), recipe()).passed  # by less than a tenth
-    same = remembers(covering(0.88), covering(0.9, "old"), recipe())
+    assert remembers(covering(0.83), covering(0.9, "old")).passed  # by less than a tenth
+    same = remembers(covering(0.88), covering(0.9, "old"))
     assert same.passed
-    unknown = remembers(evaluation(measures={}, unmeasured={"coverage": "too few"}), covering(0.9, "old"), recipe())
+    unknown = remembers(evaluation(measures={}, unmeasured={"coverage": "too few"}), covering(0.9, "old"))
     assert not unknown.passed
     assert "too few" in unknown.reason
     better = evaluation(measures={"mmd": measured(0.5)})
@@ -151,11 +146,12 @@ def test_a_challenger_that_has_surely_forgotten_is_refused() -> None:
 
 
 def test_earlier_texts_are_asked_of_by_their_own_measure() -> None:
-    texts = recipe(content={"kind": "text"})
-    worse = evaluation(measures={"bits_per_byte": measured(2.0)})
-    old = evaluation("old", measures={"bits_per_byte": measured(1.5)})
-    assert not remembers(worse, old, texts).passed
-    assert remembers(evaluation(measures={"bits_per_byte": measured(1.55)}), old, texts).passed
+    old, worse, near = (
+        evaluation(model, compared_by="bits_per_byte", measures={"bits_per_byte": measured(value)})
+        for model, value in (("old", 1.5), ("new", 2.0), ("new", 1.55))
+    )
+    assert not remembers(worse, old).passed
+    assert remembers(near, old).passed
 
 
 def test_a_champion_that_has_to_go_need_not_be_beaten() -> None:

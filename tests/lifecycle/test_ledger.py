@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from genwright.core.errors import FormatError
+from genwright.evaluation.bounds import GateVerdict
 from genwright.lifecycle.ledger import Ledger
-from genwright.lifecycle.records import Decision, GateVerdict
+from genwright.lifecycle.records import Decision
 
 
 def test_entries_say_who_what_from_to_why_and_verdicts(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from genwright.core.errors import RecipeError
 from genwright.recipes.recipe import Recipe, load, parse, schema
@@ -43,6 +44,8 @@ def test_the_recipes_that_come_along_are_valid(file: Path) -> None:
         ({"train": {"budget": {"minutes": -1}}}, ["train.budget.minutes", "greater than 0", "-1"]),
         ({"select": {"families": ["gna"]}}, ["did you mean 'gan'"]),
         ({"sampling": {"diffusion": {"stepz": 1}}}, ["stepz"]),
+        ({"schedule": {"crom": "0 3 * * 1"}}, ["schedule.crom", "did you mean 'cron'"]),
+        ({"canaries": [{"n": 2}, {"promt": "x"}]}, ["canaries.1.promt", "did you mean 'prompt'"]),
         ({"name": "../digits"}, ["name"]),
         ({"cleaning": ["exact_duplicate"]}, ["did you mean 'exact_duplicates'"]),
     ],
@@ -71,7 +74,7 @@ def test_overrides_reach_into_mappings_and_lists(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD)
     recipe = load(path, ["train.budget.steps=7", "content.size=[16, 16]", "sources.0.dataset=digits", "condition=null"])
     assert recipe.train.budget.steps == 7
-    assert recipe.content.options["size"] == [16, 16]
+    assert recipe.recorded["content"].options["size"] == [16, 16]
     assert recipe.condition is None
 
 
@@ -97,6 +100,115 @@ def test_what_is_no_recipe_is_said(tmp_path: Path, text: str) -> None:
         load(path)
 
 
+PICTURE = {"kind": "image", "size": [8, 8], "channels": 1}
+COLUMNS: dict[str, Any] = {
+    "name": "captioned",
+    "columns": {"picture": PICTURE, "caption?": "text", "kind": "label"},
+    "sources": [{"kind": "folder", "path": "files", "labels": "parent", "captions": ".txt"}],
+}
+
+
+def test_content_and_condition_are_short_for_two_columns() -> None:
+    short = parse({**COLUMNS, "columns": {}, "content": PICTURE, "condition": "label"})
+    long = parse({**COLUMNS, "columns": {"content": PICTURE, "condition": "label"}})
+    assert short.recorded == long.recorded
+    assert [member.view for member in short.members] == [member.view for member in long.members]
+
+
+def test_the_first_column_is_made_and_the_others_are_given() -> None:
+    """Whatever they are called; an item may lack what is marked, and a label."""
+    recipe = parse(COLUMNS)
+    assert list(recipe.recorded) == ["picture", "caption", "kind"]
+    assert recipe.content_name == "picture"
+    (member,) = recipe.members
+    assert member.name == "captioned"
+    assert member.view.makes == "picture"
+    assert {name: wanted.optional for name, wanted in member.view.given.items()} == {"caption": True, "kind": True}
+    assert parse({**COLUMNS, "given": ["caption"]}).members[0].view.given.keys() == {"caption"}
+    required = parse({**COLUMNS, "columns": {"picture": PICTURE, "caption": "text"}}).members[0]
+    assert not required.view.given["caption"].optional
+    other = parse({**COLUMNS, "columns": {"caption": "text", "picture": PICTURE}, "given": []})
+    assert other.content_name == "caption"
+    assert other.identity != parse({**COLUMNS, "columns": {"picture": PICTURE, "caption": "text"}, "given": []}).identity
+
+
+def test_what_a_recipe_is_called_bears_on_no_model_and_what_it_gives_does() -> None:
+    one, named, given = parse(COLUMNS), parse({**COLUMNS, "name": "other"}), parse({**COLUMNS, "given": ["kind"]})
+    assert one.members[0].told == named.members[0].told != given.members[0].told
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"content": PICTURE}, ["either `content`", "`columns`"]),
+        ({"condition": "label"}, ["either `content`", "`columns`"]),
+        ({"columns": {}}, ["either `content`", "`columns`"]),
+        ({"columns": {"Picture": PICTURE}}, ["small letters", "'Picture'"]),
+        ({"columns": {"picture": PICTURE, "caption": "txt"}}, ["columns.caption", "did you mean 'text'"]),
+        ({"columns": {"picture": {**PICTURE, "sise": 3}}}, ["columns.picture", "did you mean 'size'"]),
+        ({"given": ["captoin"]}, ["no column 'captoin'", "did you mean 'caption'"]),
+        ({"makes": "picure"}, ["no column 'picure'", "did you mean 'picture'"]),
+        ({"makes": "caption"}, ["caption", "items may lack", "without `?`"]),
+        ({"columns": {"picture?": PICTURE}}, ["picture", "items may lack", "without `?`"]),
+        ({"derived": {"small": {"of": "picture"}}}, ["derived.small"]),
+        ({"derived": {"small": {"kind": "resizd", "of": "picture"}}}, ["derived.small", "did you mean 'resized'"]),
+        ({"derived": {"small": "resized"}}, ["derived.small", "`of`"]),
+        (
+            {"derived": {"small": {"kind": "resized", "of": "picture", "sise": [4, 4]}}},
+            ["derived.small", "did you mean 'size'"],
+        ),
+        ({"derived": {"kind": {"kind": "resized", "of": "picture", "size": [4, 4]}}}, ["'kind'", "derived as well"]),
+        ({"models": {"one": {"makes": "picture"}}, "given": ["kind"]}, ["`given`", "`models`"]),
+        ({"models": {"one": {"maks": "picture"}}}, ["models.one.maks", "did you mean 'makes'"]),
+        ({"models": {"one": {"makes": "picture", "given": ["kin"]}}}, ["no column 'kin'", "did you mean 'kind'"]),
+    ],
+)
+def test_a_wrong_column_says_which_and_what_is_near(change: dict[str, Any], said: list[str]) -> None:
+    with pytest.raises(RecipeError) as error:
+        parse({**COLUMNS, **change})
+    for words in said:
+        assert words in str(error.value)
+
+
+CHAIN: dict[str, Any] = {
+    **COLUMNS,
+    "derived": {"code": {"kind": "encoded", "of": "picture", "by": "codec"}},
+    "models": {
+        "prior": {"makes": "code", "given": ["caption?"], "samples": 40},
+        "codec": {"makes": "picture", "accept": {"mmd": {"at_most": 5}}},
+    },
+    "samples": 20,
+    "accept": {"coverage": {"at_least": 0.5}},
+}
+
+
+def test_models_come_in_the_order_in_which_they_can_be_made() -> None:
+    """Each is registered by a name of its own, and what it does not say the recipe says, its bounds aside."""
+    codec, prior = parse(CHAIN).members
+    assert [codec.name, prior.name] == ["captioned~codec", "captioned~prior"]
+    assert (codec.needs, prior.needs) == ([], ["codec"])
+    assert (codec.view.derived, list(prior.view.derived)) == ({}, ["code"])
+    assert (codec.samples, prior.samples) == (20, 40)
+    assert (list(codec.accept), list(prior.accept)) == (["mmd"], [])
+
+
+def test_the_whole_of_several_models_is_asked_for_what_items_bring() -> None:
+    whole = parse(CHAIN).whole
+    assert whole is not None
+    assert (whole.name, whole.view.makes) == ("captioned", "picture")
+    assert list(whole.view.given) == ["caption"]
+    assert list(whole.view.derived) == ["code"]
+    assert list(whole.accept) == ["coverage"]
+    assert parse(COLUMNS).whole is None
+
+
+def test_models_in_a_circle_are_refused() -> None:
+    derived = {**CHAIN["derived"], "other": {"kind": "encoded", "of": "picture", "by": "prior"}}
+    models = {**CHAIN["models"], "codec": {"makes": "picture", "given": ["other"]}}
+    with pytest.raises(RecipeError, match="in a circle"):
+        parse({**CHAIN, "derived": derived, "models": models})
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -118,3 +230,32 @@ def test_the_schema_names_every_part() -> None:
     text = str(schema())
     for word in ("sklearn", "near_duplicates", "image", "recognised", "channels"):
         assert word in text
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(yaml.safe_load(file.read_text()) for file in sorted(RECIPES.glob("*.yaml"))),
+        COLUMNS,
+        CHAIN,
+        {**GOOD, "watch": {"triggers": ["age", {"kind": "drift", "least": 0.2}]}},
+    ],
+    ids=lambda given: given["name"],
+)
+def test_an_editor_finds_no_fault_in_what_is_right(given: dict[str, Any]) -> None:
+    assert parse(given)
+    assert not list(Draft202012Validator(schema()).iter_errors(given))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"columns": {"picture": {"kind": "image", "sise": [8, 8]}}},
+        {"derived": {"small": {"of": "picture"}}},
+        {"cleaning": ["exact_duplicate"]},
+        {"watch": {"triggers": [{"kind": "drift", "leest": 1}]}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_an_editor_finds_what_is_wrong_in_a_part(change: dict[str, Any]) -> None:
+    assert list(Draft202012Validator(schema()).iter_errors({**COLUMNS, **change}))

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from genwright.evaluation.bounds import GateVerdict
 from genwright.lifecycle.gate import COMPARISON
-from genwright.lifecycle.records import Decision, GateVerdict, Promoted
+from genwright.lifecycle.records import Decision, Promoted
 from genwright.models.records import ModelVersion
 from genwright.recipes.recipe import Recipe, parse
 from genwright.reports.advice import next_steps

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from genwright.evaluation.bounds import Bound
 from genwright.evaluation.records import Measured
-from genwright.recipes.recipe import Bound
 from genwright.reports.chart import interval, lines
 
 

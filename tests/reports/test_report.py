@@ -2,70 +2,36 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, replace
 from functools import cached_property
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from genwright.core.record import Part
 from genwright.core.workspace import Settings, Workspace
-from genwright.data.clean import DROPPED
+from genwright.data import shards
 from genwright.data.dataset import Dataset
-from genwright.data.modalities.base import build
+from genwright.data.item import Item
 from genwright.data.records import DatasetVersion
 from genwright.data.shards import Shards
 from genwright.evaluation.evaluate import evaluate
 from genwright.evaluation.records import Evaluation
 from genwright.lifecycle import gate
 from genwright.lifecycle.records import Promoted
-from genwright.models.records import ModelVersion
+from genwright.models.records import ModelVersion, VersionFacts
 from genwright.recipes.recipe import Recipe, parse
 from genwright.reports import gallery, report
-from genwright.reports.gallery import Exhibits, Item
+from genwright.reports.gallery import Exhibits, Shown
 from genwright.reports.report import RunReport
 from genwright.training.diagnose import diagnose
 from genwright.training.fit import Fit
 from genwright.training.records import RaceEntry, Round, Selection, TrainedModel
 from tests import made
+from tests.reports.browser import Page
 
 SECTIONS = ("verdict", "samples", "next", "data", "race", "rounds", "nearest", "measures", "gates", "champion", "provenance")
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
-
-
-class Page(HTMLParser):
-    """What a browser would find: tags, addresses, handlers, and the words outside of style."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.ids: set[str] = set()
-        self.addresses: list[str] = []
-        self.handlers: list[str] = []
-        self.words = ""
-        self._style = False
-        self.feed(text)
-        self.words = " ".join(self.words.split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self._style = tag == "style"
-        for name, value in attrs:
-            if name == "id" and value:
-                self.ids.add(value)
-            if name in ("src", "href", "srcset", "action", "poster", "data"):
-                self.addresses.append(value or "")
-            if name.startswith("on"):
-                self.handlers.append(name)
-
-    def handle_endtag(self, tag: str) -> None:
-        self._style = False
-
-    def handle_data(self, data: str) -> None:
-        if not self._style:
-            self.words += data
 
 
 @dataclass(frozen=True)
@@ -80,7 +46,9 @@ class Made:
 
     @cached_property
     def exhibits(self) -> Exhibits:
-        return gallery.gather(self.folder / "bundle", self.data, self.recipe, "cpu", self.evaluation.measures)
+        return gallery.gather(
+            self.folder / "bundle", self.data, self.recipe.members[0].evaluation, "cpu", self.evaluation.measures
+        )
 
     def page(self, recipe: Recipe | None = None, what: str = "promoted", champion: int | None = 1) -> RunReport:
         recipe = recipe or self.recipe
@@ -101,7 +69,7 @@ class Made:
                     Round(
                         model=self.trained,
                         evaluation=self.evaluation,
-                        diagnosis=diagnose(self.trained, self.evaluation, recipe, self.data),
+                        diagnosis=diagnose(self.trained, self.evaluation, recipe.members[0], self.data),
                     )
                 ],
                 "best": 1,
@@ -128,36 +96,29 @@ def run(root: Path, data: Dataset, family: str, given: dict[str, object]) -> Mad
     fit = Fit(data, made.plan(data, family), folder, settings, data="3f2a9c.dir")
     for _ in fit:
         pass
-    return Made(data, folder, fit.result, evaluate(folder / "bundle", data, recipe, settings), recipe)
+    return Made(data, folder, fit.result, evaluate(folder / "bundle", data, recipe.members[0].evaluation, settings), recipe)
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Made:
     root = tmp_path_factory.mktemp("pictures")
     data = made.pictures(root / "clean")
-    contents = data.contents
+    contents, label = data.contents, data.contents.columns["condition"]
     kept = sum(contents.splits.values())
     changed = {
         "collected": kept + 3,
         "dropped": {"near_duplicates": 2, "corrupt": 1},
         "licences": {"CC0": kept},
         "sources": {SCRIPT: kept},
-        "labels": [SCRIPT, *(contents.labels or [])[1:]],
+        "columns": {**contents.columns, "condition": label.model_copy(update={"labels": [SCRIPT, *(label.labels or [])[1:]]})},
     }
     data.contents = contents.model_copy(update=changed)
     rows = [("near_duplicates", SCRIPT), ("near_duplicates", "b.png"), ("corrupt", "c.png")]
-    with Shards(data.folder, "quarantine", DROPPED) as quarantine:
+    fields = shards.schema(contents.names, "side", "rule", "reason")
+    with Shards(data.folder, "quarantine", fields) as quarantine:
         for rule, name in rows:
-            item = {
-                "digest": name,
-                "name": name,
-                "data": b"",
-                "source": "s",
-                "licence": "CC0",
-                "collected_at": "2020",
-                "side": "train",
-            }
-            quarantine.add({**item, "rule": rule, "reason": f"{name} is {SCRIPT}"})
+            item = Item(name, {"content": b""}, source="s", licence="CC0", collected_at="2020")
+            quarantine.add(shards.row(item, side="train", rule=rule, reason=f"{name} is {SCRIPT}"))
     return run(root, data, "gan", {"content": {"kind": "image", "size": [8, 8], "channels": 1}, "condition": "label"})
 
 
@@ -228,7 +189,7 @@ def parse_bounds(bounds: dict[str, dict[str, float]]) -> object:
 
 
 def test_texts_are_shown_as_text(texts: Made) -> None:
-    hostile = replace(texts.exhibits, samples=[Item(before=SCRIPT), *texts.exhibits.samples])
+    hostile = replace(texts.exhibits, samples=[Shown(before=SCRIPT), *texts.exhibits.samples])
     page = texts.write(texts.page(), hostile)
     assert "script" not in page.tags
     assert page.handlers == []
@@ -241,14 +202,34 @@ def test_texts_are_shown_as_text(texts: Made) -> None:
 def test_answers_stand_beside_what_was_asked(tmp_path: Path) -> None:
     options = {"vocab": 300, "length": 32}
     text = Part(kind="text", options=options)
-    data = made.dataset(tmp_path / "clean", text, text)
+    data = made.dataset(tmp_path / "clean", text, condition=text)
     done = run(tmp_path, data, "seq2seq", {"content": {"kind": "text", **options}, "condition": {"kind": "text", **options}})
     first = done.exhibits.answers[0]
     assert first.given is not None
-    assert data.test.condition is not None
-    assert first.given.before == build(text, data.folder / "condition").decode(data.test.condition.tokens(0))
-    assert first.real.before == done.exhibits.content.decode(data.test.content.tokens(0))
+    asked, right = data.test.columns["condition"], data.test.columns["content"]
+    assert first.given.before == data.modalities["condition"].decode(asked.tokens(0))
+    assert first.real.before == done.exhibits.content.decode(right.tokens(0))
     assert " ".join(first.given.before.split()) in done.write(done.page()).words
+
+
+def test_a_picture_stands_beside_its_caption_where_it_has_one(tmp_path: Path) -> None:
+    image, text = {"kind": "image", "size": [8, 8], "channels": 1}, {"kind": "text", "vocab": 300, "length": 24}
+    data = made.dataset(
+        tmp_path / "clean",
+        Part(kind="image", options={"size": [8, 8], "channels": 1}),
+        caption=Part(kind="text", options={"vocab": 300, "length": 24}),
+        lack={"caption": 4},
+    )
+    done = run(tmp_path, data, "vae", {"columns": {"content": image, "caption?": text}})
+    given = [pair.given.before if pair.given else None for pair in done.exhibits.answers]
+    captions = data.test.columns["caption"]
+    told = [data.modalities["caption"].decode(captions.tokens(i)) for i in range(len(given))]
+    assert given == [None if place % 4 == 0 else caption for place, caption in enumerate(told)]
+    page = done.write(done.page())
+    assert all(" ".join(caption.split()) in page.words for caption in given if caption)
+    assert page.words.count("nothing was given") == given.count(None)
+    assert f"{data.contents.columns['caption'].missing} of the kept items have no caption." in page.words
+    assert len([address for address in page.addresses if address.startswith("data:image/png")]) >= 2 * len(given)
 
 
 def test_the_copied_passage_is_marked(texts: Made) -> None:
@@ -270,20 +251,25 @@ def test_every_ending_is_one_plain_sentence(pictures: Made, what: str) -> None:
 
 
 def test_the_page_is_written_once_and_anew_when_the_champion_changed(pictures: Made, tmp_path: Path) -> None:
-    from genwright.adapters.mlflow.registry import Registry
+    from genwright.adapters.mlflow.runs import Runs
+    from genwright.adapters.mlflow.versions import Versions
     from genwright.lifecycle.run import Run
     from genwright.tasks.report import publish
 
-    workspace, page = Workspace(tmp_path), pictures.page()
-    run = Run(page.recipe, page.data.model_copy(update={"path": str(pictures.data.folder)}), workspace, Settings())
-    shutil.copytree(pictures.folder, run.folder / "round-1")
+    workspace, page, trained = Workspace(tmp_path), pictures.page(), pictures.trained
+    facts = VersionFacts(weights=trained.weights, data=trained.data, recipe="feed", title=trained.plan.candidate.title)
+    runs = Runs(workspace)
+    nested = runs.round_run("tiny", runs.parent_run("tiny", "other"), trained.plan)
+    bundle = pictures.folder / "bundle"
+    Versions(workspace).register("tiny", bundle, run=nested, facts=facts, evaluation=pictures.evaluation)
+    version = page.data.model_copy(update={"path": str(pictures.data.folder)})
+    run = Run(page.recipe, page.recipe.members[0], version, workspace, Settings())
     made = publish(run, page)
     report_file = run.folder / "report.html"
     first = report_file.stat().st_mtime_ns
     assert (run.folder / made.samples).read_bytes()[:4] == b"\x89PNG"
-    registry = Registry(workspace)
-    parent = registry.parent_run("tiny", run.identity)
-    logged = {file.path for file in registry.client.list_artifacts(parent, "report")}
+    parent = runs.parent_run("tiny", run.identity)
+    logged = {file.path for file in runs.mlflow.client.list_artifacts(parent, "report")}
     assert logged == {"report/report.html", f"report/{made.samples}"}
 
     assert publish(run, pictures.page(what="champion already")) == made

@@ -9,14 +9,15 @@ import pytest
 
 from genwright import __version__
 from genwright.adapters.mlflow.registry import GATE, Registry
+from genwright.adapters.mlflow.runs import Runs
 from genwright.commands.approve import answer
 from genwright.core.errors import ModelError
 from genwright.core.record import Part
+from genwright.core.who import person
 from genwright.core.workspace import Settings, Workspace
 from genwright.data.dataset import Dataset
 from genwright.data.records import DatasetVersion
 from genwright.evaluation.evaluate import evaluate, evaluation_set
-from genwright.lifecycle.ledger import person
 from genwright.lifecycle.records import Approval, Decision, Promoted
 from genwright.lifecycle.run import Run
 from genwright.models.records import ModelVersion
@@ -38,18 +39,19 @@ def run_of(workspace: Workspace, **recipe: object) -> Run:
     data = made.pictures(folder) if not folder.exists() else Dataset(folder)
     version = DatasetVersion(recipe="digits", digest=registered.DATA, path="data/digits/clean", contents=data.contents)
     settings = Settings(workspace=workspace.root, threads=1, device="cpu")
-    return Run(registered.recipe(**recipe), version, workspace, settings)
+    parsed = registered.recipe(**recipe)
+    return Run(parsed, parsed.members[0], version, workspace, settings)
 
 
 def stages(run: Run, seed: int = 0) -> tuple[ModelVersion, Decision, Promoted]:
     """The last three stages with the model of that seed as the best round."""
-    model, registry = registered.trained(seed), Registry(run.workspace)
+    model, runs = registered.trained(seed), Runs(run.workspace)
     folder = run.round(model.plan) / "bundle"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(registered.bundle(seed), folder)
-    scores = evaluate(folder, run.dataset, run.recipe, run.settings)
-    parent = registry.parent_run("digits", run.identity)
-    nested = registry.round_run("digits", parent, model.plan)
+    scores = evaluate(folder, run.dataset, run.member.evaluation, run.settings)
+    parent = runs.parent_run("digits", run.identity)
+    nested = runs.round_run("digits", parent, model.plan)
     version = register.fn(run, model, scores, nested)
     decision = gate.fn(run, version, scores)
     return version, decision, promote.fn(run, version, decision)
@@ -87,7 +89,7 @@ def test_what_fails_its_gate_is_refused_once_in_the_ledger(workspace: Workspace)
         assert outcome.champion is None
     registry = Registry(workspace)
     assert registry.champion("digits") is None
-    assert "at most 0.0001" in registry.tags(version)[GATE]
+    assert "at most 0.0001" in registry.versions.tags(version)[GATE]
     [entry] = registry.ledger("digits").entries()
     assert (entry.what, entry.after) == ("refused", 1)
     assert entry.verdicts == decision.verdicts
@@ -100,32 +102,34 @@ def test_a_manual_policy_waits_and_names_the_command(workspace: Workspace) -> No
     assert "genwright promote digits 1" in outcome.reason
     registry = Registry(workspace)
     assert registry.champion("digits") is None
-    assert registry.tags(registry.version("digits", 1))[GATE] == "passed"
+    assert registry.versions.tags(registry.versions.get("digits", 1))[GATE] == "passed"
 
 
 def test_what_a_person_rolled_back_does_not_come_back_by_itself(workspace: Workspace) -> None:
     registry = Registry(workspace)
     first = registered.promote(workspace)
     second = registered.promote(workspace, seed=1)
-    registry.rollback("digits", "it draws only fours")
+    registered.roll_back(registry, "it draws only fours")
     better = Decision(promote=True, verdicts=[], champion=first.version, reason="better")
     for _ in range(2):
         outcome = promote.fn(run_of(workspace), second, better)
         assert (outcome.what, outcome.champion) == ("waits", first.version)
         assert "it draws only fours" in outcome.reason
-    registry.promote(second, expected=first.version, why="it was the viewer")
-    registry.rollback("digits", "no, it was not")
-    registry.promote(second, expected=first.version, why="it was")
+    registered.make_champion(registry, second, expected=first.version, why="it was the viewer")
+    registered.roll_back(registry, "no, it was not")
+    registered.make_champion(registry, second, expected=first.version, why="it was")
     assert registry.ledger("digits").withdrawn(second.version) is None
 
 
 def test_a_champion_of_another_size_is_left_to_a_person(workspace: Workspace) -> None:
     registered.promote(workspace)
     folder = workspace.root / "data" / "digits" / "clean"
-    made.dataset(folder, Part(kind="image", options={"size": [6, 6], "channels": 1}), Part(kind="label"))
+    made.dataset(folder, Part(kind="image", options={"size": [6, 6], "channels": 1}), condition=Part(kind="label"))
     run = run_of(workspace)
     scores = registered.evaluation(1, mmd=0.1)
-    scores = scores.model_copy(update={"evaluation_set": evaluation_set(run.dataset, run.recipe), "code": __version__})
+    scores = scores.model_copy(
+        update={"evaluation_set": evaluation_set(run.dataset, run.member.evaluation), "code": __version__}
+    )
     decision = gate.fn(run, registered.register(workspace, seed=1), scores)
     assert not decision.promote
     assert "another kind or size" in decision.reason

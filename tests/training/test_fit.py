@@ -15,14 +15,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from genwright.core.batch import Batch
 from genwright.core.errors import GenwrightError
 from genwright.core.workspace import Settings
-from genwright.data.dataset import Batch, Dataset
+from genwright.data.dataset import Dataset
 from genwright.models import bundle
 from genwright.models.architectures.vae import Vae
+from genwright.models.records import Plan
 from genwright.training import checkpoint
 from genwright.training.fit import BAD_IN_A_ROW, Fit
-from genwright.training.records import Plan, Progress
+from genwright.training.records import Progress
 from tests import made
 
 FAMILIES = ["gan", "vae", "diffusion"]
@@ -66,7 +68,7 @@ import sys
 from pathlib import Path
 import genwright.training.fit
 from genwright.data.dataset import Dataset
-from genwright.training.records import Plan
+from genwright.models.records import Plan
 from genwright.core.workspace import Settings
 genwright.training.fit.SAVE_EVERY = 0.0
 root = Path(sys.argv[1])
@@ -178,7 +180,7 @@ def test_too_little_memory_halves_the_micro_batch(
     honest, largest = Vae.loss, [4]
 
     def loss(self: Vae, batch: Batch, player: str) -> Tensor:
-        if self.training and len(batch.content) > largest[0]:
+        if self.training and len(batch) > largest[0]:
             raise torch.OutOfMemoryError("no memory left")
         return honest(self, batch, player)
 

@@ -14,13 +14,11 @@ from genwright.core.record import Part
 from genwright.core.shapes import Tokens
 from genwright.core.workspace import Settings, Workspace
 from genwright.data.clean import clean
-from genwright.data.clean import specify as clean_spec
 from genwright.data.collect import collect
-from genwright.data.collect import specify as collect_spec
 from genwright.data.dataset import Dataset
-from genwright.lifecycle.watch import Watched, seen
-from genwright.models.records import ModelVersion
+from genwright.lifecycle.watch import WatchedChampion, seen
 from genwright.recipes.recipe import Recipe, parse
+from genwright.recipes.stages import cleaning, collecting
 from genwright.training.fit import Fit
 from genwright.triggers.base import Finding, triggers
 from genwright.triggers.drift import centre_distance, frequencies
@@ -53,8 +51,8 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Recipe, Da
         }
     )
     workspace = Workspace(root)
-    collect(collect_spec(recipe, workspace), workspace, root / "raw")
-    clean(clean_spec(recipe), root / "raw", root / "clean")
+    collect(collecting(recipe, workspace), workspace, root / "raw")
+    clean(cleaning(recipe), root / "raw", root / "clean")
     data = Dataset(root / "clean")
     settings = Settings(workspace=root, threads=1, device="cpu")
     fit = Fit(data, made.plan(data, "vae", steps=300, dial=0.25), root / "fit", settings)
@@ -72,11 +70,10 @@ def look(champion: tuple[Path, Recipe, Dataset, Path], tmp_path: Path) -> Any:
         pictures(tmp_path / "inbox", row, n, seed=1)
         source = [{"kind": "folder", "path": str(root / "inbox")}, {"kind": "folder", "path": str(tmp_path / "inbox")}]
         now = parse({**recipe.model_dump(), "sources": source[: 2 if n else 1]})
-        watched = Watched(
+        watched = WatchedChampion(
             recipe=now,
             workspace=Workspace(root),
             settings=Settings(workspace=root, threads=1, device="cpu"),
-            champion=ModelVersion(name="shapes", version=1, weights="w", data="d", recipe="r", run="x"),
             bundle=bundle,
             trained_on=data,
             seen=seen(data.folder),
@@ -136,8 +133,8 @@ def test_too_few_items_conclude_nothing(look: Any, kind: str) -> None:
 def test_texts_of_other_words_lie_elsewhere(tmp_path: Path) -> None:
     text = Part(kind="text", options={"vocab": 300, "length": 32})
     data = made.dataset(tmp_path / "data", text)
-    assert isinstance(data.contents.content, Tokens)
-    train, test = (frequencies(split, data.contents.content) for split in (data.train, data.test))
+    assert isinstance(data.makes, Tokens)
+    train, test = (frequencies(split, data.makes) for split in (data.train, data.test))
     assert np.allclose((train**2).sum(axis=1), 1, atol=1e-5)
     other = np.roll(test, 7, axis=1)
     assert centre_distance(other, train) > 2 * centre_distance(test, train)

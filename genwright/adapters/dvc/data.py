@@ -18,6 +18,7 @@ from genwright.core.durable import replacing, write_json, write_text
 from genwright.core.errors import DataError
 from genwright.core.folder_hash import tree
 from genwright.core.stored import Stored
+from genwright.core.workspace import Workspace
 from genwright.data.records import DatasetContents
 
 EXPORTS = 4  # exported versions kept for a recipe, those used last
@@ -37,17 +38,20 @@ class DataVersion(Stored):
     locks: dict[Stage, Any] = Field(description="what dvc.lock says of the two stages")
 
 
-class Data(Stages):
-    """The data of a workspace and its versions."""
+class Data:
+    """The versions of a workspace's data, which its `stages` make."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace, self.stages = workspace, Stages(workspace)
 
     def reproduce(self, recipe: str, stage: Stage) -> str:
         """Run a stage when something it depends on changed, and note a version that is new; the DVC hash of what it wrote.
 
         Raises DataError with the stage's own message when it fails, ServiceError when DVC cannot work.
         """
-        digest = super().reproduce(recipe, stage)
+        digest = self.stages.reproduce(recipe, stage)
         if stage == "clean":
-            with self._lock():
+            with self.stages.lock():
                 self._record(recipe, digest)
         return digest
 
@@ -58,17 +62,17 @@ class Data(Stages):
         """
         version = self._find(recipe, digest)
         targets = [f"{stage}@{recipe}" for stage in OUTS]
-        with self._repo() as repo:
+        with self.stages.repo() as repo:
             before = self._written(recipe)
             try:
                 self._enter(recipe, version)
                 if repo.config["core"].get("remote") and not (
-                    self.cache.whole(version.raw) and self.cache.whole(version.digest)
+                    self.stages.cache.whole(version.raw) and self.stages.cache.whole(version.digest)
                 ):
                     repo.fetch(targets=targets)
                 repo.checkout(targets=targets, force=True)
-                self._verify(recipe, version.raw, "collect")
-                self._verify(recipe, version.digest, "clean")
+                self.stages.check(recipe, version.raw, "collect")
+                self.stages.check(recipe, version.digest, "clean")
             except Exception:
                 for path, text in before.items():
                     write_text(path, text)
@@ -83,23 +87,23 @@ class Data(Stages):
         """
         version = self._find(recipe, digest)
         out = self.workspace.state / "datasets" / recipe / version.digest.removesuffix(".dir")
-        with self._repo() as repo:
+        with self.stages.repo() as repo:
             if tree(out).digest == version.digest:
                 os.utime(out)
                 return out
             used = sorted(out.parent.iterdir(), key=lambda folder: folder.stat().st_mtime) if out.parent.is_dir() else []
             for folder in used[: 1 - EXPORTS]:
                 shutil.rmtree(folder)
-            listing = self.cache.listing(version.digest)
+            listing = self.stages.cache.listing(version.digest)
             if listing is None and repo.config["core"].get("remote"):
                 self._fetch(repo, recipe, version)
-                listing = self.cache.listing(version.digest)
-            if listing is None or not self.cache.whole(version.digest):
+                listing = self.stages.cache.listing(version.digest)
+            if listing is None or not self.stages.cache.whole(version.digest):
                 raise DataError(f"The data version {version.digest} of {recipe} is gone.", do="run the recipe again")
             with replacing(out) as folder:
                 for path, oid in listing.files.items():
                     (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(self.cache.path(oid), folder / path)
+                    shutil.copyfile(self.stages.cache.path(oid), folder / path)
         return out
 
     def _fetch(self, repo: Any, recipe: str, version: DataVersion) -> None:
@@ -114,7 +118,7 @@ class Data(Stages):
 
     def _written(self, recipe: str) -> dict[Path, str]:
         """What `_enter` writes over, as it is now."""
-        paths = (self.workspace.root / "dvc.lock", *(self._spec(recipe, stage) for stage in OUTS))
+        paths = (self.workspace.root / "dvc.lock", *(self.stages.spec(recipe, stage) for stage in OUTS))
         return {path: path.read_text() for path in paths if path.exists()}
 
     def versions(self, recipe: str) -> list[DataVersion]:
@@ -125,7 +129,7 @@ class Data(Stages):
         """DVC hash of the cleaned data in the workspace; None where there is none."""
         lock = parsed(self.workspace.root / "dvc.lock") or {}
         known = f"clean@{recipe}" in lock.get("stages", {})
-        return self._digest(recipe, "clean") if known else None
+        return self.stages.digest(recipe, "clean") if known else None
 
     def _record(self, recipe: str, digest: str) -> None:
         """Note a version that was not there before, so that it can be brought back."""
@@ -136,10 +140,10 @@ class Data(Stages):
         contents = (self.workspace.clean(recipe) / "dataset.json").read_text()
         version = DataVersion(
             digest=digest,
-            raw=self._digest(recipe, "collect"),
+            raw=self.stages.digest(recipe, "collect"),
             recorded=datetime.now(UTC).isoformat(timespec="seconds"),
             contents=DatasetContents.model_validate_json(contents),
-            specs={stage: json.loads(self._spec(recipe, stage).read_text()) for stage in OUTS},
+            specs={stage: json.loads(self.stages.spec(recipe, stage).read_text()) for stage in OUTS},
             locks={stage: entries[f"{stage}@{recipe}"] for stage in OUTS},
         )
         lines = "".join(f"{stored.line(each)}\n" for each in (*known, version))
@@ -162,6 +166,6 @@ class Data(Stages):
         path = self.workspace.root / "dvc.lock"
         lock = parsed(path) or {"schema": "2.0", "stages": {}}
         for stage in OUTS:
-            write_json(self._spec(recipe, stage), version.specs[stage])
+            write_json(self.stages.spec(recipe, stage), version.specs[stage])
             lock["stages"][f"{stage}@{recipe}"] = version.locks[stage]
         write_text(path, yaml.safe_dump(lock, sort_keys=False))

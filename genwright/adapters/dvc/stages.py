@@ -28,7 +28,9 @@ from genwright.data import stage as stage_program
 
 Stage = Literal["collect", "clean"]
 OUTS: dict[Stage, str] = {"collect": "raw", "clean": "clean"}
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")  # of a recipe; it becomes part of a command
+DERIVED = "derived"
+"""Folder, within that of a recipe, of the derived columns that are kept; each is a stage of its own."""
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # of a recipe; it becomes part of a command
 HEALED = "run the command again: what was altered is set aside in .genwright/damaged and will be made anew"
 CONFIG = """[core]
     no_scm = True
@@ -41,7 +43,8 @@ CONFIG = """[core]
 
 
 class Stages:
-    """The data stages of a workspace. Every method holds a kernel lock: DVC does not protect threads from each other."""
+    """The data stages of a workspace. What reads or changes data holds a kernel lock: DVC does not protect threads from each
+    other."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -52,28 +55,42 @@ class Stages:
 
         Raises DataError with the stage's own message when it fails, ServiceError when DVC cannot work.
         """
+        with self.repo() as repo:
+            self._reproduce(repo, recipe, f"{stage}@{recipe}", self._log(recipe, stage))
+            return self.digest(recipe, stage)
+
+    def derive(self, recipe: str, column: str) -> str:
+        """Compute a derived column when its spec or the data changed; the DVC hash of what was written. The bytes are
+        verified. Raises DataError and ServiceError as `reproduce` does."""
+        folder = self.workspace.derived(recipe)
+        with self.repo() as repo:
+            target = f"derive@{recipe}.{column}"
+            self._reproduce(repo, recipe, target, folder / f"{column}.log")
+            digest = str((parsed(self.workspace.root / "dvc.lock") or {})["stages"][target]["outs"][0]["md5"])
+            self._check_folder(folder / column, digest, f"{recipe}-{column}")
+        return digest
+
+    def _reproduce(self, repo: Any, recipe: str, target: str, log: Path) -> None:
         from dvc.exceptions import ReproductionError
 
-        with self._repo() as repo:
-            self._log(recipe, stage).unlink(missing_ok=True)
-            try:
-                repo.reproduce(targets=[f"{stage}@{recipe}"], single_item=True)
-            except ReproductionError as error:
-                raise self._failed(recipe, stage, error) from error
-            return self._digest(recipe, stage)
+        log.unlink(missing_ok=True)
+        try:
+            repo.reproduce(targets=[target], single_item=True)
+        except ReproductionError as error:
+            raise self._failed(recipe, target.partition("@")[0], log, error) from error
 
     def verify(self, recipe: str, digest: str, stage: Stage = "clean") -> None:
         """Hash the bytes of a stage's folder again. Raises DataError naming the altered files when they are not those of
         `digest`; they and the altered objects of the cache are then set aside, so that the next run makes them anew."""
-        with self._lock():
-            self._verify(recipe, digest, stage)
+        with self.lock():
+            self.check(recipe, digest, stage)
 
     def push(self, recipe: str) -> bool:
         """Push a recipe's data to the default remote and read it back; False when no remote is set.
 
         Raises ServiceError when the remote does not answer or does not hold the same bytes afterwards.
         """
-        with self._repo() as repo:
+        with self.repo() as repo:
             name = repo.config["core"].get("remote")
             if not name:
                 return False
@@ -81,24 +98,25 @@ class Stages:
                 config["remote"][name]["verify"] = True
             repo.push(targets=[f"{stage}@{recipe}" for stage in OUTS])
             remote = repo.cloud.get_remote_odb(name)
-            for oid in sorted({oid for stage in OUTS for oid in self.cache.parts(self._digest(recipe, stage))}):
+            for oid in sorted({oid for stage in OUTS for oid in self.cache.parts(self.digest(recipe, stage))}):
                 self._check_remote(remote, oid)
         return True
 
     def collected(self, recipe: str) -> str | None:
         """DVC hash of the raw items collected last; None where there are none."""
         lock = parsed(self.workspace.root / "dvc.lock") or {}
-        return self._digest(recipe, "collect") if f"collect@{recipe}" in lock.get("stages", {}) else None
+        return self.digest(recipe, "collect") if f"collect@{recipe}" in lock.get("stages", {}) else None
 
     @contextmanager
-    def _lock(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
+        """The block has the data of the workspace to itself."""
         with exclusive(self.workspace.lock("dvc"), busy="", wait=True):
             yield
 
     @contextmanager
-    def _repo(self) -> Iterator[Any]:
+    def repo(self) -> Iterator[Any]:
         """An open DVC repository, with what stages need in the environment; DVC's errors become the user's."""
-        with self._lock(), self._environment(), chdir(self.workspace.root):  # DVC looks for stages where it is
+        with self.lock(), self._environment(), chdir(self.workspace.root):  # DVC looks for stages where it is
             self._prepare()
             from dvc.exceptions import DvcException
             from dvc.lock import LockError
@@ -147,13 +165,15 @@ class Stages:
                 write_text(path, text)
         known = (path.parent.name for path in self.workspace.data.glob("*/collect.json"))
         recipes = sorted(name for name in known if NAME.fullmatch(name))
-        write_text(self.workspace.data / "recipes.yaml", yaml.safe_dump({"recipes": recipes}))
+        specs = sorted(self.workspace.data.glob(f"*/{DERIVED}/*.json"))
+        derived = {f"{p.parents[1].name}.{p.stem}": {"recipe": p.parents[1].name, "column": p.stem} for p in specs}
+        variables = {"recipes": recipes, "derived": derived}
+        write_text(self.workspace.data / "recipes.yaml", yaml.safe_dump(variables))
         for path in (root / "dvc.lock", root / ".dvc" / "tmp" / "rwlock"):
             if path.exists() and not isinstance(parsed(path), dict):
                 path.unlink()  # the stages run again, or DVC remembers their results
 
-    def _failed(self, recipe: str, stage: Stage, error: Exception) -> DataError:
-        log = self._log(recipe, stage)
+    def _failed(self, recipe: str, stage: str, log: Path, error: Exception) -> DataError:
         said = log.read_text(errors="replace").strip() if log.is_file() else ""
         if not said:
             cause = error.__cause__ or error
@@ -164,19 +184,25 @@ class Stages:
             return DataError(f"The data stage {stage!r} of {recipe} failed.", got=said.splitlines()[-1], do=f"see {log}")
         return DataError(said)
 
-    def _digest(self, recipe: str, stage: Stage) -> str:
+    def digest(self, recipe: str, stage: Stage) -> str:
+        """The DVC hash that dvc.lock has of what a stage wrote."""
         lock = parsed(self.workspace.root / "dvc.lock") or {}
         digest: str = lock["stages"][f"{stage}@{recipe}"]["outs"][0]["md5"]
         return digest
 
-    def _spec(self, recipe: str, stage: Stage) -> Path:
+    def spec(self, recipe: str, stage: Stage) -> Path:
+        """The file that tells a stage what to do."""
         return self.workspace.data / recipe / f"{stage}.json"
 
     def _log(self, recipe: str, stage: Stage) -> Path:
         return self.workspace.data / recipe / f"{stage}.log"
 
-    def _verify(self, recipe: str, digest: str, stage: Stage) -> None:
-        folder = self.workspace.data / recipe / OUTS[stage]
+    def check(self, recipe: str, digest: str, stage: Stage) -> None:
+        """`verify`, for whoever holds the lock already."""
+        self._check_folder(self.workspace.data / recipe / OUTS[stage], digest, f"{recipe}-{OUTS[stage]}")
+
+    def _check_folder(self, folder: Path, digest: str, title: str) -> None:
+        """Raises DataError, after what is altered was set aside, for a folder whose bytes are not those of a hash."""
         found = tree(folder)
         if found.digest == digest:
             return
@@ -188,9 +214,9 @@ class Stages:
         for oid in self.cache.parts(digest):
             if self.cache.path(oid).is_file() and not self.cache.sound(oid):
                 self.cache.path(oid).replace(aside / oid)
-        shutil.rmtree(aside / f"{recipe}-{OUTS[stage]}", ignore_errors=True)
+        shutil.rmtree(aside / title, ignore_errors=True)
         if folder.is_dir():
-            folder.replace(aside / f"{recipe}-{OUTS[stage]}")
+            folder.replace(aside / title)
         raise DataError(
             f"The data in {folder} is not what was written there: its bytes were altered.",
             got=f"{', '.join(altered[:5])}{' and more' if len(altered) > 5 else ''}; folder hash {found.digest}",

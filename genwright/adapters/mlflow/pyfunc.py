@@ -16,16 +16,23 @@ from mlflow.pyfunc.model import PythonModel
 
 
 class Generator(PythonModel):
-    """Samples on request. A row of the input asks for `n` samples; its columns `condition` (a label or a text) and
-    `prompt` (the beginning of a text) may be empty. A row of the answer is one sample: `row` it was asked by,
+    """Samples on request. A row of the input asks for `n` samples; its columns are the model's inputs, each of which may be
+    empty: a label or text as it is, a file in base64. A row of the answer is one sample: `row` it was asked by,
     `media_type`, and `content`, text as it is and anything else in base64."""
 
     def load_context(self, context):  # type: ignore[no-untyped-def]
         from pathlib import Path
 
+        from genwright.models.composition import pinned
         from genwright.sampling.model import Model
 
-        self.model = Model(Path(context.artifacts["bundle"]))
+        folder, uses = Path(context.artifacts["bundle"]), {}
+        if pinned(folder):  # the versions it is made of are in the workspace's registry
+            from genwright.adapters.mlflow.versions import Versions
+            from genwright.core.workspace import Workspace
+
+            uses = Versions(Workspace()).pins(folder)
+        self.model = Model(folder, uses=uses)
 
     def predict(self, context, model_input: pd.DataFrame, params=None):  # type: ignore[no-untyped-def]
         given = {"n": 1, "seed": 0, "options": "{}", **(params or {})}
@@ -35,12 +42,21 @@ class Generator(PythonModel):
             values = self.model.generate(
                 int(given["n"]),
                 seed=int(given["seed"]),
-                condition=asked.get("condition") or None,
-                prompt=asked.get("prompt") or None,
+                give={name: self._read(name, value) for name, value in asked.items() if value and name in self.inputs},
                 **json.loads(given["options"]),
             )
             answer += [{"row": row, **self._file(value)} for value in values]
         return pd.DataFrame(answer)
+
+    @property
+    def inputs(self) -> set[str]:
+        return {one.name for one in self.model.describe.inputs}
+
+    def _read(self, name: str, value: str) -> str | bytes:
+        """What is given: the bytes of a file where the input is one."""
+        one = self.model.describe.input(name)
+        assert one is not None
+        return base64.b64decode(value) if one.shape.kind == "signal" and one.read_as else value
 
     def _file(self, value: Any) -> dict[str, str]:
         data = self.model.content.write(value)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
-from genwright.adapters.mlflow.lineage import tainted
 from genwright.adapters.mlflow.versions import Versions, record
 from genwright.core.durable import exclusive
 from genwright.core.errors import ModelError, ServiceError
-from genwright.lifecycle.ledger import Entry, Ledger, What
+from genwright.core.workspace import Workspace
+from genwright.lifecycle.ledger import Ledger, LedgerEntry, What
 from genwright.lifecycle.records import Decision
-from genwright.lifecycle.tryout import rehearse
 from genwright.models.records import ModelVersion
 
 CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
@@ -18,19 +18,23 @@ GATE = "genwright.gate"  # tag of a version: `passed`, or why not
 HEAD = "genwright.ledger"  # tag of a model: SHA-256 of the newest line of its ledger
 
 
-class Registry(Versions):
-    """Everything Genwright asks of MLflow: runs, versions, and the aliases `champion`, `previous` and `challenger`.
+class Registry:
+    """Which of a model's `versions` is the champion: the aliases `champion`, `previous` and `challenger`, and the ledger.
 
     MLflow has no compare-and-set for aliases; a kernel lock and a second look under it stand in, for all processes of one
-    workspace.
+    workspace. Every method raises ServiceError where MLflow does not answer or refuses.
     """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace, self.versions = workspace, Versions(workspace)
+        self.mlflow = self.versions.mlflow
 
     def alias(self, name: str, alias: str) -> int | None:
         """The version an alias points to; None when there is none. Raises ServiceError when that cannot be read."""
-        if self.empty:
+        if self.mlflow.empty:
             return None
-        with self.service(f"reading the {alias} of {name}"):
-            model = self.model(name)
+        with self.mlflow.service(f"reading the {alias} of {name}"):
+            model = self.versions.model(name)
         number = None if model is None else model.aliases.get(alias)
         return None if number is None else int(number)
 
@@ -39,17 +43,17 @@ class Registry(Versions):
         number = self.alias(name, CHAMPION)
         if number is None:
             return None
-        with self.service(f"reading the champion of {name}"):
-            return record(self.client.get_model_version(name, str(number)))
+        with self.mlflow.service(f"reading the champion of {name}"):
+            return record(self.mlflow.client.get_model_version(name, str(number)))
 
     def current(self, name: str) -> ModelVersion:
         """The champion. Raises ModelError where there is none, naming what there is."""
         champion = self.champion(name)
         if champion is not None:
             return champion
-        there = self.versions(name)
+        there = self.versions.of(name)
         if not there:
-            raise self.unknown(name)
+            raise self.versions.unknown(name)
         newest = there[-1].version
         raise ModelError(
             f"{name} has {len(there)} version(s) but no champion.",
@@ -59,25 +63,25 @@ class Registry(Versions):
     def ledger(self, name: str) -> Ledger:
         return Ledger(self.workspace.state / "ledger", name)
 
-    def note(self, name: str, what: What, **fields: Any) -> Entry:
+    def note(self, name: str, what: What, **fields: Any) -> LedgerEntry:
         """Append to the ledger of a model, and keep the hash of the new line with the model."""
         ledger = self.ledger(name)
         entry = ledger.append(what, **fields)
-        with self.service("noting the ledger"):
-            self.client.set_registered_model_tag(name, HEAD, ledger.head)
+        with self.mlflow.service("noting the ledger"):
+            self.mlflow.client.set_registered_model_tag(name, HEAD, ledger.head)
         return entry
 
     def verify(self, name: str) -> list[str]:
         """What is wrong with the ledger of a model, a line each; nothing where it was only ever appended to."""
-        with self.service("reading a model"):
-            model = self.model(name)
+        with self.mlflow.service("reading a model"):
+            model = self.versions.model(name)
         return self.ledger(name).verify(None if model is None else model.tags.get(HEAD))
 
     def challenge(self, version: ModelVersion) -> None:
         """Let `challenger` name a version that is being judged."""
         if self.alias(version.name, CHAMPION) != version.version:
-            with self.service("naming the challenger"):
-                self.client.set_registered_model_alias(version.name, CHALLENGER, str(version.version))
+            with self.mlflow.service("naming the challenger"):
+                self.mlflow.client.set_registered_model_alias(version.name, CHALLENGER, str(version.version))
 
     def prune(self, name: str, keep: int) -> list[ModelVersion]:
         """Remove versions beyond the newest `keep`, and say which. Never the champion, a champion of old, the challenger,
@@ -85,9 +89,9 @@ class Registry(Versions):
         ledger = self.ledger(name)
         aliased = {self.alias(name, alias) for alias in (CHAMPION, PREVIOUS, CHALLENGER)}
         needed = {*aliased, *ledger.champions(), ledger.asked()}
-        old = [version for version in self.versions(name)[:-keep] if version.version not in needed]
+        old = [version for version in self.versions.of(name)[:-keep] if version.version not in needed]
         for version in old:
-            self.delete(version)
+            self.versions.delete(version)
             champion = self.alias(name, CHAMPION)
             self.note(name, "pruned", before=champion, after=version.version, why=f"only the newest {keep} are kept")
         return old
@@ -107,54 +111,23 @@ class Registry(Versions):
             why = "it passed the gate"
             self.note(version.name, "asked", before=before, after=version.version, why=why, decision=decision)
 
-    def reject(self, version: ModelVersion, why: str, who: str) -> Entry:
+    def reject(self, version: ModelVersion, why: str, who: str) -> LedgerEntry:
         """Note in the ledger that a person does not want a version, once."""
         ledger = self.ledger(version.name)
         said = ledger.answered(version.version)
         before = self.alias(version.name, CHAMPION)
         return said or self.note(version.name, "rejected", before=before, after=version.version, why=why, who=who)
 
-    def promote(
-        self,
-        version: ModelVersion,
-        *,
-        expected: int | None,
-        why: str,
-        decision: Decision | None = None,
-        who: str | None = None,
-    ) -> Entry:
-        """Make a version the champion, after its files have been fetched anew, verified and sampled from.
+    def former(self, name: str) -> ModelVersion | None:
+        """The champion before this one: the ledger's, or where it does not know, what the alias `previous` names; None where
+        there was none."""
+        champion, line = self.alias(name, CHAMPION), self.ledger(name).champions()
+        number = line[-2] if line[-1:] == [champion] and len(line) > 1 else self.alias(name, PREVIOUS)
+        return None if number in (None, champion) else self.versions.get(name, number)
 
-        Raises ModelError for a version that cannot serve, ServiceError when the champion is no longer `expected`.
-        """
-        self._rehearse(version, "promoted")
-        return self.move_alias(version, expected=expected, why=why, decision=decision, who=who)
-
-    def rollback(self, name: str, why: str) -> Entry:
-        """Make the champion before this one champion again. Raises ModelError, and leaves the champion where it is, when
-        there was none or its files are gone, altered, or do not sample."""
-        champion = self.current(name)
-        line = self.ledger(name).champions()
-        number = line[-2] if line[-1:] == [champion.version] and len(line) > 1 else self.alias(name, PREVIOUS)
-        if number is None or number == champion.version:
-            raise ModelError(
-                f"{name} had no champion before version {champion.version}; it stays.",
-                do=f"`genwright promote {name} VERSION` makes another version champion",
-            )
-        version = self.version(name, number)
-        self._rehearse(version, "rolled back to")
-        return self.move_alias(version, expected=champion.version, why=why, back=True)
-
-    def _rehearse(self, version: ModelVersion, verb: str) -> None:
-        try:
-            if known := tainted(self, version):
-                names = ", ".join(entry.name for entry in known)
-                raise ModelError("It learned from what is to be forgotten.", got=names)
-            rehearse(self.download(version, fresh=True))
-        except ModelError as error:
-            why = f"version {version.version} of {version.name} cannot be {verb}; the champion stays"
-            self.refuse(version, f"{why}: {error.what}")
-            raise ModelError(f"{why[0].upper()}{why[1:]}.", got=error, do="choose another version") from error
+    def fetch(self, version: ModelVersion) -> tuple[Path, dict[str, Path]]:
+        """The files of a version and those of the versions that it pins, fetched anew and verified. Raises ModelError."""
+        return self.versions.opened(version, fresh=True)
 
     def move_alias(
         self,
@@ -165,10 +138,10 @@ class Registry(Versions):
         decision: Decision | None = None,
         back: bool = False,
         who: str | None = None,
-    ) -> Entry:
+    ) -> LedgerEntry:
         """Make a version the champion, unseen. `expected` is the champion that was decided upon; when it has changed
         meanwhile the move is refused, the ledger says so, and ServiceError is raised. `back` marks a rollback."""
-        name, client = version.name, self.client
+        name, client = version.name, self.mlflow.client
         with exclusive(self.workspace.lock(f"promote-{name}"), busy="", wait=True):
             before = self._settle(name)
             if before != expected:
@@ -180,12 +153,12 @@ class Registry(Versions):
                     got=words,
                     do="compare again with the champion there is now",
                 )
-            with self.service("moving the champion"):
+            with self.mlflow.service("moving the champion"):
                 client.set_registered_model_alias(name, CHAMPION, str(version.version))
             what: Literal["promoted", "rolled back"] = "rolled back" if back else "promoted"
             entry = self.note(name, what, before=before, after=version.version, why=why, decision=decision, who=who)
             if self.alias(name, CHALLENGER) == version.version:
-                with self.service("ending the challenge"):
+                with self.mlflow.service("ending the challenge"):
                     client.delete_registered_model_alias(name, CHALLENGER)
             self._point_back(name)
         return entry
@@ -208,8 +181,8 @@ class Registry(Versions):
         """Let `previous` name the champion before this one, for people and other workspaces; the ledger comes first."""
         line = self.ledger(name).champions()
         if len(line) > 1 and self.alias(name, PREVIOUS) != line[-2]:
-            with self.service("noting the champion before"):
-                self.client.set_registered_model_alias(name, PREVIOUS, str(line[-2]))
+            with self.mlflow.service("noting the champion before"):
+                self.mlflow.client.set_registered_model_alias(name, PREVIOUS, str(line[-2]))
 
 
 def _word(number: int | None) -> str:

@@ -3,148 +3,108 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import mlflow.artifacts
-import mlflow.pyfunc
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus
-from mlflow.models import Model as LoggedFiles
-from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
-from genwright import __version__
-from genwright.adapters.mlflow import pyfunc
-from genwright.adapters.mlflow.runs import Tracking
+from genwright.adapters.mlflow.connection import Connection
+from genwright.adapters.mlflow.packaging import BUNDLE, packed
 from genwright.core.durable import exclusive, sha256
 from genwright.core.errors import GenwrightError, ModelError, nearest
+from genwright.core.workspace import Workspace
 from genwright.evaluation.records import Evaluation
-from genwright.models import bundle
-from genwright.models.records import ModelVersion
-from genwright.recipes.recipe import Recipe
-from genwright.training.records import TrainedModel
-
-BUNDLE = "bundle"  # the folder of the model within the logged artifacts
-REQUIREMENTS = ("mlflow", "torch", "safetensors", "numpy", "pandas")
-SIGNATURE = ModelSignature(
-    inputs=Schema([ColSpec(DataType.string, "condition", required=False), ColSpec(DataType.string, "prompt", required=False)]),
-    outputs=Schema([ColSpec(DataType.long, "row"), *(ColSpec(DataType.string, name) for name in ("media_type", "content"))]),
-    params=ParamSchema(
-        [
-            ParamSpec("n", DataType.long, 1),
-            ParamSpec("seed", DataType.long, 0),
-            ParamSpec("options", DataType.string, "{}"),
-        ]
-    ),
-)
-"""A row asks for `n` samples from `seed`; `options` is a JSON object of the family's sampling options."""
-
-EXAMPLE = ({"condition": [""], "prompt": [""]}, {"n": 2, "seed": 7})
+from genwright.models import bundle, composition
+from genwright.models.records import ModelVersion, VersionFacts
 
 
-class Versions(Tracking):
-    """Model versions of a workspace. A version is the same one when weights, data and recipe are the same."""
+class Versions:
+    """Model versions of a workspace. A version is the same one when weights, data and recipe are the same.
 
-    def register(
-        self,
-        name: str,
-        folder: Path,
-        *,
-        run: str,
-        trained: TrainedModel,
-        evaluation: Evaluation,
-        recipe: Recipe,
-        pipeline: str = "",
-        licences: Collection[str] = (),
-    ) -> ModelVersion:
-        """Upload a bundle and create its version, or give the one that is there. Killed anywhere, a repeated call finishes
-        what was begun and leaves one version. Raises ModelError when the bundle does not verify."""
-        bundle.verify(folder)
-        if (held := sha256(folder / bundle.WEIGHTS)) != trained.weights:
-            raise ModelError("The weights on disk are not those that were trained.", got=held, allowed=trained.weights)
-        identity = {
-            "genwright.weights": trained.weights,
-            "genwright.data": trained.data,
-            "genwright.recipe": recipe.identity,
-        }
-        tags = {
-            **identity,
-            "genwright.manifest": sha256(folder / bundle.MANIFEST),
-            "genwright.pipeline": pipeline,
-            "genwright.model": trained.plan.candidate.title,
-            "genwright.start": trained.plan.candidate.start or "",
-            "genwright.licences": ", ".join(sorted(licences)),
-        }
-        _ = self.client
-        with self.service("registering a model"), exclusive(self.workspace.lock(f"register-{name}"), busy="", wait=True):
-            found = self._found(name, identity)
+    Every method raises ServiceError where MLflow does not answer or refuses.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace, self.mlflow = workspace, Connection(workspace)
+
+    def register(self, name: str, folder: Path, *, run: str, facts: VersionFacts, evaluation: Evaluation) -> ModelVersion:
+        """Upload a bundle or composition and create its version, or give the one that is there. Killed anywhere, a repeated
+        call finishes what was begun and leaves one version. Raises ModelError when the files do not verify."""
+        if (held := composition.identity(folder)) != facts.weights:
+            raise ModelError("The weights on disk are not those that were trained.", got=held, allowed=facts.weights)
+        tags = facts.tags | {"genwright.manifest": sha256(folder / bundle.MANIFEST)}
+        _ = self.mlflow.client
+        with (
+            self.mlflow.service("registering a model"),
+            exclusive(self.workspace.lock(f"register-{name}"), busy="", wait=True),
+        ):
+            found = self._found(name, facts.identity)
             if found:
                 version = min(found, key=lambda v: int(v.version))
                 if not self._fetchable(record(version)):
                     self._fill(self._logged(name, run, tags), folder, tags)
             else:
-                version = self._create(name, self._filled(name, folder, run, tags), run, tags, recipe.description)
+                version = self._create(name, self._filled(name, folder, run, tags), run, tags, facts.description)
             for measure, measured in evaluation.measures.items():
-                self.client.set_model_version_tag(name, str(version.version), f"test.{measure}", f"{measured.value:.6g}")
+                self.mlflow.client.set_model_version_tag(name, str(version.version), f"test.{measure}", f"{measured.value:.6g}")
         return record(version)
+
+    def opened(self, version: ModelVersion, *, fresh: bool = False) -> tuple[Path, dict[str, Path]]:
+        """The folder of a version as `download` gives it, and those of the versions that it pins, by the name it has for
+        each. Raises ModelError also when one of them is not the one that was pinned."""
+        folder = self.download(version, fresh=fresh)
+        return folder, self.pins(folder, fresh=fresh)
+
+    def pins(self, folder: Path, *, fresh: bool = False) -> dict[str, Path]:
+        """Where the versions lie that a model or composition pins, by the name it has for each. Raises ModelError."""
+        found = {}
+        for key, used in composition.pinned(folder).items():
+            there = self.get(used.model, used.version)
+            if there.weights != used.weights:
+                raise ModelError(f"{used.model} version {used.version} is not the one that was pinned.", got=there.weights)
+            found[key] = self.download(there, fresh=fresh)
+        return found
 
     def _create(self, name: str, model: LoggedModel, run: str, tags: dict[str, str], description: str) -> Any:
         if self.model(name) is None:
-            self.client.create_registered_model(name, description=description)
+            self.mlflow.client.create_registered_model(name, description=description)
         # A server resolves the model itself; a database opened here cannot without MLflow's process-wide address.
-        source = f"models:/{model.model_id}" if self.remote else model.artifact_location
-        return self.client.create_model_version(name, source, run_id=run, tags=tags, model_id=model.model_id)
+        source = f"models:/{model.model_id}" if self.mlflow.remote else model.artifact_location
+        return self.mlflow.client.create_model_version(name, source, run_id=run, tags=tags, model_id=model.model_id)
 
     def _filled(self, name: str, folder: Path, run: str, tags: dict[str, str]) -> LoggedModel:
         """The logged model, linked to its run and complete; one that a crash left unfinished is filled again."""
         model = self._logged(name, run, tags)
-        outputs = self.client.get_run(run).outputs
+        outputs = self.mlflow.client.get_run(run).outputs
         if outputs is None or model.model_id not in [output.model_id for output in outputs.model_outputs]:
-            self.client.log_outputs(run, [LoggedModelOutput(model.model_id, 0)])
+            self.mlflow.client.log_outputs(run, [LoggedModelOutput(model.model_id, 0)])
         return model if model.status == LoggedModelStatus.READY else self._fill(model, folder, tags)
 
     def _logged(self, name: str, run: str, tags: dict[str, str]) -> LoggedModel:
         """The logged model with those tags, created where there is none."""
-        experiment = self.client.get_run(run).info.experiment_id
+        experiment = self.mlflow.client.get_run(run).info.experiment_id
         there = self._stored(experiment, tags)
-        return there[0] if there else self.client.create_logged_model(experiment, name, run, tags, model_type="generator")
+        return (
+            there[0] if there else self.mlflow.client.create_logged_model(experiment, name, run, tags, model_type="generator")
+        )
 
     def _stored(self, experiment: str, tags: dict[str, str]) -> list[LoggedModel]:
         keys = ("genwright.weights", "genwright.manifest", "genwright.recipe")
         wanted = " and ".join(f"tags.`{key}` = '{tags[key]}'" for key in keys)
-        return list(self.client.search_logged_models([experiment], wanted))
+        return list(self.mlflow.client.search_logged_models([experiment], wanted))
 
     def _fill(self, model: LoggedModel, folder: Path, tags: dict[str, str]) -> LoggedModel:
         """Write the files of a logged model: code, environment, signature and the bundle."""
         with _emptied(self.workspace.state / "staging" / model.name) as place:
-            shutil.copytree(folder, place / BUNDLE)
-            mlflow.pyfunc.save_model(
-                path=place / "model",
-                python_model=pyfunc.__file__,
-                artifacts={BUNDLE: str(place / BUNDLE)},
-                mlflow_model=LoggedFiles(
-                    artifact_path=model.artifact_location,
-                    model_uuid=model.model_id,
-                    run_id=model.source_run_id,
-                    model_id=model.model_id,
-                ),
-                signature=SIGNATURE,
-                input_example=EXAMPLE,
-                pip_requirements=[
-                    f"genwright=={__version__}",
-                    *(f"{package}=={installed(package)}" for package in REQUIREMENTS),
-                ],
-                metadata=tags,
-            )
-            shutil.rmtree(place / "model" / "__pycache__", ignore_errors=True)
-            self.client.log_model_artifacts(model.model_id, str(place / "model"))
-        return self.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+            packed_files = packed(model, folder, self.pins(folder), tags, place)
+            self.mlflow.client.log_model_artifacts(model.model_id, str(packed_files))
+        return self.mlflow.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
 
     def _fetchable(self, version: ModelVersion) -> bool:
         try:
@@ -155,35 +115,30 @@ class Versions(Tracking):
 
     def _found(self, name: str, tags: dict[str, str]) -> list[Any]:
         wanted = "".join(f" and tags.`{key}` = '{value}'" for key, value in tags.items())
-        return list(self.client.search_model_versions(f"name = '{name}'{wanted}"))
+        return list(self.mlflow.client.search_model_versions(f"name = '{name}'{wanted}"))
 
     def model(self, name: str) -> Any | None:
         """The registered model with its aliases, or None. A search, because «not found» may also be said of an address."""
-        found = [model for model in self.client.search_registered_models(f"name = '{name}'") if model.name == name]
+        found = [model for model in self.mlflow.client.search_registered_models(f"name = '{name}'") if model.name == name]
         return found[0] if found else None
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing was ever written to the embedded database; asking does not create it."""
-        return self.embedded and not self.database.exists()
 
     def names(self) -> list[str]:
         """Registered models, in alphabetical order."""
-        if self.empty:
+        if self.mlflow.empty:
             return []
-        with self.service("listing models"):
-            return sorted(model.name for model in self.client.search_registered_models(max_results=1000))
+        with self.mlflow.service("listing models"):
+            return sorted(model.name for model in self.mlflow.client.search_registered_models(max_results=1000))
 
-    def versions(self, name: str) -> list[ModelVersion]:
+    def of(self, name: str) -> list[ModelVersion]:
         """Every version of a model, oldest first."""
-        if self.empty:
+        if self.mlflow.empty:
             return []
-        with self.service(f"listing the versions of {name}"):
+        with self.mlflow.service(f"listing the versions of {name}"):
             return sorted((record(v) for v in self._found(name, {})), key=lambda v: v.version)
 
-    def version(self, name: str, number: int) -> ModelVersion:
+    def get(self, name: str, number: int) -> ModelVersion:
         """One version. Raises ModelError naming those there are."""
-        there = self.versions(name)
+        there = self.of(name)
         for version in there:
             if version.version == number:
                 return version
@@ -204,19 +159,19 @@ class Versions(Tracking):
 
     def made(self, version: ModelVersion) -> datetime:
         """When a version was registered."""
-        with self.service("reading a version"):
-            found = self.client.get_model_version(version.name, str(version.version))
+        with self.mlflow.service("reading a version"):
+            found = self.mlflow.client.get_model_version(version.name, str(version.version))
         return datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
 
     def tag(self, version: ModelVersion, key: str, value: str) -> None:
         """Set a tag of a version."""
-        with self.service("writing a tag"):
-            self.client.set_model_version_tag(version.name, str(version.version), key, value)
+        with self.mlflow.service("writing a tag"):
+            self.mlflow.client.set_model_version_tag(version.name, str(version.version), key, value)
 
     def tags(self, version: ModelVersion) -> dict[str, str]:
         """The tags of a version."""
-        with self.service("reading tags"):
-            return dict(self.client.get_model_version(version.name, str(version.version)).tags)
+        with self.mlflow.service("reading tags"):
+            return dict(self.mlflow.client.get_model_version(version.name, str(version.version)).tags)
 
     def download(self, version: ModelVersion, *, fresh: bool = False) -> Path:
         """The bundle folder of a version, whose every byte is as registered; kept in the workspace, `fresh` fetches it anew.
@@ -237,21 +192,24 @@ class Versions(Tracking):
 
     def delete(self, version: ModelVersion) -> None:
         """Remove a version and its files, here and in MLflow; its run with the measures stays."""
-        with self.service("removing a version"):
-            tags, experiment = self.tags(version), self.client.get_run(version.run).info.experiment_id
-            self.client.delete_model_version(version.name, str(version.version))
+        with self.mlflow.service("removing a version"):
+            tags, experiment = self.tags(version), self.mlflow.client.get_run(version.run).info.experiment_id
+            self.mlflow.client.delete_model_version(version.name, str(version.version))
             for model in self._stored(experiment, tags):
-                self.client.delete_logged_model(model.model_id)
+                self.mlflow.client.delete_logged_model(model.model_id)
                 place = urlsplit(model.artifact_location)
-                if self.embedded and place.scheme in ("", "file"):  # MLflow itself leaves the files where they are
+                if self.mlflow.embedded and place.scheme in ("", "file"):  # MLflow itself leaves the files where they are
                     shutil.rmtree(url2pathname(place.path), ignore_errors=True)
         shutil.rmtree(self.workspace.state / "models" / version.name / str(version.version), ignore_errors=True)
 
     def _fetch(self, version: ModelVersion, place: Path) -> Path:
         try:
-            location = self.client.get_model_version_download_uri(version.name, str(version.version))
+            location = self.mlflow.client.get_model_version_download_uri(version.name, str(version.version))
             got = mlflow.artifacts.download_artifacts(
-                f"{location}/artifacts/{BUNDLE}", dst_path=str(place), tracking_uri=self.uri, registry_uri=self.uri
+                f"{location}/artifacts/{BUNDLE}",
+                dst_path=str(place),
+                tracking_uri=self.mlflow.uri,
+                registry_uri=self.mlflow.uri,
             )
         except Exception as error:  # artifact stores of every kind raise their own
             raise ModelError(
@@ -282,11 +240,11 @@ def record(version: Any) -> ModelVersion:
 
 def _check(folder: Path, version: ModelVersion, manifest: str) -> None:
     """Raises ModelError unless a bundle is byte for byte the registered one."""
-    hashes = bundle.verify(folder)
-    if hashes.get(bundle.WEIGHTS) != version.weights or sha256(folder / bundle.MANIFEST) != manifest:
+    held = composition.identity(folder)
+    if held != version.weights or sha256(folder / bundle.MANIFEST) != manifest:
         raise ModelError(
             f"The files of {version.name} version {version.version} are not those that were registered.",
-            got=hashes.get(bundle.WEIGHTS),
+            got=held,
             allowed=version.weights,
             do="promote a version whose files are there, or run the recipe again",
         )

@@ -1,13 +1,16 @@
-"""`prefect.yaml`: the deployments that `genwright up` serves, written down for work pools and workers on other machines."""
+"""The deployments of a recipe: what runs when, and what starts it besides. Stated once, for the worker of `genwright up` and
+for `prefect.yaml`, by which work pools and workers on other machines serve the same."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
+from genwright.core.record import Record
+from genwright.core.span import span
 from genwright.recipes.recipe import Recipe
-from genwright.recipes.upkeep import Schedule, span
+from genwright.recipes.upkeep import Schedule
 
 POOL = "genwright"
 HEAD = """\
@@ -15,16 +18,62 @@ HEAD = """\
 # that it follows the recipes. `prefect work-pool create genwright --type process`, `prefect deploy --all`, and on every
 # machine that works, in a checkout of this folder: `prefect worker start --pool genwright`.
 """
+LIMIT: dict[str, Any] = {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+"""Of two runs of one deployment the second is dropped: what it would have seen, the next one sees."""
+
+HEARTBEAT_SECONDS = 30
+
+
+class Timing(Record):
+    """When a flow runs: at the times of a cron line, or every so many seconds. Exactly one of the two."""
+
+    cron: str | None = None
+    interval: float | None = None
+    timezone: str = "UTC"
+    active: bool = True
+
+
+class Deployment(Record):
+    """A flow that is served for a recipe, under the recipe's name. `triggers` are Prefect's, as `prefect.yaml` has them."""
+
+    flow: Literal["retrain", "watch"]
+    name: str
+    schedules: list[Timing]
+    triggers: list[dict[str, Any]] = []
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the flow is called with."""
+        return {"name": self.name}
+
+    @property
+    def tags(self) -> list[str]:
+        return ["genwright", self.name]
+
+
+def deployments(recipe: Recipe) -> list[Deployment]:
+    """`retrain/NAME` on the recipe's schedule and on events about it, `watch/NAME` where it watches anything."""
+    schedules = [_timing(recipe.schedule)] if recipe.schedule else []
+    found = [Deployment(flow="retrain", name=recipe.name, schedules=schedules, triggers=[_asked(recipe.name)])]
+    if recipe.watch.triggers:
+        every = Timing(interval=span(recipe.watch.every).total_seconds())
+        found.append(Deployment(flow="watch", name=recipe.name, schedules=[every]))
+    return found
 
 
 def prefect_yaml(recipes: list[Recipe]) -> str:
     """The text of `prefect.yaml` for these recipes."""
-    deployments = [deployment for recipe in recipes for deployment in _deployments(recipe)]
-    text: str = yaml.safe_dump({"name": "genwright", "deployments": deployments}, sort_keys=False, width=120)
+    served = [_entry(deployment) for recipe in recipes for deployment in deployments(recipe)]
+    text: str = yaml.safe_dump({"name": "genwright", "deployments": served}, sort_keys=False, width=120)
     return HEAD + text
 
 
-def trigger(name: str) -> dict[str, Any]:
+def _timing(schedule: Schedule) -> Timing:
+    every = None if schedule.every is None else span(schedule.every).total_seconds()
+    return Timing(cron=schedule.cron, interval=every, timezone=schedule.timezone, active=not schedule.paused)
+
+
+def _asked(name: str) -> dict[str, Any]:
     """What starts the retraining of a recipe besides its schedule: any of these events about it. The events of half a
     minute lead to one run."""
     return {
@@ -39,29 +88,17 @@ def trigger(name: str) -> dict[str, Any]:
     }
 
 
-def _deployments(recipe: Recipe) -> list[dict[str, Any]]:
-    retrain = _deployment(recipe, "retrain", [_schedule(recipe.schedule)] if recipe.schedule else [])
-    retrain["triggers"] = [trigger(recipe.name)]
-    if not recipe.watch.triggers:
-        return [retrain]
-    every = {"interval": span(recipe.watch.every).total_seconds(), "timezone": "UTC", "active": True}
-    return [retrain, _deployment(recipe, "watch", [every])]
-
-
-def _deployment(recipe: Recipe, flow: str, schedules: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "name": recipe.name,
-        "entrypoint": f"flows/{flow}.py:{flow}",
-        "parameters": {"name": recipe.name},
-        "tags": ["genwright", recipe.name],
-        "schedules": schedules,
-        "concurrency_limit": {"limit": 1, "collision_strategy": "CANCEL_NEW"},
-        "work_pool": {"name": POOL, "job_variables": {"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}}},
+def _entry(deployment: Deployment) -> dict[str, Any]:
+    entry = {
+        "name": deployment.name,
+        "entrypoint": f"flows/{deployment.flow}.py:{deployment.flow}",
+        "parameters": deployment.parameters,
+        "tags": deployment.tags,
+        "schedules": [timing.model_dump(exclude_none=True) for timing in deployment.schedules],
+        "concurrency_limit": dict(LIMIT),
+        "work_pool": {
+            "name": POOL,
+            "job_variables": {"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS)}},
+        },
     }
-
-
-def _schedule(schedule: Schedule) -> dict[str, Any]:
-    timing: dict[str, Any] = {"cron": schedule.cron}
-    if schedule.every is not None:
-        timing = {"interval": span(schedule.every).total_seconds()}
-    return {**timing, "timezone": schedule.timezone, "active": not schedule.paused}
+    return {**entry, "triggers": deployment.triggers} if deployment.triggers else entry

@@ -47,7 +47,7 @@ _COMPRESSED: dict[bytes, Callable[[Path], Any]] = {b"\x1f\x8b": gzip.open, b"BZh
 
 
 @dataclass(frozen=True)
-class Limits:
+class UnpackLimits:
     """What unpacking one archive may write. `ratio` is bytes out for each byte in and counts from 64 MiB on, so that
     small, very repetitive archives pass."""
 
@@ -61,12 +61,12 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
-def unpack(archive: Path, into: Path, limits: Limits | None = None) -> dict[str, str]:
+def unpack(archive: Path, into: Path, limits: UnpackLimits | None = None) -> dict[str, str]:
     """Write the plain files of a zip or tar below `into`; returns the members left out, with the reason.
 
     Raises DataError when the file is no archive, is damaged, or goes beyond the limits; `into` is then removed.
     """
-    target = _Target(into, archive.stat().st_size, limits or Limits())
+    target = _Target(into, archive.stat().st_size, limits or UnpackLimits())
     with _whole_or_nothing(archive.name, into):
         if zipfile.is_zipfile(archive):
             _unpack_zip(archive, target)
@@ -79,9 +79,9 @@ def unpack(archive: Path, into: Path, limits: Limits | None = None) -> dict[str,
     return target.skipped
 
 
-def unpack_tar(stream: IO[bytes], size: int, name: str, into: Path, limits: Limits | None = None) -> dict[str, str]:
+def unpack_tar(stream: IO[bytes], size: int, name: str, into: Path, limits: UnpackLimits | None = None) -> dict[str, str]:
     """As `unpack`, for an uncompressed tar that comes through a pipe; `size` is that of the compressed original."""
-    target = _Target(into, size, limits or Limits())
+    target = _Target(into, size, limits or UnpackLimits())
     with _whole_or_nothing(name, into):
         _unpack_tar(stream, target)
     return target.skipped
@@ -123,7 +123,7 @@ class Readable(Protocol):
 class _Target:
     """The folder written to, and how much went into it."""
 
-    def __init__(self, folder: Path, size: int, limits: Limits) -> None:
+    def __init__(self, folder: Path, size: int, limits: UnpackLimits) -> None:
         self.folder, self.limits = folder, limits
         self.skipped: dict[str, str] = {}
         self._allowed = min(limits.bytes, int(max(64 * 2**20, limits.ratio * size)))
@@ -238,7 +238,7 @@ def _zip_time(member: zipfile.ZipInfo) -> float:
         return timegm((1980, 1, 1, 0, 0, 0))
 
 
-def _check_directory(archive: Path, limits: Limits) -> None:
+def _check_directory(archive: Path, limits: UnpackLimits) -> None:
     """Refuse a zip whose table of contents would not fit in memory, before it is read (APPNOTE 4.3.14, 4.3.16)."""
     with archive.open("rb") as file:
         file.seek(max(0, archive.stat().st_size - 2**16 - 200))

@@ -6,7 +6,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,8 +14,7 @@ from genwright.core.plugins import Plugins
 from genwright.core.record import Record
 from genwright.data.item import Item
 from genwright.data.modalities.base import Modality
-
-Side = Literal["train", "validation", "test"]
+from genwright.data.records import Side
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Entry:
 
     item: Item
     side: Side
-    modality: Modality
+    modality: Modality  # of the content
 
     @cached_property
     def value(self) -> Any:
@@ -33,10 +32,19 @@ class Entry:
 
     @cached_property
     def meaning(self) -> bytes:
-        """16 bytes that equal values share, however their files differ (a re-encoded picture, other line ends)."""
+        """16 bytes that equal contents share, however their files differ (a re-encoded picture, other line ends)."""
         value = self.value
         plain = value.tobytes() + repr(value.shape).encode() if isinstance(value, np.ndarray) else self.modality.write(value)
         return hashlib.blake2b(plain, digest_size=16).digest()
+
+    @cached_property
+    def whole(self) -> bytes:
+        """16 bytes that items share which are equal in content and in all else they have: one text with two translations is
+        two items."""
+        told = hashlib.blake2b(self.meaning, digest_size=16)
+        for name, data in list(self.item.columns.items())[1:]:
+            told.update(f"\0{name}\0{len(data)}\0".encode() + data)
+        return told.digest()
 
 
 class Filter(ABC):

@@ -1,4 +1,4 @@
-"""Items whose content is there already."""
+"""Items that are there already."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ class ExactDuplicatesOptions(Record):
 
 @filters.register
 class ExactDuplicates(Filter):
-    """Keeps the first of items with equal content, also where their files differ. 16 bytes an item are remembered."""
+    """Keeps the first of items that are equal in content, also where their files differ, and in everything else they have.
+    16 bytes an item are remembered."""
 
     name = "exact_duplicates"
     Options: ClassVar[type[Record]] = ExactDuplicatesOptions
@@ -29,7 +30,7 @@ class ExactDuplicates(Filter):
         return None
 
     def reason(self, entry: Entry) -> str | None:
-        if entry.meaning in self._seen:
-            return "the same content as an earlier item"
-        self._seen.add(entry.meaning)
+        if entry.whole in self._seen:
+            return "the same as an earlier item"
+        self._seen.add(entry.whole)
         return None

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from genwright.core.plugins import Plugins
 from genwright.core.record import Part, Record
-from genwright.core.shapes import Shape
+from genwright.core.shapes import BOS, EOS, PAD, Shape, Tokens
 
 
 class Modality(ABC):
@@ -27,11 +29,16 @@ class Modality(ABC):
     name: ClassVar[str]
     Options: ClassVar[type[Record]]
     suffixes: ClassVar[frozenset[str]] = frozenset()  # lower case with the dot, of files it reads
-    measure: ClassVar[str] = ""  # the metric that compares families on this content
     suffix: str = ""  # of files it writes
+    optional: ClassVar[bool] = False  # whether items that lack it are kept where a recipe does not say
 
     def __init__(self, options: Record) -> None:
         self.options = options
+
+    @property
+    def part(self) -> Part:
+        """What a recipe would call it."""
+        return Part(kind=self.name, options=self.options.model_dump(mode="json", exclude_defaults=True))
 
     @abstractmethod
     def read(self, data: bytes) -> Any:
@@ -50,17 +57,16 @@ class Modality(ABC):
         """The shape of encoded values; known after `fit`."""
 
     @abstractmethod
-    def encode(self, value: Any) -> NDArray[Any]:
-        """The array of a value."""
+    def encode(self, value: Any) -> NDArray[Any] | None:
+        """The array of a value; None for one that has none (a class that was not among the training items)."""
 
     @abstractmethod
     def decode(self, array: NDArray[Any]) -> Any:
         """The value of an array; a model's Signal comes as float32 in [-1, 1], Tokens without special ids."""
 
-    def missing(self) -> NDArray[Any] | None:
-        """The array that stands for «no value» where this is a condition, or None when there is none to tell from a real
-        one; items that lack their condition then go to quarantine."""
-        return None
+    def fitting(self, shape: Shape) -> Modality | None:
+        """The same kind of content in another shape, for columns derived from this one; None where it has no such shape."""
+        return self if shape == self.shape else None
 
     @abstractmethod
     def write(self, value: Any) -> bytes:
@@ -94,3 +100,15 @@ def build(part: Part, folder: Path | None = None) -> Modality:
     if folder is not None:
         modality.load(folder)
     return modality
+
+
+def decode(modality: Modality, rows: Tensor) -> list[Any]:
+    """The values of samples: arrays as they are, sequences (n, length) up to their EOS."""
+    if not isinstance(modality.shape, Tokens):
+        return [modality.decode(row) for row in rows.numpy()]
+    values = []
+    for row in rows.numpy():
+        ends = np.flatnonzero(row == EOS)
+        row = row[: ends[0]] if len(ends) else row
+        values.append(modality.decode(row[(row != PAD) & (row != BOS)]))
+    return values

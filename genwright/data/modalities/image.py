@@ -19,7 +19,7 @@ from pydantic import Field
 from genwright.core.durable import write_bytes, write_json
 from genwright.core.errors import DataError, Unreadable
 from genwright.core.record import Record
-from genwright.core.shapes import Signal
+from genwright.core.shapes import Shape, Signal
 from genwright.data.modalities.base import Modality, modalities
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
@@ -50,7 +50,6 @@ class Image(Modality):
     Options: ClassVar[type[Record]] = ImageOptions
     options: ImageOptions
     suffixes = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff"})
-    measure = "mmd"
     suffix = ".png"
 
     def read(self, data: bytes) -> Picture:
@@ -82,7 +81,7 @@ class Image(Modality):
 
     @property
     def shape(self) -> Signal:
-        return Signal(channels=self.options.channels, axes=self.options.size)
+        return Signal(channels=self.options.channels, axes=self.options.size, over=("y", "x"))
 
     def encode(self, value: Picture) -> NDArray[Any]:
         """(channels, height, width) uint8."""
@@ -96,6 +95,11 @@ class Image(Modality):
         if array.dtype != np.uint8:
             array = np.rint((np.nan_to_num(array) + 1) * 127.5).clip(0, 255).astype(np.uint8)
         return array[0] if self.options.channels == 1 else np.ascontiguousarray(array.transpose(1, 2, 0))
+
+    def fitting(self, shape: Shape) -> Image | None:
+        if not isinstance(shape, Signal) or not shape.picture or shape.channels not in (1, 3) or not shape.bounded:
+            return None
+        return Image(ImageOptions.model_validate({"size": shape.axes, "channels": shape.channels}))
 
     def write(self, value: Picture) -> bytes:
         png = io.BytesIO()

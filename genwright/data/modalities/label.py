@@ -14,7 +14,7 @@ from pydantic import Field
 from genwright.core.durable import write_json, write_text
 from genwright.core.errors import DataError, Unreadable
 from genwright.core.record import Record
-from genwright.core.shapes import NO_LABEL, Label
+from genwright.core.shapes import Label
 from genwright.data.modalities.base import Modality, modalities
 
 LONGEST = 200  # characters of a name
@@ -26,13 +26,14 @@ class LabelOptions(Record):
 
 @modalities.register
 class Labels(Modality):
-    """A value is the name of a class. Classes are the names seen in training, in alphabetical order; any other name
-    encodes to NO_LABEL."""
+    """A value is the name of a class. Classes are the names seen in training, in alphabetical order; any other name has no
+    array."""
 
     name = "label"
     Options: ClassVar[type[Record]] = LabelOptions
     options: LabelOptions
     suffix = ".txt"
+    optional = True
 
     def __init__(self, options: Record) -> None:
         super().__init__(options)
@@ -57,7 +58,7 @@ class Labels(Modality):
                 raise DataError(
                     "There are too many different labels.",
                     got=f"more than {self.options.most:,}, e.g. {value!r}",
-                    do="check where labels come from, make the condition `text`, or raise `most` in the recipe",
+                    do="check where labels come from, make the column `text`, or raise `most` in the recipe",
                 )
         self._set(sorted(names))
 
@@ -72,11 +73,12 @@ class Labels(Modality):
     @property
     def shape(self) -> Label:
         if not self._labels:
-            raise DataError("There is no label among the training items.", do="give labels, or take `condition` out")
+            raise DataError("There is no label among the training items.", do="give labels, or take the column out")
         return Label(classes=len(self._labels))
 
-    def encode(self, value: str) -> NDArray[Any]:
-        return np.asarray(self._index.get(value, NO_LABEL), dtype=np.int64)
+    def encode(self, value: str) -> NDArray[Any] | None:
+        place = self._index.get(value)
+        return None if place is None else np.asarray(place, dtype=np.int64)
 
     def decode(self, array: NDArray[Any]) -> str:
         """The name of a class. Raises DataError for a number that is none."""
@@ -84,9 +86,6 @@ class Labels(Modality):
         if not 0 <= place < len(self._labels):
             raise DataError("That is no class.", got=place, allowed=f"0 to {len(self._labels) - 1}")
         return self._labels[place]
-
-    def missing(self) -> NDArray[Any]:
-        return np.asarray(NO_LABEL, dtype=np.int64)
 
     def write(self, value: str) -> bytes:
         return value.encode()

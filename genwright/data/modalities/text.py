@@ -40,7 +40,6 @@ class Text(Modality):
     Options: ClassVar[type[Record]] = TextOptions
     options: TextOptions
     suffixes = frozenset({".txt", ".text", ".md"})
-    measure = "bits_per_byte"
     suffix = ".txt"
 
     def __init__(self, options: Record) -> None:

@@ -30,7 +30,7 @@ class Sklearn(Source):
     def state(self) -> str:
         digest = hashlib.sha256()
         for item in self.items():
-            digest.update(item.data + b"\0" + (item.condition or b"") + b"\n")
+            digest.update(b"\0".join(item.columns.values()) + b"\n")
         return digest.hexdigest()
 
     def items(self) -> Iterator[Item]:
@@ -44,9 +44,8 @@ class Sklearn(Source):
             Image.fromarray(picture).save(png, format="PNG")
             yield Item(
                 name=f"{label}/{index:04d}.png",
-                data=png.getvalue(),
+                columns={"content": png.getvalue(), "label": str(label).encode()},
                 source="sklearn:digits",
                 licence="BSD-3-Clause",
                 collected_at=DIGITS_RELEASED,
-                condition=str(label).encode(),
             )

@@ -22,8 +22,8 @@ class StdlibOptions(Record):
 
 @sources.register
 class Stdlib(Source):
-    """The `.py` files of the running interpreter's library, tests left out, under the PSF licence. Its state is the
-    Python version and a digest of the files."""
+    """The `.py` files of the running interpreter's library, tests left out, under the PSF licence, labelled with the package
+    they are part of where they are. Its state is the Python version and a digest of the files."""
 
     name = "stdlib"
     Options: ClassVar[type[Record]] = StdlibOptions
@@ -31,7 +31,8 @@ class Stdlib(Source):
 
     def __init__(self, options: Record, *, base: Path, cache: Path, suffixes: frozenset[str]) -> None:
         super().__init__(options, base=base, cache=cache, suffixes=suffixes)
-        chosen = FileOptions(include=["*.py"], exclude=[*NOT_THE_LIBRARY, *self.options.exclude], licence="PSF-2.0")
+        exclude = [*NOT_THE_LIBRARY, *self.options.exclude]
+        chosen = FileOptions(include=["*.py"], exclude=exclude, labels="subfolder", licence="PSF-2.0")
         root = Path(sysconfig.get_path("stdlib"))
         self._files = Files(root, chosen, suffixes, f"stdlib:{platform.python_version()}")
 

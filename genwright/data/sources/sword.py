@@ -77,11 +77,10 @@ class Sword(Source):
             else:
                 yield Item(
                     name=name,
-                    data=text.encode(),
+                    columns={"content": text.encode()} | ({"condition": given[name].encode()} if condition else {}),
                     source="sword:" + "+".join(module.name for module in (content, *condition)),
                     licence=" + ".join(dict.fromkeys(module.licence for module in (content, *condition))),
                     collected_at=content.released,
-                    condition=given[name].encode() if condition else None,
                 )
 
     def _modules(self) -> list[_Module]:

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 from genwright.core.durable import exclusive, write_json
 from genwright.core.record import Record
 from genwright.data.fetch.download import Wanted, download
-from genwright.data.fetch.unpack import Limits, is_archive, unpack
+from genwright.data.fetch.unpack import UnpackLimits, is_archive, unpack
 from genwright.data.files import FileOptions, Files
 from genwright.data.item import Item
 from genwright.data.sources.base import Source, sources
@@ -90,7 +90,7 @@ class Url(Source):
             if not (folder / "skipped.json").is_file():
                 for old in folder.parent.glob("unpacked-*"):
                     shutil.rmtree(old)
-                limits = Limits(bytes=int(self.options.unpacked_mib * 2**20))
+                limits = UnpackLimits(bytes=int(self.options.unpacked_mib * 2**20))
                 write_json(folder / "skipped.json", unpack(archive, folder / "files", limits))
             self._not_unpacked = json.loads((folder / "skipped.json").read_text())
         return folder / "files"

@@ -9,7 +9,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from genwright.core.errors import TrainingError
 from genwright.core.plugins import Plugins
+from genwright.core.shapes import Signature
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.records import Measured
 
@@ -22,11 +24,28 @@ class Metric(ABC):
     explain: ClassVar[str]  # one sentence for a person who is no expert
     minimum: ClassVar[int] = 30  # held-out items below which the measure says nothing
     memory: ClassVar[str] = ""  # the measure that says whether earlier items are still known, where this one cannot
+    rank: ClassVar[int] = 0  # above 0: may compare families; of those that suit a signature the highest does
+    sign: ClassVar[Literal["memorised", "collapsed"] | None] = None  # what it is a sign of when it is alarming
 
     @classmethod
     @abstractmethod
+    def suits(cls, signature: Signature) -> str | None:
+        """None, or the reason why the measure can never be taken of a model of this signature."""
+
+    @classmethod
+    def lacks(cls, evaluand: Evaluand) -> str | None:
+        """None, or what this model or data lacks for a measure that suits them."""
+        return None
+
+    @classmethod
     def applies(cls, evaluand: Evaluand) -> str | None:
         """None, or the reason why the measure cannot be taken of this model and data."""
+        return cls.suits(evaluand.signature) or cls.lacks(evaluand)
+
+    @classmethod
+    def alarm(cls, measured: Measured) -> str | None:
+        """What is wrong where the value is alarming, in words for a person; `sign` says what of."""
+        return None
 
     @abstractmethod
     def measure(self, evaluand: Evaluand) -> Measured:
@@ -34,6 +53,16 @@ class Metric(ABC):
 
 
 metrics: Plugins[Metric] = Plugins("metrics", "genwright.evaluation.metrics")
+
+
+def ranked(signature: Signature) -> type[Metric]:
+    """The measure that compares families of a signature. Raises TrainingError where there is none."""
+    suited = [metric for metric in metrics.all().values() if metric.rank and metric.suits(signature) is None]
+    if not suited:
+        raise TrainingError(
+            "No measure compares models of this signature.", got=signature, do="add one, or change what is made"
+        )
+    return max(suited, key=lambda metric: metric.rank)
 
 
 def bootstrap(n: int, statistic: Callable[[NDArray[np.intp]], float], *, seed: int, rounds: int = 200) -> tuple[float, float]:

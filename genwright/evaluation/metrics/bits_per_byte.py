@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from genwright.core.shapes import BOS, EOS, PAD, Tokens
-from genwright.data.dataset import Batch, Split
+from genwright.core.batch import Batch
+from genwright.core.shapes import BOS, EOS, PAD, Signature, Tokens
+from genwright.data.columns import Column
+from genwright.data.feed import Side
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
 from genwright.evaluation.records import Measured
@@ -25,12 +27,11 @@ Row = tuple[int, int, NDArray[np.int64]]
 
 @metrics.register
 class BitsPerByte(Metric):
-    """Bits of whole held-out items over their raw bytes; a condition, where there is one, is given and costs nothing.
+    """Bits of whole held-out items over their raw bytes; what they are given costs nothing.
 
     Protocol. Every item stands alone, in stored order: BOS, its tokens, EOS; BOS is given, everything else is predicted
     exactly once. Items longer than the model's length are read in windows that overlap by half, each token counted in the
-    first window that holds it, so that all but an item's first tokens are predicted from at least half a window. Conditioned
-    items are never cut into windows; those that do not fit are left out and counted in `detail.left_out`.
+    first window that holds it, so that all but an item's first tokens are predicted from at least half a window.
     On the test side every item counts; on the others items are taken until they hold max(count, 1) times the shape's length
     in tokens, the last one cut there with its bytes counted in proportion.
 
@@ -42,66 +43,73 @@ class BitsPerByte(Metric):
     explain = "Bits the model needs for a byte of text it has never seen; the lower, the better it knows the language."
     minimum = 1
 
+    rank = 1
+
     @classmethod
-    def applies(cls, evaluand: Evaluand) -> str | None:
-        if not isinstance(evaluand.model.content, Tokens):
-            return "measures sequences"
-        if not isinstance(evaluand.model, ScoresTokens):
+    def suits(cls, signature: Signature) -> str | None:
+        return None if isinstance(signature.makes, Tokens) else "measures sequences"
+
+    @classmethod
+    def lacks(cls, evaluand: Evaluand) -> str | None:
+        if evaluand.model is None or not isinstance(evaluand.model, ScoresTokens):
             return "the family gives no probabilities of tokens"
         return None if len(evaluand.held_out) else "there are no held-out items"
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        assert isinstance(evaluand.model.content, Tokens)
-        split, length = evaluand.held_out, evaluand.model.content.length
-        cap = None if evaluand.side == "test" else max(evaluand.count, 1) * length
-        chosen, left_out = _choose(split, length, cap)
-        nats = np.zeros(len(split))
-        for items, counted, batch in _batches(split, chosen, length):
+        assert isinstance(evaluand.signature.makes, Tokens)
+        side, length = evaluand.held_out, evaluand.signature.makes.length
+        cap = None if evaluand.held == "test" else max(evaluand.count, 1) * length
+        chosen = _choose(side, cap)
+        nats = np.zeros(len(side))
+        for items, counted, batch in _batches(side, chosen, length):
             for item, first, row in zip(items, counted, _score(evaluand, batch), strict=True):
                 nats[item] += float(row[first:].sum())
         picked = np.array(list(chosen), dtype=np.int64)
         bits = nats[picked] / math.log(2)
-        sizes = np.array([split.bytes[i] * chosen[i] / max(1, _size(split, i)) for i in picked])
+        sizes = np.array([_bytes(evaluand, i) * chosen[i] / max(1, _size(side, i)) for i in picked])
         low, high = bootstrap(len(picked), lambda i: float(bits[i].sum() / sizes[i].sum()), seed=evaluand.seed)
         value = float(bits.sum() / sizes.sum())
-        detail: dict[str, float] = {"left_out": left_out}
+        detail = {}
         if cap is None:
             detail["gzip"] = 8 * sum(_zipped(evaluand, i) for i in picked) / float(sizes.sum())
         return Measured(value=value, low=min(low, value), high=max(high, value), n=len(picked), detail=detail)
 
 
-def _size(split: Split, item: int) -> int:
-    assert split.content.offsets is not None
-    return int(split.content.offsets[item + 1] - split.content.offsets[item])
+def _texts(side: Side) -> Column:
+    assert side.texts is not None
+    return side.texts
 
 
-def _choose(split: Split, length: int, cap: int | None) -> tuple[dict[int, int], int]:
-    """Items to how many of their tokens count, and how many items do not fit."""
+def _size(side: Side, item: int) -> int:
+    offsets = _texts(side).offsets
+    assert offsets is not None
+    return int(offsets[item + 1] - offsets[item])
+
+
+def _choose(side: Side, cap: int | None) -> dict[int, int]:
+    """Items to how many of their tokens count."""
     chosen: dict[int, int] = {}
-    total = left_out = 0
-    for item in range(len(split)):
+    total = 0
+    for item in range(len(side)):
         if cap is not None and total >= cap:
             break
-        size = _size(split, item)
-        if not split.windowed and size + 2 > length:
-            left_out += 1
-            continue
-        chosen[item] = size if cap is None or not split.windowed else min(size, cap - total)
+        size = _size(side, item)
+        chosen[item] = size if cap is None else min(size, cap - total)
         total += chosen[item]
-    return chosen, left_out
+    return chosen
 
 
-def _batches(split: Split, chosen: dict[int, int], length: int) -> Iterator[tuple[list[int], list[int], Batch]]:
+def _batches(side: Side, chosen: dict[int, int], length: int) -> Iterator[tuple[list[int], list[int], Batch]]:
     """Items, first counted positions and tokens of about TOKENS tokens at a time."""
     held: list[Row] = []
     for item, size in chosen.items():
-        for row in _windows(item, split.content.tokens(item), size, length):
+        for row in _windows(item, _texts(side).tokens(item), size, length):
             held.append(row)
             if len(held) * length >= TOKENS:
-                yield _joined(split, held)
+                yield _joined(side, held)
                 held = []
     if held:
-        yield _joined(split, held)
+        yield _joined(side, held)
 
 
 def _windows(item: int, tokens: NDArray[np.int64], size: int, length: int) -> Iterator[Row]:
@@ -117,16 +125,17 @@ def _windows(item: int, tokens: NDArray[np.int64], size: int, length: int) -> It
         end, start = start + length, start + length // 2
 
 
-def _joined(split: Split, rows: list[Row]) -> tuple[list[int], list[int], Batch]:
+def _joined(side: Side, rows: list[Row]) -> tuple[list[int], list[int], Batch]:
     items = [item for item, _, _ in rows]
-    condition = None if split.condition is None else split.condition.rows(np.array(items))
     content = torch.from_numpy(np.stack([row for _, _, row in rows]))
-    return items, [first for _, first, _ in rows], Batch(content, condition)
+    return items, [first for _, first, _ in rows], Batch(content, side.given(np.array(items)))
 
 
 def _score(evaluand: Evaluand, batch: Batch) -> torch.Tensor:
-    model, training = evaluand.model, evaluand.model.training
+    model = evaluand.model
+    assert model is not None
     assert isinstance(model, ScoresTokens)
+    training = model.training
     model.eval()
     try:
         with torch.no_grad():
@@ -135,7 +144,17 @@ def _score(evaluand: Evaluand, batch: Batch) -> torch.Tensor:
         model.train(training)
 
 
+def _bytes(evaluand: Evaluand, item: int) -> int:
+    """Raw bytes of a text: as it was collected where it is what the item is known by, else as it is written."""
+    dataset = evaluand.dataset
+    known = dataset.view.makes == dataset.contents.content
+    return int(evaluand.held_out.bytes[item]) if known else len(_written(evaluand, item))
+
+
 def _zipped(evaluand: Evaluand, item: int) -> int:
+    return len(gzip.compress(_written(evaluand, item), compresslevel=9, mtime=0))
+
+
+def _written(evaluand: Evaluand, item: int) -> bytes:
     modality = evaluand.content
-    data = modality.write(modality.decode(evaluand.held_out.content.tokens(item)))
-    return len(gzip.compress(data, compresslevel=9, mtime=0))
+    return modality.write(modality.decode(_texts(evaluand.held_out).tokens(item)))

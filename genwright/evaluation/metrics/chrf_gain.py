@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from genwright.core.shapes import Signature
 from genwright.evaluation import translation
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, metrics
@@ -19,8 +20,12 @@ class ChrfGain(Metric):
     )
 
     @classmethod
-    def applies(cls, evaluand: Evaluand) -> str | None:
-        return translation.applies(evaluand)
+    def suits(cls, signature: Signature) -> str | None:
+        return translation.suits(signature)
+
+    @classmethod
+    def lacks(cls, evaluand: Evaluand) -> str | None:
+        return None if len(evaluand.dataset.train) else "there are no training items to look answers up in"
 
     def measure(self, evaluand: Evaluand) -> Measured:
         answers = translation.answers(evaluand)

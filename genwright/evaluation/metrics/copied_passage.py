@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from genwright.core.shapes import Tokens
-from genwright.evaluation.evaluand import Evaluand, decode
+from genwright.core.shapes import Signature, Tokens
+from genwright.data.modalities.base import Modality, decode
+from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
 from genwright.evaluation.passages import Automaton, Passage, excerpts
 from genwright.evaluation.records import Measured
@@ -29,21 +30,30 @@ class CopiedPassage(Metric):
     better = "lower"
     explain = "How many characters in a row the samples repeat from the training texts; unseen real texts do so too."
 
+    sign = "memorised"
+
     @classmethod
-    def applies(cls, evaluand: Evaluand) -> str | None:
-        return None if isinstance(evaluand.model.content, Tokens) else "compares sequences"
+    def suits(cls, signature: Signature) -> str | None:
+        return None if isinstance(signature.makes, Tokens) else "compares sequences"
+
+    @classmethod
+    def alarm(cls, measured: Measured) -> str | None:
+        if measured.floor is None or measured.low <= 3 * measured.floor + 200:
+            return None
+        return f"samples repeat {measured.value:.0f} characters of training text in one piece, unseen text {measured.floor:.0f}"
 
     def measure(self, evaluand: Evaluand) -> Measured:
         modality, train = evaluand.content, evaluand.dataset.train
-        samples = [modality.encode(text).tolist() for text in decode(modality, evaluand.samples[:MOST])]
+        samples = [_tokens(modality, text) for text in decode(modality, evaluand.samples[:MOST])]
         held_out = excerpts(evaluand.held_out, [len(s) for s in samples])
-        automaton = Automaton([*samples, *held_out])
-        passages = automaton.longest(train.content.tokens(i).tolist() for i in range(len(train)))
-        texts = [
+        automaton, texts = Automaton([*samples, *held_out]), train.texts
+        assert texts is not None
+        passages = automaton.longest(texts.tokens(i).tolist() for i in range(len(texts)))
+        shared = [
             modality.decode(np.array(tokens[p.start : p.start + p.length], dtype=np.int64))
             for tokens, p in zip([*samples, *held_out], passages, strict=True)
         ]
-        sizes = np.array([len(text) for text in texts], dtype=np.float64)
+        sizes = np.array([len(text) for text in shared], dtype=np.float64)
         own, real = sizes[: len(samples)], sizes[len(samples) :]
         value = float(np.percentile(own, SHARE))
         low, high = bootstrap(len(own), lambda i: float(np.percentile(own[i], SHARE)), seed=evaluand.seed)
@@ -54,12 +64,17 @@ class CopiedPassage(Metric):
             high=max(high, value),
             n=len(own),
             floor=float(np.percentile(real, SHARE)),
-            detail=_named(evaluand, worst, texts[worst], passages[worst]),
+            detail=_named(evaluand, worst, shared[worst], passages[worst]),
         )
+
+
+def _tokens(modality: Modality, text: str) -> list[int]:
+    array = modality.encode(text)
+    return [] if array is None else array.tolist()
 
 
 def _named(evaluand: Evaluand, sample: int, text: str, passage: Passage) -> dict[str, Any]:
     if passage.item < 0:
         return {}
-    digest = evaluand.dataset.train.digests[passage.item].decode()
+    digest = evaluand.dataset.train.digests[passage.item, 0].decode()
     return {"text": text, "characters": len(text), "sample": sample, "row": passage.item, "sha256": digest}

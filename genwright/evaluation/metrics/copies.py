@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genwright.core.shapes import Signal
+from genwright.core.shapes import Signal, Signature
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
 from genwright.evaluation.neighbours import flat, nearest
@@ -23,11 +23,21 @@ class Copies(Metric):
     better = "lower"
     explain = "Share of samples that are all but equal to one training item; 0 is what new real items show."
 
+    sign = "memorised"
+
     @classmethod
-    def applies(cls, evaluand: Evaluand) -> str | None:
-        if not isinstance(evaluand.model.content, Signal):
-            return "compares arrays"
+    def suits(cls, signature: Signature) -> str | None:
+        return None if isinstance(signature.makes, Signal) else "compares arrays"
+
+    @classmethod
+    def lacks(cls, evaluand: Evaluand) -> str | None:
         return None if len(evaluand.dataset.train) > 1 else "needs two training items"
+
+    @classmethod
+    def alarm(cls, measured: Measured) -> str | None:
+        if measured.low <= (measured.floor or 0.0) + 0.02:
+            return None
+        return f"{measured.value:.1%} of the samples are all but copies of a training item"
 
     def measure(self, evaluand: Evaluand) -> Measured:
         distances, rows = nearest(evaluand.samples[:MOST].flatten(1), evaluand.dataset.train, k=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from genwright.core.shapes import Signal
+from genwright.core.shapes import Signal, Signature
 from genwright.evaluation import features
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
@@ -28,13 +28,20 @@ class Coverage(Metric):
     better = "higher"
     explain = "Share of real, unseen items that have a sample much like them; low when kinds are missing."
 
+    sign = "collapsed"
+
     @classmethod
-    def applies(cls, evaluand: Evaluand) -> str | None:
-        return features.applies(evaluand.model.content)
+    def suits(cls, signature: Signature) -> str | None:
+        return features.applies(signature.makes)
+
+    @classmethod
+    def alarm(cls, measured: Measured) -> str | None:
+        narrow = measured.high < 0.3 * (measured.floor or 1.0)
+        return f"the samples leave kinds out: coverage is {measured.value:.2f}" if narrow else None
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        assert isinstance(evaluand.model.content, Signal)
-        ruler = features.learn(evaluand.dataset.train, evaluand.model.content)
+        assert isinstance(evaluand.signature.makes, Signal)
+        ruler = features.learn(evaluand.dataset.train, evaluand.signature.makes)
         held_out = ruler(flat(evaluand.held_out, MOST))
         samples = ruler(evaluand.samples[: round(len(held_out) / evaluand.share)].flatten(1))
         train = ruler(flat(evaluand.dataset.train, len(held_out)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from genwright.core.shapes import Signature
 from genwright.evaluation import classifier
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
@@ -19,12 +20,22 @@ class Evenness(Metric):
     better = "higher"
     explain = "1 when every kind comes up equally often among the samples, 0 when a kind never comes up."
 
+    sign = "collapsed"
+
     @classmethod
-    def applies(cls, evaluand: Evaluand) -> str | None:
-        return classifier.applies(evaluand.dataset)
+    def suits(cls, signature: Signature) -> str | None:
+        return classifier.suits(signature)
+
+    @classmethod
+    def lacks(cls, evaluand: Evaluand) -> str | None:
+        return classifier.lacks(evaluand.dataset)
+
+    @classmethod
+    def alarm(cls, measured: Measured) -> str | None:
+        return f"the samples leave kinds out: evenness is {measured.value:.2f}" if measured.value < 0.1 else None
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        classes = len(evaluand.dataset.contents.labels or [])
+        classes = len(classifier.names(evaluand.dataset))
         kinds, _ = classifier.Judge(evaluand.dataset).probabilities(evaluand.samples)
 
         def statistic(chosen: np.ndarray) -> float:

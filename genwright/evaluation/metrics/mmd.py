@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genwright.core.shapes import Signal
+from genwright.core.shapes import Signal, Signature
 from genwright.evaluation import features
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
@@ -25,13 +25,15 @@ class Mmd(Metric):
     memory = "coverage"  # the distance to earlier items also grows when new kinds are learned
     explain = "How far the samples as a whole are from real items never seen in training; about 0 for more real items."
 
+    rank = 1
+
     @classmethod
-    def applies(cls, evaluand: Evaluand) -> str | None:
-        return features.applies(evaluand.model.content)
+    def suits(cls, signature: Signature) -> str | None:
+        return features.applies(signature.makes)
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        assert isinstance(evaluand.model.content, Signal)
-        ruler = features.learn(evaluand.dataset.train, evaluand.model.content)
+        assert isinstance(evaluand.signature.makes, Signal)
+        ruler = features.learn(evaluand.dataset.train, evaluand.signature.makes)
         held_out = ruler(flat(evaluand.held_out, MOST))
         train = ruler(flat(evaluand.dataset.train, len(held_out)))
         samples = ruler(evaluand.samples[:MOST].flatten(1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genwright.core.shapes import Signal
+from genwright.core.shapes import Signal, Signature
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
 from genwright.evaluation.neighbours import flat, nearest
@@ -19,9 +19,17 @@ class Novelty(Metric):
     better = "higher"
     explain = "1 when samples are as far from the training items as real unseen items are; well below 1 means copying."
 
+    sign = "memorised"
+
     @classmethod
-    def applies(cls, evaluand: Evaluand) -> str | None:
-        return None if isinstance(evaluand.model.content, Signal) else "compares arrays"
+    def suits(cls, signature: Signature) -> str | None:
+        return None if isinstance(signature.makes, Signal) else "compares arrays"
+
+    @classmethod
+    def alarm(cls, measured: Measured) -> str | None:
+        if measured.high >= 0.7:
+            return None
+        return f"samples lie {measured.value:.2f} times as far from training items as unseen items do"
 
     def measure(self, evaluand: Evaluand) -> Measured:
         samples, _ = nearest(evaluand.samples[:MOST].flatten(1), evaluand.dataset.train, k=1)

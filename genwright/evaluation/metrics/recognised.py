@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from genwright.core.shapes import Signature
 from genwright.evaluation import classifier
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
@@ -27,18 +28,23 @@ class Recognised(Metric):
     explain = "Share of samples that a classifier trained on the real items recognises as one of the kinds, being sure."
 
     @classmethod
-    def applies(cls, evaluand: Evaluand) -> str | None:
-        return classifier.applies(evaluand.dataset)
+    def suits(cls, signature: Signature) -> str | None:
+        return classifier.suits(signature)
+
+    @classmethod
+    def lacks(cls, evaluand: Evaluand) -> str | None:
+        return classifier.lacks(evaluand.dataset)
 
     def measure(self, evaluand: Evaluand) -> Measured:
         judge = classifier.Judge(evaluand.dataset)
         kinds, probability = judge.probabilities(evaluand.samples)
         sure = (probability >= SURE).astype(np.float64)
-        _, real = judge.probabilities(evaluand.held_out.items(np.arange(min(2000, len(evaluand.held_out)))).content)
-        names = evaluand.dataset.contents.labels or []
+        _, real = judge.probabilities(evaluand.held_out.contents(np.arange(min(2000, len(evaluand.held_out)))))
+        names = classifier.names(evaluand.dataset)
         detail: dict[str, Any] = {"shares": {names[k]: float((kinds == k).mean()) for k in range(len(names))}}
-        if evaluand.conditions is not None:
-            detail["agreement"] = float((kinds == evaluand.conditions.numpy()).mean())
+        asked = None if evaluand.label is None else evaluand.given[evaluand.label]
+        if asked is not None and bool(asked.present.any()):
+            detail["agreement"] = float((kinds == asked.value.numpy())[asked.present.numpy()].mean())
         low, high = bootstrap(len(sure), lambda i: float(sure[i].mean()), seed=evaluand.seed)
         floor = float((real >= SURE).mean())
         return Measured(value=float(sure.mean()), low=low, high=high, n=len(sure), floor=floor, detail=detail)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from genwright.core.shapes import BOS, EOS, PAD, Tokens
+from genwright.core.shapes import BOS, EOS, PAD, Signature, Tokens
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
 from genwright.evaluation.passages import excerpts
@@ -26,9 +26,15 @@ class Variety(Metric):
     better = "higher"
     explain = "1 when the samples vary as much as real unseen texts do; far below 1 the model repeats itself."
 
+    sign = "collapsed"
+
     @classmethod
-    def applies(cls, evaluand: Evaluand) -> str | None:
-        return None if isinstance(evaluand.model.content, Tokens) else "compares sequences"
+    def suits(cls, signature: Signature) -> str | None:
+        return None if isinstance(signature.makes, Tokens) else "compares sequences"
+
+    @classmethod
+    def alarm(cls, measured: Measured) -> str | None:
+        return f"the samples leave kinds out: variety is {measured.value:.2f}" if measured.high < 0.3 else None
 
     def measure(self, evaluand: Evaluand) -> Measured:
         rows = evaluand.samples[:MOST].tolist()

@@ -1,16 +1,26 @@
-"""What a family of models must offer. One file each in `architectures/`."""
+"""What a family of models must offer. One file each in this room.
+
+A family says which signatures it takes, how one dial sizes it and what its loss is. How givens enter is the business of
+`layers/conditioning.py`, how samples are drawn that of the sampling room: a family offers one of the small protocols
+below, and holds neither code for a kind of given nor a sampling loop.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
+from pydantic import Field
 from torch import Tensor, nn
 
+from genwright.core.batch import Batch, Given
+from genwright.core.errors import ModelError
 from genwright.core.plugins import Plugins
 from genwright.core.record import Record
-from genwright.core.shapes import Shape
-from genwright.data.dataset import Batch
+from genwright.core.shapes import Shape, Signal, Signature, Tokens
+from genwright.models.layers.cache import Cache
+from genwright.models.layers.conditioning import Conditioned, Conditioner
 
 
 class ArchitectureConfig(Record):
@@ -20,14 +30,41 @@ class ArchitectureConfig(Record):
 
 
 class SampleOptions(Record):
-    """Options of `sample` with defaults; a recipe or a caller overrides them. Families add their own fields."""
+    """How samples are drawn, with defaults; a recipe or a caller overrides them. A family may change defaults."""
+
+
+class TokenOptions(SampleOptions):
+    """Of families that write token by token."""
+
+    temperature: float = Field(1.0, ge=0, le=2, description="0 takes the likeliest token every time")
+    top_k: int = Field(0, ge=0, description="draw from the likeliest k tokens only; 0: from all")
+    top_p: float = Field(0.95, gt=0, le=1, description="draw from the likeliest tokens that make up this share only")
+    beams: int = Field(1, ge=1, le=32, description="hypotheses of a beam search; 1 draws instead")
+    penalty: float = Field(1.0, ge=0, le=2, description="of the beam search: 0 prefers short answers, more longer ones")
+    most: int = Field(0, ge=0, description="tokens after which a row ends; 0: as many as the model can hold")
+
+
+class DenoiseOptions(SampleOptions):
+    """Of families that remove noise step by step."""
+
+    steps: int = Field(30, ge=1, le=1000, description="denoising steps")
+    sampler: Literal["ddim", "ddpm"] = "ddim"
+    guidance: float = Field(1.0, ge=0, le=20, description="1: as trained; above: closer to what is given, less varied")
+    strength: float = Field(
+        0.6, gt=0, le=1, description="with a start: how much of it is redrawn; 1 leaves nothing of it but what is kept"
+    )
+
+
+class EmitOptions(SampleOptions):
+    """Of families that make a sample of a latent in one go."""
+
+    temperature: float = Field(1.0, ge=0, le=2, description="spread of the latents; below 1 more typical, less varied")
 
 
 class Architecture(nn.Module, ABC):
-    """A family of models over one content shape and at most one condition shape.
+    """A family of models over signatures.
 
-    All randomness comes from torch's global generator: the training loop reseeds it before every step and sampling
-    before every batch, so that equal seeds give equal results.
+    Randomness of training comes from torch's global generator, which the training loop reseeds before every step.
     """
 
     name: ClassVar[str]
@@ -36,18 +73,23 @@ class Architecture(nn.Module, ABC):
     players: ClassVar[tuple[str, ...]] = ("model",)
     defaults: ClassVar[dict[str, Any]] = {}  # fields of Plan this family prefers: learning_rate, optimizer, clip, ...
 
-    def __init__(self, config: ArchitectureConfig, content: Shape, condition: Shape | None) -> None:
+    def __init__(self, config: ArchitectureConfig, signature: Signature) -> None:
         super().__init__()
-        self.config, self.content, self.condition = config, content, condition
+        self.config, self.signature = config, signature
+
+    @property
+    def makes(self) -> Any:
+        """The shape of what it makes."""
+        return self.signature.makes
 
     @classmethod
     @abstractmethod
-    def accepts(cls, content: Shape, condition: Shape | None) -> str | None:
-        """None, or the reason why the family cannot model this pair of shapes."""
+    def accepts(cls, signature: Signature) -> str | None:
+        """None, or the reason why the family cannot model this signature."""
 
     @classmethod
     @abstractmethod
-    def sized(cls, content: Shape, condition: Shape | None, dial: float) -> ArchitectureConfig:
+    def sized(cls, signature: Signature, dial: float) -> ArchitectureConfig:
         """A config of which `dial` scales the width (and depth); 1 suits a laptop and a small data set."""
 
     def player(self, name: str) -> nn.Module:
@@ -58,12 +100,12 @@ class Architecture(nn.Module, ABC):
     def loss(self, batch: Batch, player: str) -> Tensor:
         """The scalar loss of one player on a batch, a mean over its items."""
 
-    @abstractmethod
-    def sample(self, n: int, condition: Tensor | None, options: SampleOptions, prefix: Tensor | None = None) -> Tensor:
-        """`n` samples: Signal as float32 (n, channels, *axes) in [-1, 1]; Tokens as int64 (n, length) ended by EOS and
-        padded with PAD, BOS left out. `condition` has n rows of the condition's shape (Label: (n,), Tokens: (n, length))
-        or is None; `prefix` (n, m) begins sequences and is repeated at the start of the result.
-        Raises ModelError where the family has no use for a prefix."""
+    def read(self, n: int, given: Mapping[str, Given]) -> Conditioned:
+        """What `n` rows are given, ready for use: once a row, and once more with nothing given where there is guidance.
+        By default that of the module called `conditioner`."""
+        conditioner = self.get_submodule("conditioner")
+        assert isinstance(conditioner, Conditioner)
+        return conditioner(n, given)  # type: ignore[no-any-return]
 
 
 @runtime_checkable
@@ -71,27 +113,95 @@ class ScoresTokens(Protocol):
     """A family that assigns probabilities to sequences."""
 
     def token_nll(self, batch: Batch) -> Tensor:
-        """(n, length) nats of each token of `batch.content` given those before it; 0 where it is PAD or BOS."""
+        """(n, length) nats of each token of the content given those before it; 0 where it is PAD or BOS."""
         ...
 
 
 @runtime_checkable
-class HasLatent(Protocol):
-    """A family with a latent space that can be walked."""
+class Decodes(Protocol):
+    """A family that writes token by token."""
 
-    def latent(self, batch: Batch) -> Tensor:
-        """(n, d) latent means of the content."""
+    def cache(self, slots: int) -> Cache:
+        """Room for what `slots` rows are given and write."""
         ...
 
-    def from_latent(self, latent: Tensor, condition: Tensor | None) -> Tensor:
-        """Content (n, channels, *axes) of latents (n, d)."""
+    def begin(self, given: Conditioned, cache: Cache) -> None:
+        """The slots of the cache are those of new rows, which are given this."""
+        ...
+
+    def logits(self, tokens: Tensor, cache: Cache) -> Tensor:
+        """(r, vocab) logits of what follows `tokens` (r, m), which go on what the r slots of the cache hold; they then hold
+        these too."""
+        ...
+
+
+@runtime_checkable
+class Denoises(Protocol):
+    """A family that removes noise step by step."""
+
+    def levels(self, time: Tensor) -> tuple[Tensor, Tensor]:
+        """How much of content and of noise there is at times (n,) in [0, 1], where 0 is all content and 1 all noise."""
+        ...
+
+    def clean(self, x: Tensor, time: Tensor, given: Conditioned) -> Tensor:
+        """(n, *dims) estimate of the content in x (n, *dims); every row has its own time (n,)."""
+        ...
+
+
+@runtime_checkable
+class Emits(Protocol):
+    """A family that makes a sample of a latent in one go."""
+
+    @property
+    def latent(self) -> Signal:
+        """The shape of its latents, standard normal over the data."""
+        ...
+
+    def emit(self, latent: Tensor, given: Conditioned) -> Tensor:
+        """(n, *dims) content of latents (n, *latent dims)."""
+        ...
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """A family that turns columns into codes: a codec, or an encoder of texts or pictures."""
+
+    @property
+    def codes(self) -> dict[str, Shape]:
+        """The column that can be encoded to the shape of its code; what the model makes is called `content`."""
+        ...
+
+    def encode(self, column: str, value: Tensor) -> Tensor:
+        """(n, ...) codes of a column."""
+        ...
+
+    def decode(self, column: str, code: Tensor) -> Tensor:
+        """(n, ...) the column back. Raises ModelError where there is no way back."""
         ...
 
 
 architectures: Plugins[Architecture] = Plugins("architectures", "genwright.models.architectures")
 
 
-def build_model(family: str, config: dict[str, Any], content: Shape, condition: Shape | None) -> Architecture:
+def build_model(family: str, config: dict[str, Any], signature: Signature) -> Architecture:
     """A freshly initialised model of that family."""
     kind = architectures.get(family)
-    return kind(kind.Config.model_validate(config), content, condition)
+    return kind(kind.Config.model_validate(config), signature)
+
+
+def not_a_picture(signature: Signature) -> str | None:
+    """None where a signature makes arrays over rows and columns; else why it does not."""
+    makes = signature.makes
+    return None if isinstance(makes, Signal) and makes.picture else "models arrays with two axes (pictures)"
+
+
+def not_a_text(signature: Signature) -> str | None:
+    """None where a signature makes sequences of tokens; else why it does not."""
+    return None if isinstance(signature.makes, Tokens) else "writes sequences of tokens, nothing else"
+
+
+def encoder(model: Architecture) -> Encodes:
+    """The model as one that encodes. Raises ModelError where it does not."""
+    if not isinstance(model, Encodes):
+        raise ModelError(f"{model.name} encodes nothing.", do="name a codec or an encoder, e.g. a vae")
+    return model

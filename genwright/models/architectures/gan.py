@@ -1,8 +1,8 @@
 """Generative adversarial network of fully connected layers (Goodfellow et al. 2014).
 
 Trained with the relativistic pairing loss and zero-centred gradient penalties on real and generated items, which
-converges where the original loss cycles or drops modes (R3GAN: Huang et al. 2024). A label enters the generator as an
-embedding and the critic by projection (Miyato and Koyama 2018).
+converges where the original loss cycles or drops modes (R3GAN: Huang et al. 2024). What is given enters the generator
+beside the noise and the critic by projection (Miyato and Koyama 2018).
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from genwright.core.errors import ModelError
-from genwright.core.shapes import NO_LABEL, Label, Shape, Signal
-from genwright.data.dataset import Batch
-from genwright.models.architectures.base import Architecture, ArchitectureConfig, SampleOptions, architectures
-from genwright.models.layers.label import LabelEmbedding
+from genwright.core.batch import Batch
+from genwright.core.shapes import Signal, Signature
+from genwright.models.architectures.base import Architecture, ArchitectureConfig, EmitOptions, architectures
+from genwright.models.layers.conditioning import Conditioned, Conditioner
 
 
 class GanConfig(ArchitectureConfig):
@@ -27,40 +26,34 @@ class GanConfig(ArchitectureConfig):
     penalty: float = Field(1.0, ge=0, description="weight of the gradient penalties R1 and R2")
 
 
-class GanOptions(SampleOptions):
-    truncation: float = Field(1.0, gt=0, le=1, description="scale of the noise; below 1 more typical, less varied")
-
-
 class Generator(nn.Module):
-    """Noise (n, latent), and a label where there is one, to a flat item in [-1, 1]."""
+    """Noise (n, latent), and what is given, to a flat item in [-1, 1]."""
 
-    def __init__(self, config: GanConfig, size: int, classes: int) -> None:
+    def __init__(self, config: GanConfig, signature: Signature, size: int) -> None:
         super().__init__()
-        self.label = LabelEmbedding(classes, config.latent) if classes else None
-        inner = config.latent * (2 if classes else 1)
-        self.net = _layers(inner, config.width, size)
+        self.conditioner = Conditioner(signature, config.latent)
+        self.net = _layers(config.latent * (2 if signature.given else 1), config.width, size)
 
-    def forward(self, noise: Tensor, labels: Tensor | None) -> Tensor:
-        if self.label is not None:
-            given = torch.full((len(noise),), NO_LABEL, device=noise.device) if labels is None else labels
-            noise = torch.cat([noise, self.label(given)], dim=1)
+    def forward(self, noise: Tensor, given: Conditioned) -> Tensor:
+        if self.conditioner.ways:
+            noise = torch.cat([noise, given.vector], dim=1)
         return torch.tanh(self.net(noise))
 
 
 class Critic(nn.Module):
-    """A flat item, and a label where there is one, to how real it looks (n,)."""
+    """A flat item, and what is given, to how real it looks (n,)."""
 
-    def __init__(self, config: GanConfig, size: int, classes: int) -> None:
+    def __init__(self, config: GanConfig, signature: Signature, size: int) -> None:
         super().__init__()
         self.net = _layers(size, config.width, config.width)
         self.head = nn.Linear(config.width, 1)
-        self.label = LabelEmbedding(classes, config.width) if classes else None
+        self.conditioner = Conditioner(signature, config.width)
 
-    def forward(self, x: Tensor, labels: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, given: Conditioned) -> Tensor:
         features = F.leaky_relu(self.net(x), 0.2)
         realness: Tensor = self.head(features).squeeze(1)
-        if self.label is not None and labels is not None:
-            realness = realness + (features * self.label(labels)).sum(dim=1) / math.sqrt(features.shape[1])
+        if self.conditioner.ways:
+            realness = realness + (features * given.vector).sum(dim=1) / math.sqrt(features.shape[1])
         return realness
 
 
@@ -76,49 +69,51 @@ class Gan(Architecture):
 
     name = "gan"
     Config = GanConfig
-    Options = GanOptions
+    Options = EmitOptions
     players = ("critic", "generator")
     defaults = {"learning_rate": 5e-4, "batch_size": 128, "average": 0.998, "momentum": 0.0, "clip": 10.0}
     config: GanConfig
 
-    def __init__(self, config: GanConfig, content: Signal, condition: Shape | None) -> None:
-        super().__init__(config, content, condition)
-        classes = condition.classes if isinstance(condition, Label) else 0
-        self.generator = Generator(config, content.size, classes)
-        self.critic = Critic(config, content.size, classes)
+    def __init__(self, config: GanConfig, signature: Signature) -> None:
+        super().__init__(config, signature)
+        self.generator = Generator(config, signature, self.makes.size)
+        self.critic = Critic(config, signature, self.makes.size)
 
     @classmethod
-    def accepts(cls, content: Shape, condition: Shape | None) -> str | None:
-        if not isinstance(content, Signal):
-            return "models arrays, not sequences"
-        if content.size > 64 * 64 * 3:
-            return f"fully connected layers over {content.size:,} values; it takes up to {64 * 64 * 3:,}"
-        if condition is not None and not isinstance(condition, Label):
-            return "takes no condition but a label"
+    def accepts(cls, signature: Signature) -> str | None:
+        makes = signature.makes
+        if not isinstance(makes, Signal) or not makes.bounded:
+            return "models arrays in [-1, 1], not sequences or latents"
+        if makes.size > 64 * 64 * 3:
+            return f"fully connected layers over {makes.size:,} values; it takes up to {64 * 64 * 3:,}"
         return None
 
     @classmethod
-    def sized(cls, content: Shape, condition: Shape | None, dial: float) -> GanConfig:
-        assert isinstance(content, Signal)
-        return GanConfig(width=max(32, 32 * round(8 * math.sqrt(dial))), latent=max(8, min(128, content.size // 2)))
+    def sized(cls, signature: Signature, dial: float) -> GanConfig:
+        assert isinstance(signature.makes, Signal)
+        latent = max(8, min(128, signature.makes.size // 2))
+        return GanConfig(width=max(32, 32 * round(8 * math.sqrt(dial))), latent=latent)
 
-    def _noise(self, n: int) -> Tensor:
-        return torch.randn(n, self.config.latent, device=self.critic.head.weight.device)
+    @property
+    def latent(self) -> Signal:
+        return Signal(channels=self.config.latent, bounded=False)
 
     def loss(self, batch: Batch, player: str) -> Tensor:
-        real, labels = batch.content.flatten(1), batch.condition
-        fake = self.generator(self._noise(len(real)), labels)
+        real, n = batch.made.flatten(1), len(batch)
+        noise = torch.randn(n, self.config.latent, device=real.device)
+        fake = self.generator(noise, self.generator.conditioner(n, batch.given))
+        given = self.critic.conditioner(n, batch.given)
         if player == "generator":
-            return F.softplus(self.critic(real, labels) - self.critic(fake, labels)).mean()
+            return F.softplus(self.critic(real, given) - self.critic(fake, given)).mean()
         real, fake = real.requires_grad_(), fake.detach().requires_grad_()
-        real_score, fake_score = self.critic(real, labels), self.critic(fake, labels)
+        real_score, fake_score = self.critic(real, given), self.critic(fake, given)
         slopes = torch.autograd.grad(real_score.sum() + fake_score.sum(), [real, fake], create_graph=True)
         penalty = sum((slope.square().sum(dim=1).mean() for slope in slopes), start=real.new_zeros(()))
         return F.softplus(fake_score - real_score).mean() + 0.5 * self.config.penalty * penalty
 
-    def sample(self, n: int, condition: Tensor | None, options: SampleOptions, prefix: Tensor | None = None) -> Tensor:
-        assert isinstance(options, GanOptions)
-        assert isinstance(self.content, Signal)
-        if prefix is not None:
-            raise ModelError("A GAN has no use for a prompt.", do="leave it out")
-        return self.generator(options.truncation * self._noise(n), condition).view(n, *self.content.dims)  # type: ignore[no-any-return]
+    def read(self, n: int, given: object) -> Conditioned:
+        """What the generator is given."""
+        return self.generator.conditioner(n, given)  # type: ignore[no-any-return]
+
+    def emit(self, latent: Tensor, given: Conditioned) -> Tensor:
+        return self.generator(latent, given).view(-1, *self.makes.dims)  # type: ignore[no-any-return]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from genwright.core.shapes import BOS, NO_LABEL, PAD, Label, Shape, Tokens
-from genwright.data.dataset import Batch
-from genwright.models.architectures.base import Architecture, ArchitectureConfig, SampleOptions, architectures
-from genwright.models.layers.label import LabelEmbedding
-from genwright.models.layers.transformer import HEAD, Cache, Stack, embedding
-from genwright.sampling import decoding
+from genwright.core.batch import Batch
+from genwright.core.shapes import Signal, Signature, Tokens
+from genwright.models.architectures.base import (
+    Architecture,
+    ArchitectureConfig,
+    TokenOptions,
+    architectures,
+    not_a_text,
+)
+from genwright.models.layers.cache import Cache
+from genwright.models.layers.conditioning import Conditioned, Conditioner
+from genwright.models.layers.transformer import HEAD, Stack, counted, embedding, nats
 
 
 class GptConfig(ArchitectureConfig):
@@ -20,19 +25,13 @@ class GptConfig(ArchitectureConfig):
     depth: int = Field(4, ge=1, description="blocks")
 
 
-class GptOptions(SampleOptions):
-    temperature: float = Field(1.0, ge=0, le=2, description="0 takes the likeliest token every time")
-    top_k: int = Field(0, ge=0, description="draw from the likeliest k tokens only; 0: from all")
-    top_p: float = Field(0.95, gt=0, le=1, description="draw from the likeliest tokens that make up this share only")
-
-
 @architectures.register
 class Gpt(Architecture):
-    """Predicts every token from those before it. A label, where there is one, is added to every token."""
+    """Predicts every token from those before it. What is given, where it is no sequence, is added to every token."""
 
     name = "gpt"
     Config = GptConfig
-    Options = GptOptions
+    Options = TokenOptions
     defaults = {
         "learning_rate": 3e-3,
         "optimizer": "muon",
@@ -43,59 +42,45 @@ class Gpt(Architecture):
         "decay": 0.6,
     }
     config: GptConfig
-    content: Tokens
 
-    def __init__(self, config: GptConfig, content: Tokens, condition: Shape | None) -> None:
-        super().__init__(config, content, condition)
-        self.embedding = embedding(content.vocab, config.width)
-        self.label = LabelEmbedding(condition.classes, config.width) if isinstance(condition, Label) else None
-        self.stack = Stack(config.width, config.depth, content.length, config.dropout)
-
-    @classmethod
-    def accepts(cls, content: Shape, condition: Shape | None) -> str | None:
-        if not isinstance(content, Tokens):
-            return "writes sequences of tokens, nothing else"
-        if condition is not None and not isinstance(condition, Label):
-            return "takes no condition but a label; seq2seq reads sequences"
-        return None
+    def __init__(self, config: GptConfig, signature: Signature) -> None:
+        super().__init__(config, signature)
+        self.embedding = embedding(self.makes.vocab, config.width)
+        self.conditioner = Conditioner(signature, config.width)
+        self.stack = Stack(config.width, config.depth, self.makes.length, config.dropout)
 
     @classmethod
-    def sized(cls, content: Shape, condition: Shape | None, dial: float) -> GptConfig:
+    def accepts(cls, signature: Signature) -> str | None:
+        shapes = [port.shape for port in signature.given.values()]
+        if any(isinstance(s, Tokens) or (isinstance(s, Signal) and s.axes) for s in shapes):
+            return not_a_text(signature) or "is given labels and vectors; seq2seq reads sequences"
+        return not_a_text(signature)
+
+    @classmethod
+    def sized(cls, signature: Signature, dial: float) -> GptConfig:
         """Parameters grow with `dial`, width and depth with its cube root."""
         side = dial ** (1 / 3)
         return GptConfig(width=HEAD * max(1, round(4 * side)), depth=max(1, round(4 * side)))
 
-    def _logits(self, tokens: Tensor, labels: Tensor | None, cache: Cache | None = None, *, last: bool = False) -> Tensor:
-        x = self.embedding(tokens) * self.config.width**0.5
-        if self.label is not None:
-            given = torch.full((len(tokens),), NO_LABEL, device=tokens.device) if labels is None else labels
-            x = x + self.label(given)[:, None]
-        x = self.stack(x, cache=cache)
-        return F.linear(x[:, -1] if last else x, self.embedding.weight)
+    def _embedded(self, tokens: Tensor, vector: Tensor | None) -> Tensor:
+        x: Tensor = self.embedding(tokens) * self.config.width**0.5
+        return x if vector is None or not self.signature.given else x + vector[:, None]
 
     def token_nll(self, batch: Batch) -> Tensor:
         """(n, length) nats of each token given those before it; 0 for the first token, PAD and BOS."""
-        targets = batch.content[:, 1:]
-        logits = self._logits(batch.content[:, :-1], batch.condition)
-        targets = targets.masked_fill(targets == BOS, PAD)
-        nats = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=PAD, reduction="none")
-        return F.pad(nats.view_as(targets).float(), (1, 0))
+        x = self.stack(self._embedded(batch.made[:, :-1], self.read(len(batch), batch.given).vector))
+        return nats(F.linear(x, self.embedding.weight), batch.made)
 
     def loss(self, batch: Batch, player: str) -> Tensor:
         """Mean nats a token."""
-        targets = batch.content[:, 1:]
-        return self.token_nll(batch).sum() / ((targets != PAD) & (targets != BOS)).sum().clamp_min(1)
+        return self.token_nll(batch).sum() / counted(batch.made)
 
-    def sample(self, n: int, condition: Tensor | None, options: SampleOptions, prefix: Tensor | None = None) -> Tensor:
-        assert isinstance(options, GptOptions)
-        length = self.content.length
-        start = decoding.begin(n, prefix, length, self.embedding.weight.device)
-        cache = Cache(length)
-        return decoding.sample(
-            lambda tokens: self._logits(tokens, condition, cache, last=True),
-            start,
-            length,
-            temperature=options.temperature,
-            top_k=options.top_k,
-            top_p=options.top_p,
-        )
+    def cache(self, slots: int) -> Cache:
+        return Cache(slots, self.makes.length, self.embedding.weight.device)
+
+    def begin(self, given: Conditioned, cache: Cache) -> None:
+        self.stack.begin(cache, vector=given.vector)
+
+    def logits(self, tokens: Tensor, cache: Cache) -> Tensor:
+        x = self.stack.following(self._embedded(tokens, cache.given("vector")), cache)
+        return F.linear(x[:, -1], self.embedding.weight)

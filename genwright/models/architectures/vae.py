@@ -2,6 +2,9 @@
 
 The reconstruction term sums over all values and uses the noise that explains the batch best, so that there is no weight
 to tune between it and the KL term. Samples carry no observation noise.
+
+With `spatial` the latent is a grid, an eighth to a half as long as the content along every axis: as a codec, for models
+over its latents (Rombach et al. 2022).
 """
 
 from __future__ import annotations
@@ -14,23 +17,21 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from genwright.core.errors import ModelError
-from genwright.core.shapes import NO_LABEL, Label, Shape, Signal, labelled_picture
-from genwright.data.dataset import Batch
-from genwright.models.architectures.base import Architecture, ArchitectureConfig, SampleOptions, architectures
-from genwright.models.layers.label import LabelEmbedding
-from genwright.models.layers.unet import ResidualBlock, depth, norm
+from genwright.core.batch import Batch
+from genwright.core.shapes import Shape, Signal, Signature
+from genwright.models.architectures.base import Architecture, ArchitectureConfig, EmitOptions, architectures, not_a_picture
+from genwright.models.layers.conditioning import Conditioned, Conditioner
+from genwright.models.layers.silu import Silu
+from genwright.models.layers.unet import ResidualBlock, conv, depth, norm
 
 
 class VaeConfig(ArchitectureConfig):
     width: int = Field(32, ge=8, multiple_of=8, description="channels at full resolution")
-    latent: int = Field(16, ge=1, description="latent dimensions")
+    latent: int = Field(16, ge=1, description="latent dimensions, or channels of a latent grid")
+    spatial: int = Field(0, ge=0, le=3, description="0: a flat latent; else how often the axes of its grid are halved")
+    kl: float = Field(1.0, ge=0, description="weight of the latents' divergence from a standard normal; small for a codec")
     dropout: float = 0.0
-    unconditional: float = Field(0.1, ge=0, lt=1, description="share of labels dropped in training")
-
-
-class VaeOptions(SampleOptions):
-    temperature: float = Field(1.0, ge=0, le=2, description="spread of the latents; below 1 more typical, less varied")
+    hide: float = Field(0.1, ge=0, lt=1, description="share of what is given that is hidden in training")
 
 
 @architectures.register
@@ -39,74 +40,91 @@ class Vae(Architecture):
 
     name = "vae"
     Config = VaeConfig
-    Options = VaeOptions
+    Options = EmitOptions
     defaults = {"learning_rate": 2e-3, "batch_size": 128, "average": 0.99, "weight_decay": 0.01, "precision": "bfloat16"}
     config: VaeConfig
 
-    def __init__(self, config: VaeConfig, content: Signal, condition: Shape | None) -> None:
-        super().__init__(config, content, condition)
-        levels, width = depth(content.axes), config.width
+    def __init__(self, config: VaeConfig, signature: Signature) -> None:
+        super().__init__(config, signature)
+        axes, over, width = self.makes.axes, len(self.makes.axes), config.width
+        levels = config.spatial or depth(axes)
         widths = [width * min(2**i, 4) for i in range(levels + 1)]
-        self._small = tuple(a // 2**levels for a in content.axes)
+        self._small = tuple(a // 2**levels for a in axes)
         self._deep = widths[-1]
-        flat = self._deep * math.prod(self._small)
-        self.label = LabelEmbedding(condition.classes, width, config.unconditional) if isinstance(condition, Label) else None
-        given = width if self.label is not None else 0
-        down: list[nn.Module] = [nn.Conv2d(content.channels, width, 3, padding=1), ResidualBlock(width, width)]
+        self.conditioner = Conditioner(signature, width, drop=config.hide)
+        given = width if signature.given else 0
+        down: list[nn.Module] = [conv(over, self.makes.channels, width), ResidualBlock(width, width, axes=over)]
         for a, b in pairwise(widths):
-            down += [nn.Conv2d(a, b, 3, stride=2, padding=1), ResidualBlock(b, b, dropout=config.dropout)]
-        self.encoder = nn.Sequential(*down, norm(self._deep), nn.SiLU(), nn.Flatten())
-        self.posterior = nn.Linear(flat + given, 2 * config.latent)
-        self.expand = nn.Linear(config.latent + given, flat)
-        up: list[nn.Module] = [ResidualBlock(self._deep, self._deep, dropout=config.dropout)]
+            down += [conv(over, a, b, stride=2), ResidualBlock(b, b, dropout=config.dropout, axes=over)]
+        self.encoder = nn.Sequential(*down, norm(self._deep), Silu())
+        up: list[nn.Module] = [ResidualBlock(self._deep, self._deep, dropout=config.dropout, axes=over)]
         for a, b in pairwise(reversed(widths)):
-            up += [nn.Upsample(scale_factor=2), nn.Conv2d(a, b, 3, padding=1), ResidualBlock(b, b, dropout=config.dropout)]
-        self.decoder = nn.Sequential(*up, norm(width), nn.SiLU(), nn.Conv2d(width, content.channels, 3, padding=1))
+            up += [nn.Upsample(scale_factor=2), conv(over, a, b), ResidualBlock(b, b, dropout=config.dropout, axes=over)]
+        self.decoder = nn.Sequential(*up, norm(width), Silu(), conv(over, width, self.makes.channels))
+        if config.spatial:
+            self.posterior: nn.Module = conv(over, self._deep + given, 2 * config.latent, 1)
+            self.expand: nn.Module = conv(over, config.latent + given, self._deep)
+        else:
+            flat = self._deep * math.prod(self._small)
+            self.posterior = nn.Linear(flat + given, 2 * config.latent)
+            self.expand = nn.Linear(config.latent + given, flat)
 
     @classmethod
-    def accepts(cls, content: Shape, condition: Shape | None) -> str | None:
-        return labelled_picture(content, condition)
+    def accepts(cls, signature: Signature) -> str | None:
+        return not_a_picture(signature)
 
     @classmethod
-    def sized(cls, content: Shape, condition: Shape | None, dial: float) -> VaeConfig:
-        assert isinstance(content, Signal)
-        latent = max(4, min(128, round(2 * math.sqrt(content.size))))
+    def sized(cls, signature: Signature, dial: float) -> VaeConfig:
+        assert isinstance(signature.makes, Signal)
+        latent = max(4, min(128, round(2 * math.sqrt(signature.makes.size))))
         return VaeConfig(width=max(8, 8 * round(4 * math.sqrt(dial))), latent=latent)
 
-    def _given(self, n: int, condition: Tensor | None) -> list[Tensor]:
-        if self.label is None:
-            return []
-        device = self.expand.weight.device
-        return [self.label(torch.full((n,), NO_LABEL, device=device) if condition is None else condition)]
+    @property
+    def latent(self) -> Signal:
+        if not self.config.spatial:
+            return Signal(channels=self.config.latent, bounded=False)
+        return Signal(channels=self.config.latent, axes=self._small, over=self.makes.over, bounded=False)
 
-    def _posterior(self, batch: Batch, given: list[Tensor]) -> tuple[Tensor, Tensor]:
-        mean, log_variance = self.posterior(torch.cat([self.encoder(batch.content), *given], dim=1)).float().chunk(2, dim=1)
+    @property
+    def codes(self) -> dict[str, Shape]:
+        """The content, as the mean of its latent."""
+        return {"content": self.latent}
+
+    def encode(self, column: str, value: Tensor) -> Tensor:
+        return self._posterior(value, self.read(len(value), {}))[0]
+
+    def decode(self, column: str, code: Tensor) -> Tensor:
+        return self.emit(code, self.read(len(code), {}))
+
+    def _joined(self, x: Tensor, given: Conditioned) -> Tensor:
+        """x (n, channels, ...) with what is given beside it, at every place."""
+        if not self.signature.given:
+            return x
+        vector = given.vector.view(*given.vector.shape, *([1] * (x.ndim - 2)))
+        return torch.cat([x, vector.expand(-1, -1, *x.shape[2:])], dim=1)
+
+    def _posterior(self, content: Tensor, given: Conditioned) -> tuple[Tensor, Tensor]:
+        h = self.encoder(content)
+        h = h if self.config.spatial else h.flatten(1)
+        mean, log_variance = self.posterior(self._joined(h, given)).float().chunk(2, dim=1)
         return mean, log_variance.clamp(-12, 4)
 
-    def _decode(self, latent: Tensor, given: list[Tensor]) -> Tensor:
-        h = self.expand(torch.cat([latent, *given], dim=1)).view(-1, self._deep, *self._small)
+    def _decode(self, latent: Tensor, given: Conditioned) -> Tensor:
+        h = self.expand(self._joined(latent, given))
+        h = h if self.config.spatial else h.view(-1, self._deep, *self._small)
         return self.decoder(h).float()  # type: ignore[no-any-return]
 
     def loss(self, batch: Batch, player: str) -> Tensor:
         """Negative evidence lower bound in nats a value."""
-        given = self._given(len(batch.content), batch.condition)
-        mean, log_variance = self._posterior(batch, given)
+        given = self.read(len(batch), batch.given)
+        mean, log_variance = self._posterior(batch.made, given)
         latent = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-        error = F.mse_loss(self._decode(latent, given), batch.content)
-        size = batch.content[0].numel()
+        error = F.mse_loss(self._decode(latent, given), batch.made)
+        size: int = self.makes.size
         reconstruction = 0.5 * size * (error + 1e-4).log()
-        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean()
-        return (reconstruction + divergence) / size
+        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).flatten(1).sum(dim=1).mean()
+        return (reconstruction + self.config.kl * divergence) / size
 
-    def sample(self, n: int, condition: Tensor | None, options: SampleOptions, prefix: Tensor | None = None) -> Tensor:
-        assert isinstance(options, VaeOptions)
-        if prefix is not None:
-            raise ModelError("A VAE has no use for a prompt.", do="leave it out")
-        latent = options.temperature * torch.randn(n, self.config.latent, device=self.expand.weight.device)
-        return self.from_latent(latent, condition)
-
-    def latent(self, batch: Batch) -> Tensor:
-        return self._posterior(batch, self._given(len(batch.content), batch.condition))[0]
-
-    def from_latent(self, latent: Tensor, condition: Tensor | None) -> Tensor:
-        return self._decode(latent, self._given(len(latent), condition)).clamp(-1, 1)
+    def emit(self, latent: Tensor, given: Conditioned) -> Tensor:
+        made = self._decode(latent, given)
+        return made.clamp(-1, 1) if self.makes.bounded else made

@@ -23,7 +23,7 @@ def rule(name: str, **options: Any) -> Filter:
 
 
 def entry(data: bytes, modality: Modality = TEXT, name: str = "a.txt") -> Entry:
-    return Entry(Item(name=name, data=data, source="made", licence="none", collected_at=""), "train", modality)
+    return Entry(Item(name=name, columns={"content": data}, source="made", licence="none", collected_at=""), "train", modality)
 
 
 def png(levels: Any, format: str = "PNG", **options: Any) -> bytes:

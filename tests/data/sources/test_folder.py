@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from genwright.core.errors import DataError
 from genwright.data.sources.folder import Folder, FolderOptions
@@ -50,7 +49,7 @@ def test_globs_choose_files(base: Path) -> None:
 
 def test_labels_come_from_folders(base: Path) -> None:
     def labels(how: str) -> dict[str, bytes | None]:
-        return {item.name: item.condition for item in folder(base, labels=how).items()}
+        return {item.name: item.columns.get("label") for item in folder(base, labels=how).items()}
 
     assert labels("subfolder") == {
         **{"a.txt": None, "cat/one.txt": b"cat"},
@@ -64,9 +63,15 @@ def test_captions_come_from_side_files(base: Path) -> None:
     (base / "data" / "x.txt").write_text("a boat")
     (base / "data" / "y.png").write_bytes(b"other")
     items = list(folder(base, frozenset({".png", ".txt"}), captions=".txt").items())
-    assert [(item.name, item.condition) for item in items] == [("x.png", b"a boat"), ("y.png", None)]
-    with pytest.raises(ValidationError, match="one condition"):
-        folder(base, captions=".txt", labels="parent")
+    assert [(item.name, item.columns.get("caption")) for item in items] == [("x.png", b"a boat"), ("y.png", None)]
+
+
+def test_an_item_may_have_a_label_and_a_caption(base: Path) -> None:
+    (base / "data" / "boats").mkdir()
+    (base / "data" / "boats" / "x.png").write_bytes(b"picture")
+    (base / "data" / "boats" / "x.txt").write_text("a boat")
+    items = {item.name: item for item in folder(base, frozenset({".png"}), captions=".txt", labels="parent").items()}
+    assert dict(items["boats/x.png"].columns) == {"content": b"picture", "label": b"boats", "caption": b"a boat"}
 
 
 def test_links_out_and_special_files_are_skipped_and_reported(base: Path) -> None:
@@ -96,7 +101,7 @@ def test_a_caption_is_not_read_through_a_link_out(base: Path) -> None:
     (base / "data" / "x.png").write_bytes(b"picture")
     (base / "data" / "x.txt").symlink_to(base / "secret")
     source = folder(base, frozenset({".png"}), captions=".txt")
-    assert [item.condition for item in source.items()] == [None]
+    assert [item.columns.get("caption") for item in source.items()] == [None]
     assert "out of the folder" in source.skipped["x.txt"]
 
 

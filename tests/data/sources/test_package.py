@@ -94,7 +94,7 @@ def test_an_npm_package_is_unpacked_without_its_scripts(tmp_path: Path, monkeypa
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         made = source(tmp_path, manager="npm", package="tiny", version="1.0.0", labels="subfolder")
         (item,) = made.items()
-    assert (item.name, item.data, item.condition) == ("texts/one.txt", b"one", b"texts")
+    assert (item.name, item.data, item.columns.get("label")) == ("texts/one.txt", b"one", b"texts")
     assert not (tmp_path / "was-run").exists()
 
 

@@ -24,7 +24,7 @@ def test_digits_are_pictures_with_their_label(tmp_path: Path) -> None:
         picture = np.asarray(Image.open(io.BytesIO(items[index].data)))
         assert picture.shape == (8, 8)
         assert np.abs(picture / 255 * 16 - digits.images[index]).max() < 0.05
-        assert items[index].condition == str(digits.target[index]).encode()
+        assert items[index].columns["label"] == str(digits.target[index]).encode()
     assert source.state() == source.state()
 
 

@@ -66,7 +66,7 @@ ENGLISH_TOO = {"condition": {"package": "text-en", "version": "1.0"}}
 def test_verses_are_paired_by_number_and_stripped_of_markup(base: Path) -> None:
     made = source(base, **ENGLISH_TOO)
     items = list(made.items())
-    assert [(item.name, item.data.decode(), (item.condition or b"").decode()) for item in items] == [
+    assert [(item.name, item.data.decode(), (item.columns.get("condition") or b"").decode()) for item in items] == [
         ("Gen.1.1", "EN el principio", "In the beginning, God created all."),
         ("Gen.1.2", "Y la tierra", "The earth was “formless”."),
         ("Gen.2.1", "Salmo. Y así", "A Psalm. So & so."),
@@ -77,7 +77,7 @@ def test_verses_are_paired_by_number_and_stripped_of_markup(base: Path) -> None:
 
 
 def test_one_work_alone_has_no_condition(base: Path) -> None:
-    assert {item.name: item.condition for item in source(base).items()}["Gen.1.3"] is None
+    assert {item.name: item.columns.get("condition") for item in source(base).items()}["Gen.1.3"] is None
 
 
 def test_verses_can_be_excluded(base: Path) -> None:
@@ -114,7 +114,7 @@ def test_notes_between_words_leave_one_space() -> None:
 def test_the_real_works_are_translations_of_each_other(tmp_path: Path) -> None:
     given = {"content": {"package": "sword-text-sparv"}, "condition": {"package": "sword-text-web"}}
     made = Sword(SwordOptions.model_validate(given), base=tmp_path, cache=tmp_path, suffixes=frozenset())
-    pairs = {item.name: (item.data.decode(), (item.condition or b"").decode()) for item in made.items()}
+    pairs = {item.name: (item.data.decode(), (item.columns.get("condition") or b"").decode()) for item in made.items()}
     assert len(pairs) == 31_077
     assert pairs["John.6.48"] == ("Yo soy el pan de vida.", "I am the bread of life.")
     assert not [name for name, pair in pairs.items() if "<" in "".join(pair) or "  " in "".join(pair)]

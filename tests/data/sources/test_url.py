@@ -41,7 +41,7 @@ def test_an_archive_gives_its_files_with_labels(web: Web, tmp_path: Path) -> Non
     web.body = archive()
     made = source(tmp_path, f"{web.url}/set.zip", labels="parent", licence="MIT")
     items = list(made.items())
-    assert [(item.name, item.data, item.condition) for item in items] == [
+    assert [(item.name, item.data, item.columns.get("label")) for item in items] == [
         ("set/cat/one.txt", b"one", b"cat"),
         ("set/dog/two.txt", b"two", b"dog"),
     ]

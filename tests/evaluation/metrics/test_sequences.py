@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from genwright.core.batch import Batch
 from genwright.core.record import Part
-from genwright.core.shapes import BOS, EOS, PAD, Shape, Tokens
-from genwright.data.dataset import Batch, Dataset
+from genwright.core.shapes import BOS, EOS, PAD, Label, Signature, Tokens
+from genwright.data.columns import Column
+from genwright.data.dataset import Dataset
+from genwright.data.feed import Side
+from genwright.data.view import View, Wanted
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, metrics
 from genwright.evaluation.passages import Automaton
 from genwright.evaluation.records import Measured
 from genwright.models.architectures.base import Architecture, ArchitectureConfig, SampleOptions
+from genwright.sampling.sampler import Ask
 from tests import made
 
 LENGTH = 16
@@ -27,40 +33,60 @@ TEXT = Part(kind="text", options={"vocab": 300, "length": LENGTH})
 
 
 class Known(Architecture):
-    """Finds every token equally likely and writes the rows it was given."""
+    """Finds every token equally likely; where a label is given, class c is c times as surprising as class 0 and one more."""
 
     name = "known"
-    rows: Tensor
 
     @classmethod
-    def accepts(cls, content: Shape, condition: Shape | None) -> str | None:
+    def accepts(cls, signature: Signature) -> str | None:
         return None
 
     @classmethod
-    def sized(cls, content: Shape, condition: Shape | None, dial: float) -> ArchitectureConfig:
+    def sized(cls, signature: Signature, dial: float) -> ArchitectureConfig:
         return ArchitectureConfig()
 
     def loss(self, batch: Batch, player: str) -> Tensor:
         return self.token_nll(batch).mean()
 
     def token_nll(self, batch: Batch) -> Tensor:
-        assert isinstance(self.content, Tokens)
-        scored = (batch.content != PAD) & (batch.content != BOS)
-        scored[:, 0] = False
-        return scored.float() * math.log(self.content.vocab)
-
-    def sample(self, n: int, condition: Tensor | None, options: SampleOptions, prefix: Tensor | None = None) -> Tensor:
-        return self.rows[:n]
+        scored = ((batch.made != PAD) & (batch.made != BOS)).float()
+        scored[:, 0] = 0
+        label = self.signature.one(Label)
+        times = 1 + batch.given[label].value[:, None] if label else 1
+        return scored * times * math.log(self.makes.vocab)
 
 
-def subject(data: Dataset, rows: list[list[int]] | None = None, *, side: str = "test", count: int = 32) -> Evaluand:
-    model = Known(ArchitectureConfig(), data.contents.content, data.contents.condition)
-    if rows is not None:
-        model.rows = torch.full((len(rows), max(map(len, rows)) + 1), PAD)
+def texts_of(side: Side) -> Column:
+    assert side.texts is not None
+    return side.texts
+
+
+def vocab(data: Dataset) -> int:
+    shape = data.signature.makes
+    assert isinstance(shape, Tokens)
+    return shape.vocab
+
+
+def subject(data: Dataset, rows: list[list[int]] | None = None, *, held: str = "test", count: int = 32) -> Evaluand:
+    """A model that writes these rows, whatever it is asked."""
+
+    def draw(asks: Sequence[Ask]) -> Tensor:
+        assert rows is not None
+        drawn = torch.full((len(rows), max(map(len, rows)) + 1), PAD)
         for place, row in enumerate(rows):
-            model.rows[place, : len(row) + 1] = torch.tensor([*row, EOS])
-        count = len(rows)
-    return Evaluand(model=model, dataset=data, side=side, count=count, seed=0, options=SampleOptions())
+            drawn[place, : len(row) + 1] = torch.tensor([*row, EOS])
+        return drawn[: len(asks)]
+
+    return Evaluand(
+        signature=data.signature,
+        dataset=data,
+        held=held,
+        count=count if rows is None else len(rows),
+        seed=0,
+        options=SampleOptions(),
+        draw=draw,
+        model=Known(ArchitectureConfig(), data.signature),
+    )
 
 
 def take(name: str, evaluand: Evaluand) -> Measured:
@@ -76,21 +102,44 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return made.dataset(
-        tmp_path_factory.mktemp("pairs") / "data", Part(kind="text", options={"vocab": 300, "length": 64}), TEXT
-    )
+    answer = Part(kind="text", options={"vocab": 300, "length": 64})
+    return made.dataset(tmp_path_factory.mktemp("pairs") / "data", answer, condition=TEXT)
 
 
 def test_every_token_of_an_item_is_predicted_exactly_once(texts: Dataset) -> None:
     """Items are longer than the model's length; EOS counts, BOS does not."""
-    assert any(len(texts.test.content.tokens(i)) > 2 * LENGTH for i in range(len(texts.test)))
+    sizes = [len(texts_of(texts.test).tokens(i)) for i in range(len(texts.test))]
+    assert max(sizes) > 2 * LENGTH
     measured = take("bits_per_byte", subject(texts))
-    tokens = sum(len(texts.test.content.tokens(i)) + 1 for i in range(len(texts.test)))
-    assert isinstance(texts.contents.content, Tokens)
-    expected = tokens * math.log2(texts.contents.content.vocab) / int(texts.test.bytes.sum())
+    expected = sum(size + 1 for size in sizes) * math.log2(vocab(texts)) / int(texts.test.bytes.sum())
     assert measured.value == pytest.approx(expected, rel=1e-5)
     assert measured.low < measured.value < measured.high
     assert measured.n == len(texts.test)
+
+
+@pytest.mark.parametrize("given", [Part(kind="label"), TEXT], ids=["label", "text"])
+def test_what_is_given_goes_with_every_window_of_its_item(given: Part, tmp_path: Path) -> None:
+    """Long items are no exception where something is given: every token is predicted exactly once, under what its item is
+    given."""
+    data = made.dataset(tmp_path / "data", TEXT, condition=given)
+    sizes = [len(texts_of(data.test).tokens(i)) for i in range(len(data.test))]
+    assert max(sizes) > 2 * LENGTH
+    labels = data.test.given(np.arange(len(sizes)))["condition"].value if given.kind == "label" else torch.zeros(len(sizes))
+    measured = take("bits_per_byte", subject(data))
+    nats = sum((size + 1) * (1 + int(label)) for size, label in zip(sizes, labels, strict=True))
+    assert measured.value == pytest.approx(nats * math.log2(vocab(data)) / int(data.test.bytes.sum()), rel=1e-5)
+    assert measured.n == len(data.test)
+    assert "left_out" not in measured.detail
+
+
+def test_bytes_are_those_of_the_text_that_is_made(tmp_path: Path) -> None:
+    """Of a caption, not of the picture it is of."""
+    view = View(makes="content", given={"picture": Wanted()})
+    image = Part(kind="image", options={"size": [8, 8], "channels": 1})
+    whole = made.dataset(tmp_path / "texts", TEXT, view=view, picture=image)
+    view = View(makes="caption", given={"content": Wanted()})
+    captions = made.dataset(tmp_path / "captions", image, view=view, caption=TEXT)
+    assert take("bits_per_byte", subject(captions)) == take("bits_per_byte", subject(whole))
 
 
 def test_tokens_are_predicted_from_at_least_half_a_window() -> None:
@@ -106,7 +155,7 @@ def test_tokens_are_predicted_from_at_least_half_a_window() -> None:
 
 
 def test_gzip_needs_what_it_needs(texts: Dataset) -> None:
-    files = [texts.test.content.tokens(i) for i in range(len(texts.test))]
+    files = [texts_of(texts.test).tokens(i) for i in range(len(texts.test))]
     evaluand = subject(texts)
     zipped = sum(len(gzip.compress(evaluand.content.decode(f).encode(), 9)) for f in files)
     expected = 8 * zipped / int(texts.test.bytes.sum())
@@ -114,29 +163,17 @@ def test_gzip_needs_what_it_needs(texts: Dataset) -> None:
 
 
 def test_validation_is_capped_by_tokens(texts: Dataset) -> None:
-    few = take("bits_per_byte", subject(texts, side="validation", count=4))
-    tokens = [len(texts.validation.content.tokens(i)) for i in range(len(texts.validation))]
+    few = take("bits_per_byte", subject(texts, held="validation", count=4))
+    tokens = [len(texts_of(texts.validation).tokens(i)) for i in range(len(texts.validation))]
     assert few.n == next(n for n in range(len(tokens)) if sum(tokens[:n]) >= 4 * LENGTH)
     assert "gzip" not in few.detail
-    every = take("bits_per_byte", subject(texts, side="validation", count=10_000))
+    every = take("bits_per_byte", subject(texts, held="validation", count=10_000))
     assert every.n == len(texts.validation)
     assert few.value == pytest.approx(every.value, rel=0.1)
 
 
-def test_what_does_not_fit_is_left_out_where_text_is_conditioned(tmp_path: Path) -> None:
-    short = Part(kind="text", options={"vocab": 300, "length": 30})
-    data = made.dataset(tmp_path / "data", short, TEXT)
-    fitting = [i for i in range(len(data.test)) if len(data.test.content.tokens(i)) + 2 <= 30]
-    assert 0 < len(fitting) < len(data.test)
-    measured = take("bits_per_byte", subject(data))
-    assert (measured.n, measured.detail["left_out"]) == (len(fitting), len(data.test) - len(fitting))
-    assert isinstance(data.contents.content, Tokens)
-    bits = sum(len(data.test.content.tokens(i)) + 1 for i in fitting) * math.log2(data.contents.content.vocab)
-    assert measured.value == pytest.approx(bits / int(data.test.bytes[fitting].sum()), rel=1e-5)
-
-
 def test_right_answers_get_all_points_and_the_baseline_is_beaten(pairs: Dataset) -> None:
-    right = [pairs.test.content.tokens(i).tolist() for i in range(len(pairs.test))]
+    right = [texts_of(pairs.test).tokens(i).tolist() for i in range(len(pairs.test))]
     evaluand = subject(pairs, right)
     assert take("chrf", evaluand).value == pytest.approx(100)
     gain = take("chrf_gain", evaluand)
@@ -174,12 +211,12 @@ def test_shared_passages_are_those_of_a_search_by_hand() -> None:
 
 
 def test_a_copied_training_text_is_found_and_named(texts: Dataset) -> None:
-    new = [texts.test.content.tokens(i).tolist() for i in range(30)]
+    new = [texts_of(texts.test).tokens(i).tolist() for i in range(30)]
     honest = take("copied_passage", subject(texts, new))
     assert honest.value == honest.floor
-    sizes = [len(texts.train.content.tokens(i)) for i in range(len(texts.train))]
+    sizes = [len(texts_of(texts.train).tokens(i)) for i in range(len(texts.train))]
     row = sizes.index(max(sizes))
-    copied = texts.train.content.tokens(row).tolist()
+    copied = texts_of(texts.train).tokens(row).tolist()
     caught = take("copied_passage", subject(texts, [*new[:15], *[copied] * 15]))
     assert caught.detail["row"] == row
     assert caught.detail["text"] == subject(texts).content.decode(np.array(copied))
@@ -189,7 +226,7 @@ def test_a_copied_training_text_is_found_and_named(texts: Dataset) -> None:
 
 
 def test_repetition_is_no_variety(texts: Dataset) -> None:
-    new = [texts.train.content.tokens(i).tolist() for i in range(32)]
+    new = [texts_of(texts.train).tokens(i).tolist() for i in range(32)]
     assert take("variety", subject(texts, new)).value == pytest.approx(1.0, abs=0.15)
     assert take("variety", subject(texts, [new[0]] * 32)).high < 0.3
     assert take("variety", subject(texts, [[5] * 30] * 32)).high < 0.05

@@ -1,0 +1,1 @@
+"""Columns from other columns: one file a derivation, found by being here."""

@@ -1,0 +1,228 @@
+"""The models of a recipe: what each makes from what, how it is chosen, trained and judged, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, Literal, Protocol
+
+from pydantic import Field, model_validator
+
+from genwright.core.errors import RecipeError, nearest
+from genwright.core.record import Part, Record, fingerprint
+from genwright.data.derivations.base import derivations
+from genwright.data.view import Derived, View, Wanted, main_of
+from genwright.evaluation.bounds import Bound
+from genwright.evaluation.records import EvaluationSpec
+
+
+class Budget(Record):
+    """Work, either as minutes (turned into steps once, by a short measurement, and stored in the plan) or as steps
+    (the same on every machine). Exactly one of the two."""
+
+    minutes: float | None = Field(None, gt=0)
+    steps: int | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _one(self) -> Budget:
+        if (self.minutes is None) == (self.steps is None):
+            raise ValueError("give either `minutes` or `steps`")
+        return self
+
+
+class Selecting(Record):
+    """Which families race, at which sizes, and what the race may cost."""
+
+    families: list[str] | None = Field(None, description="default: every family that accepts the shapes")
+    dials: list[float] = Field([1.0], min_length=1, description="sizes; 1 suits a laptop and a small data set")
+    budget: Budget = Budget(minutes=2)
+    heats: int = Field(2, ge=1, le=5, description="heats of the race; after each the worse half drops out")
+    memory_gib: float = Field(8.0, gt=0, description="a candidate estimated to need more is rejected")
+
+
+class Training(Record):
+    """What a round may cost, and settings that replace the family's own."""
+
+    budget: Budget = Budget(minutes=5)
+    rounds: int = Field(3, ge=1, le=10)
+    seed: int = Field(0, ge=0)
+    batch_size: int | None = Field(None, gt=0)
+    learning_rate: float | None = Field(None, gt=0)
+    optimizer: Literal["adamw", "muon"] | None = None
+    weight_decay: float | None = Field(None, ge=0)
+    average: float | None = Field(None, ge=0, lt=1)
+    precision: Literal["float32", "bfloat16"] | None = None
+    evaluate: int = Field(8, ge=1, description="held-out measures taken during a round")
+    patience: int = Field(0, ge=0, description="held-out measures without improvement before stopping early; 0: never")
+
+
+class Use(Record):
+    """A registered model that is not trained here."""
+
+    model: str
+    version: int | Literal["champion"] = Field("champion", description="the champion at the time of the run, or a version")
+
+
+class MemberSpec(Record):
+    """One model of a recipe, as written. What it does not say is said by the recipe as a whole."""
+
+    makes: str | None = Field(None, description="the column it makes; none for one that relates what it is given")
+    given: list[str] = Field(default_factory=list, description="columns it is given; `?` after a name: an item may lack it")
+    select: Selecting | None = None
+    train: Training | None = None
+    accept: dict[str, Bound] = Field(default_factory=dict)
+    samples: int | None = Field(None, ge=1)
+    sampling: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    config: dict[str, dict[str, Any]] = Field(default_factory=dict, description="fields of a family's config that are set")
+    use: Use | None = None
+
+
+class Member(Record):
+    """One model of a recipe, with all that bears on it."""
+
+    name: str = Field(description="what it is registered as")
+    key: str = Field(description="what the recipe calls it; empty for the only one")
+    view: View
+    select: Selecting
+    train: Training
+    accept: dict[str, Bound]
+    samples: int
+    sampling: dict[str, dict[str, Any]]
+    config: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    use: Use | None = None
+    needs: list[str] = Field(default_factory=list, description="models over whose versions its columns are made, by key")
+
+    @property
+    def told(self) -> str:
+        """Fingerprint of what a recipe says of this model, its name aside."""
+        return fingerprint(self.model_dump(mode="json", exclude={"name", "key"}))
+
+    @property
+    def evaluation(self) -> EvaluationSpec:
+        """How it is measured."""
+        return EvaluationSpec(samples=self.samples)
+
+
+class Declared(Protocol):
+    """What a recipe says of its columns and models, and for all models alike."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def makes(self) -> str | None: ...
+    @property
+    def given(self) -> list[str] | None: ...
+    @property
+    def content_name(self) -> str: ...
+    @property
+    def recorded(self) -> dict[str, Part]: ...
+    @property
+    def may_lack(self) -> list[str]: ...
+    @property
+    def derived(self) -> Mapping[str, Derived]: ...
+    @property
+    def models(self) -> dict[str, MemberSpec]: ...
+    @property
+    def members(self) -> list[Member]: ...
+    @property
+    def select(self) -> Selecting: ...
+    @property
+    def train(self) -> Training: ...
+    @property
+    def accept(self) -> dict[str, Bound]: ...
+    @property
+    def samples(self) -> int: ...
+    @property
+    def sampling(self) -> dict[str, dict[str, Any]]: ...
+    @property
+    def config(self) -> dict[str, dict[str, Any]]: ...
+
+
+def members(recipe: Declared) -> list[Member]:
+    """The models in the order in which they can be made. Raises RecipeError for a circle, or a column that is not there."""
+    specs = recipe.models or {"": MemberSpec(makes=recipe.makes or recipe.content_name, given=_given(recipe))}
+    found = {key: _member(recipe, key, spec) for key, spec in specs.items()}
+    try:
+        order = list(TopologicalSorter({key: set(member.needs) & set(found) for key, member in found.items()}).static_order())
+    except CycleError as error:
+        raise RecipeError("Models depend on each other in a circle.", got=" -> ".join(error.args[1])) from error
+    return [found[key] for key in order]
+
+
+def _given(recipe: Declared) -> list[str]:
+    """What the only model is given where the recipe does not say: every recorded column but the content."""
+    if recipe.given is not None:
+        return recipe.given
+    return [name + "?" * (name in recipe.may_lack) for name in recipe.recorded if name != recipe.content_name]
+
+
+def _member(recipe: Declared, key: str, spec: MemberSpec) -> Member:
+    given = {name.rstrip("?"): Wanted(optional=name.endswith("?") or name in recipe.may_lack) for name in spec.given}
+    wanted = [*given, *([spec.makes] if spec.makes else [])]
+    derived = needed(recipe, wanted)
+    by = [model for one in derived.values() if (model := by_of(one)) is not None]
+    return Member(
+        name=f"{recipe.name}~{key}" if key else recipe.name,
+        key=key,
+        view=_made_of_all(recipe, View(makes=spec.makes, given=given, derived=derived)),
+        select=spec.select or recipe.select,
+        train=spec.train or recipe.train,
+        accept=spec.accept if key else recipe.accept,
+        samples=spec.samples or recipe.samples,
+        sampling={**recipe.sampling, **spec.sampling},
+        config={**recipe.config, **spec.config},
+        use=spec.use,
+        needs=sorted(set(by)),
+    )
+
+
+def _made_of_all(recipe: Declared, view: View) -> View:
+    """The view, of which every item has what is made. Raises RecipeError otherwise: there would be nothing to learn from."""
+    origins = set() if view.makes is None else view.origins(view.makes)
+    if lacking := sorted(origins & set(recipe.may_lack)):
+        raise RecipeError(
+            f"{view.makes} cannot be made, as items may lack {lacking[0]}.",
+            do=f"write {lacking[0]} without `?` where it is declared, so that only items that have it are kept",
+        )
+    return view
+
+
+def whole(recipe: Declared) -> Member:
+    """What the models of a recipe make together, given whatever of items' columns their models are given."""
+    makes = recipe.makes or recipe.content_name
+    wanted = {name: one for member in recipe.members for name, one in member.view.given.items() if name in recipe.recorded}
+    given = {name: one for name, one in sorted(wanted.items()) if name != makes}
+    every = needed(recipe, [makes, *(name for one in recipe.members for name in (*one.view.given, one.view.makes or makes))])
+    return Member(
+        name=recipe.name,
+        key="",
+        view=View(makes=makes, given=given, derived=every),
+        select=recipe.select,
+        train=recipe.train,
+        accept=recipe.accept,
+        samples=recipe.samples,
+        sampling=recipe.sampling,
+    )
+
+
+def by_of(derived: Derived) -> str | None:
+    """The model that a derived column is made by."""
+    kind = derivations.get(derived.part.kind)
+    return str(derived.part.options["by"]) if kind.needs_model else None
+
+
+def needed(recipe: Declared, names: list[str]) -> dict[str, Derived]:
+    """The derived columns among some columns, and those they are made of."""
+    found: dict[str, Derived] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in recipe.recorded or name in found:
+            continue
+        main = main_of(name, recipe.derived)
+        if main is None:
+            there = [*recipe.recorded, *recipe.derived]
+            raise RecipeError(f"There is no column {name!r}{nearest(name, there)}.", got=name, allowed=", ".join(there))
+        found[main] = Derived(part=recipe.derived[main].part, of=recipe.derived[main].of)
+        waiting += recipe.derived[main].of
+    return dict(sorted(found.items()))

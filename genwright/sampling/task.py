@@ -1,0 +1,76 @@
+"""What a model can be asked for: derived from what it can do, and the same for every way of asking."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from genwright.core.record import Record
+from genwright.core.shapes import Label, Shape, Signal, Tokens
+
+Alias = Literal["label", "prompt", "image", "mask"]
+
+
+class Input(Record):
+    """Something that may be given. `start` and `keep` are no columns: what a row begins from, and where that stays."""
+
+    name: str
+    role: Literal["column", "start", "keep"] = "column"
+    shape: Shape
+    needed: bool = False
+    read_as: str | None = Field(None, description="the kind of content; None for numbers")
+    alias: Alias | None = Field(None, description="the friendly name it goes by")
+    labels: list[str] | None = None
+
+    @property
+    def words(self) -> str:
+        """What to give, for a person."""
+        if isinstance(self.shape, Label):
+            names = self.labels or []
+            return "one of " + ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+        if isinstance(self.shape, Tokens):
+            return f"a text (up to {self.shape.length - 1} tokens), or @FILE"
+        if self.shape.axes:
+            size = " x ".join(str(a) for a in self.shape.axes)
+            return f"a file of kind {self.read_as} (used at {size})" if self.read_as else f"an array of {size}"
+        return f"{self.shape.channels} numbers, or a .npy file"
+
+
+class Description(Record):
+    """`makes` is the column that comes out; `options` what may be set, by name, with its meaning."""
+
+    makes: str
+    kind: str = Field(description="the kind of content it is")
+    inputs: list[Input]
+    steps: list[str] = Field(description="how it comes about from all its inputs, in words")
+    options: dict[str, str]
+    between: bool = Field(False, description="whether its latent space can be walked between two files")
+
+    def named(self, alias: str) -> Input | None:
+        """The input of a friendly name; None where there is none."""
+        return next((one for one in self.inputs if one.alias == alias), None)
+
+    def input(self, name: str) -> Input | None:
+        return next((one for one in self.inputs if one.name == name), None)
+
+
+def aliased(columns: list[Input], start: Input | None, keep: Input | None, own: set[str]) -> list[Input]:
+    """Inputs with the friendly names that are unambiguous: `label` for the only label, `prompt` for the only text, else for
+    the beginning of a text that is made; `image` for the only picture that is given for itself (not one of `own`, which come
+    from what is made), else for what a picture begins from; `mask` for what says where that stays."""
+    texts = [one.name for one in columns if isinstance(one.shape, Tokens)]
+    labels = [one.name for one in columns if isinstance(one.shape, Label)]
+    pictures = [one.name for one in columns if isinstance(one.shape, Signal) and one.shape.axes and one.name not in own]
+    names: dict[str, Alias] = {}
+    for found, alias in ((labels, "label"), (texts, "prompt"), (pictures, "image")):
+        if len(found) == 1:
+            names[found[0]] = alias  # type: ignore[assignment]
+    if start is not None:
+        wanted: Alias = "prompt" if isinstance(start.shape, Tokens) else "image"
+        if wanted not in names.values():
+            names[start.name] = wanted
+    if keep is not None:
+        names[keep.name] = "mask"
+    every = [*columns, *(one for one in (start, keep) if one is not None)]
+    return [one.model_copy(update={"alias": names.get(one.name)}) for one in every]
