@@ -16,6 +16,7 @@ from prefect.events import DeploymentEventTrigger
 from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
 from prefect.states import Cancelled, Crashed
+from prefect.types.entrypoint import EntrypointType
 
 from genwright.adapters.prefect import manifest
 from genwright.core.record import fingerprint
@@ -42,6 +43,7 @@ def deployments(recipe: Recipe) -> list[RunnerDeployment]:
             concurrency_limit=ConcurrencyLimitConfig.model_validate(manifest.LIMIT),
             tags=wanted.tags,
             description=recipe.description or None,
+            entrypoint_type=EntrypointType.MODULE_PATH,
         )
         for wanted in manifest.deployments(recipe)
     ]

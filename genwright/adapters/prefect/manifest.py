@@ -42,6 +42,11 @@ class Deployment(Record):
     triggers: list[dict[str, Any]] = []
 
     @property
+    def entrypoint(self) -> str:
+        """Where Prefect finds the flow: by its module, which a checkout and an installed package have alike."""
+        return f"genwright.flows.{self.flow}.{self.flow}"
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """What the flow is called with."""
         return {"name": self.name}
@@ -91,7 +96,7 @@ def _asked(name: str) -> dict[str, Any]:
 def _entry(deployment: Deployment) -> dict[str, Any]:
     entry = {
         "name": deployment.name,
-        "entrypoint": f"flows/{deployment.flow}.py:{deployment.flow}",
+        "entrypoint": deployment.entrypoint,
         "parameters": deployment.parameters,
         "tags": deployment.tags,
         "schedules": [timing.model_dump(exclude_none=True) for timing in deployment.schedules],
