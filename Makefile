@@ -24,7 +24,7 @@ check: .venv/installed-dev  ## lint, types, tests
 	@$(MAKE) --no-print-directory test
 
 clean:  ## removes the environment, not the data or the models
-	rm -rf .venv *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 .venv/made:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found on the PATH."; exit 1; }

@@ -23,7 +23,7 @@ SCHEMAS = GOLDEN / "schemas.json"
 def forms() -> dict[str, type[Stored]]:
     """The forms of the package by name. Found in the source, so that none is forgotten and nothing else is imported."""
     found: dict[str, type[Stored]] = {}
-    for file in sorted((ROOT / "genwright").glob("**/*.py")):
+    for file in sorted(file for room in (ROOT / "genwright").iterdir() for file in room.rglob("*.py")):
         for node in ast.parse(file.read_text()).body:
             if isinstance(node, ast.ClassDef) and "Stored" in map(ast.unparse, node.bases):
                 module = ".".join(file.relative_to(ROOT).with_suffix("").parts)

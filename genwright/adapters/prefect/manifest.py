@@ -16,7 +16,7 @@ POOL = "genwright"
 HEAD = """\
 # The deployments of the recipes here, for Prefect workers. Written by `genwright schedules --prefect-yaml`; a test sees
 # that it follows the recipes. `prefect work-pool create genwright --type process`, `prefect deploy --all`, and on every
-# machine that works, in a checkout of this folder: `prefect worker start --pool genwright`.
+# machine that works, with Genwright installed and this folder at the same path: `prefect worker start --pool genwright`.
 """
 LIMIT: dict[str, Any] = {"limit": 1, "collision_strategy": "CANCEL_NEW"}
 """Of two runs of one deployment the second is dropped: what it would have seen, the next one sees."""
