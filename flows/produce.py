@@ -21,7 +21,7 @@ from genwright.evaluation.records import Evaluation
 from genwright.lifecycle.records import Outcome
 from genwright.lifecycle.run import Run
 from genwright.lifecycle.spending import Meter, metered
-from genwright.models.device import choose
+from genwright.models.device import prepare
 from genwright.models.records import ModelVersion, Plan, Used
 from genwright.recipes.members import Member
 from genwright.recipes.recipe import Recipe
@@ -43,7 +43,7 @@ from genwright.tasks.report import report
 from genwright.tasks.select import select
 from genwright.tasks.stand import stand
 from genwright.tasks.starting_point import base, unchanged
-from genwright.tasks.train import train
+from genwright.tasks.train import tidy, train
 from genwright.training.plan import first_plan
 from genwright.training.records import Round, Selection
 
@@ -54,7 +54,7 @@ def produce(
 ) -> Outcome:
     """Run the whole recipe. `data` names an old data version to train on instead of collecting anew; `going_on` lets the
     champion's weights race against random ones, instead of every family against every other."""
-    with metered(recipe.name, workspace, gpu=choose(settings).type == "cuda") as meter:
+    with metered(recipe.name, workspace, gpu=prepare(settings).type == "cuda") as meter:
         return _produce(recipe, workspace, settings, data, going_on, meter)
 
 
@@ -158,6 +158,7 @@ def _rounds(run: Run, parent: str) -> tuple[Selection, list[Round]]:
         diagnosis = diagnose(run, trained, evaluation)
         rounds.append(record_round(run, parent, trained, evaluation, diagnosis))
         plan = diagnosis.next_plan
+    tidy(run)
     return selection, rounds
 
 

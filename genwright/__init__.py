@@ -19,10 +19,10 @@ def load(name: str, version: int | None = None, workspace: Path | str | None = N
     """
     from genwright.adapters.mlflow.registry import Registry
     from genwright.core.workspace import Settings, Workspace
-    from genwright.models.device import choose
+    from genwright.models.device import prepare
     from genwright.sampling.model import Model
 
     registry = Registry(Workspace(None if workspace is None else Path(workspace)))
     wanted = registry.current(name) if version is None else registry.versions.get(name, version)
     folder, uses = registry.versions.opened(wanted)
-    return Model(folder, wanted, str(choose(Settings())), uses)
+    return Model(folder, wanted, str(prepare(Settings())), uses)

@@ -23,7 +23,8 @@ def compose(run: Run) -> Evaluation:
         return known
     versions = Versions(run.workspace)
     uses = {key: versions.download(versions.get(used.model, used.version)) for key, used in run.uses.items()}
-    evaluation = evaluate(folder, run.cleaned, run.member.evaluation, run.settings, uses=uses)
+    samples = run.samples(None)
+    evaluation = evaluate(folder, run.cleaned, run.member.evaluation, run.settings, uses=uses, samples=samples)
     values = ", ".join(f"{key} {m.value:.4g}" for key, m in evaluation.measures.items())
     say("compose", f"{' + '.join(run.uses)} on {len(run.cleaned.test)} held-out items: {values}")
     return run.keep("evaluation", evaluation)

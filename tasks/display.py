@@ -27,7 +27,7 @@ class Bar:
         self._progress, self._stage, self._title, self._total = progress, stage, title, total
         self._epochs = units_per_step
         self._task = progress.add_task(title, total=total, detail="")
-        self._score, self._said, self._began, self._first = "", time.monotonic(), time.monotonic(), 0
+        self._losses, self._score, self._said, self._began, self._first = "", "", time.monotonic(), time.monotonic(), 0
 
     def advance(self, point: CurvePoint, measure: str) -> None:
         """Show a step: losses, epoch, held-out measure, steps a second."""
@@ -36,8 +36,9 @@ class Bar:
         if point.score is not None:
             self._score = f"  {measure} {point.score:.4g}"
         rate = (point.step - self._first + 1) / max(1e-9, time.monotonic() - self._began)
-        losses = ", ".join(f"{name} {loss:.4f}" for name, loss in point.losses.items())
-        detail = f"epoch {point.step * self._epochs:.1f}  {rate:.1f} steps/s  loss {losses}{self._score}"
+        if point.losses:  # a GPU tells them now and then
+            self._losses = ", ".join(f"{name} {loss:.4f}" for name, loss in point.losses.items())
+        detail = f"epoch {point.step * self._epochs:.1f}  {rate:.1f} steps/s  loss {self._losses}{self._score}"
         self._progress.update(self._task, completed=point.step, detail=detail)
         due = point.score is not None or time.monotonic() - self._said > LINE_EVERY
         if due and not console.is_terminal:

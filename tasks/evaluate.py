@@ -22,7 +22,8 @@ def evaluate(run: Run, trained: TrainedModel) -> Evaluation | None:
     if known is not None and known.model == trained.weights:
         return known
     folder = run.round(trained.plan) / "bundle"
-    evaluation = library.evaluate(folder, run.dataset, run.member.evaluation, run.settings)
+    samples = run.samples(trained.plan)
+    evaluation = library.evaluate(folder, run.dataset, run.member.evaluation, run.settings, samples=samples)
     values = ", ".join(f"{key} {m.value:.4g}" for key, m in evaluation.measures.items())
     say("evaluate", f"on {len(run.dataset.test)} held-out items: {values}")
     return run.keep(name, evaluation)

@@ -7,14 +7,23 @@ from genwright.lifecycle.spending import LimitError, allow
 from genwright.models import bundle
 from genwright.models.records import Plan
 from genwright.tasks.display import say
+from genwright.tasks.select import race_of
+from genwright.training import held_out, saving
 from genwright.training.records import Selection
+
+BESIDE = 1 + held_out.SHARE + saving.SHARE  # what a second of training takes with evaluation and checkpoints
 
 
 def afford_race(run: Run) -> None:
-    """Raises LimitError where the race of this run, if it has not been held, would go beyond the limits."""
-    if run.recall("selection", Selection) is None:
-        budget = run.member.select.budget.minutes or 0.0
-        allow(run.recipe, run.workspace, budget + (run.member.train.budget.minutes or 0.0), run.identity)
+    """Raises LimitError where the race of this run and a round, if it has not been held, would go beyond the limits. What
+    budgets in steps will take is timed for this, where there are limits."""
+    if run.recall("selection", Selection) is not None:
+        return
+    select, train, limits = run.member.select.budget, run.member.train.budget, run.recipe.limits
+    allow(run.recipe, run.workspace, (select.minutes or 0.0) + (train.minutes or 0.0), run.identity)
+    limited = limits.minutes_per_run is not None or limits.minutes_per_week is not None
+    if limited and (select.steps is not None or train.steps is not None):
+        allow(run.recipe, run.workspace, race_of(run).minutes(), run.identity)
 
 
 def afford(run: Run, plan: Plan, selection: Selection) -> bool:
@@ -22,9 +31,10 @@ def afford(run: Run, plan: Plan, selection: Selection) -> bool:
     said, and the rounds before it count."""
     if bundle.verified(run.round(plan) / "bundle"):
         return True
-    measured = next((e.seconds_per_step for e in selection.table if e.verdict == "won"), None)
+    step = next((e.seconds_per_step for e in selection.table if e.verdict == "won"), None) or 0.0
+    dearer = plan.candidate.cost.flops_per_item / max(1.0, selection.winner.cost.flops_per_item)
     try:
-        allow(run.recipe, run.workspace, plan.steps * (measured or 0.0) / 60, run.identity)
+        allow(run.recipe, run.workspace, (plan.steps - plan.begins) * step * dearer * BESIDE / 60, run.identity)
     except LimitError as error:
         if plan.round == 1:
             raise

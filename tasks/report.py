@@ -78,9 +78,9 @@ def publish(run: Run, page: RunReport) -> Written:
     if known is not None and known.inputs == inputs and all((run.folder / n).is_file() for n in (PAGE, known.samples)):
         return run.keep(RECORD, known)  # so that it is the newest again
     folder, uses = Versions(run.workspace).opened(page.version)
-    exhibits = gallery.gather(
-        folder, run.dataset, run.member.evaluation, str(choose(run.settings)), page.evaluation.measures, uses
-    )
+    drawn = run.samples(page.chosen.model.plan if page.whole is None and page.chosen.model is not None else None)
+    device, measures = str(choose(run.settings)), page.evaluation.measures
+    exhibits = gallery.gather(folder, run.dataset, run.member.evaluation, device, measures, uses, samples=drawn)
     file = library.write(run.folder / PAGE, page, run.dataset, exhibits, _before_and_after(run, page))
     sheet = exhibits.preview(run.folder / SHEET)
     runs = Runs(run.workspace)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from genwright.lifecycle.run import Run
+from genwright.models.records import Plan
 from genwright.tasks.display import Bar, bars, say
 from genwright.tasks.interrupts import interruptible
-from genwright.training.race import Race
+from genwright.training.race import Race, place, tidy
 from genwright.training.records import Selection
+
+RACE = "race"  # folder of the race, in that of the run
 
 
 @task(name="select", cache_policy=NO_CACHE)
@@ -19,7 +24,7 @@ def select(run: Run) -> Selection:
     if known is not None:
         say("select", f"{known.winner.title}, chosen before: {known.why}")
         return known
-    race = Race(run.dataset, run.member, run.folder / "race", run.settings, run.base.folder if run.base else None)
+    race = race_of(run)
     with bars() as progress:
         shown: dict[tuple[str, int], Bar] = {}
         for heat in interruptible(race):
@@ -30,5 +35,21 @@ def select(run: Run) -> Selection:
                 shown[key] = Bar(progress, "select", title, heat.until, epochs)
             shown[key].advance(heat.point, race.measure)
             run.steps_trained += 1
+    for note in race.notes:
+        say("select", note)
     say("select", race.result.why)
-    return run.keep("selection", race.result)
+    selection = run.keep("selection", race.result)
+    tidy(run.folder / RACE, selection.winner)
+    return selection
+
+
+def race_of(run: Run) -> Race:
+    """The race of a run, in its folder."""
+    return Race(run.dataset, run.member, run.folder / RACE, run.settings, run.base.folder if run.base else None)
+
+
+def origin_of(run: Run, plan: Plan) -> Path | None:
+    """The folder of the training that a round goes on from: the winner's in the race, or the round before it."""
+    if not plan.begins:
+        return None
+    return place(run.folder / RACE, plan.candidate) if plan.round == 1 else run.folder / f"round-{plan.round - 1}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -9,7 +11,8 @@ from genwright.lifecycle.run import Run
 from genwright.models.records import Plan
 from genwright.tasks.display import Bar, bars, say
 from genwright.tasks.interrupts import interruptible
-from genwright.training.fit import Fit
+from genwright.tasks.select import RACE, origin_of
+from genwright.training.fit import CHECKPOINTS, Fit
 from genwright.training.records import TrainedModel
 
 
@@ -17,15 +20,15 @@ from genwright.training.records import TrainedModel
 def train(run: Run, plan: Plan) -> TrainedModel:
     """The trained model of a round: there already, or trained from its last checkpoint on."""
     base = run.base.folder if run.base else None
-    fit = Fit(run.dataset, plan, run.round(plan), run.settings, data=run.version.digest, base=base, uses=run.uses)
+    origin = origin_of(run, plan)
+    data, folder = run.version.digest, run.round(plan)
+    fit = Fit(run.dataset, plan, folder, run.settings, data=data, base=base, origin=origin, uses=run.uses)
     if fit.finished:
         say("train", f"round {plan.round} ({plan.why}) was trained before; its weights verify")
         return fit.result
     epochs = plan.batch_size / run.dataset.train.units
-    say(
-        "train",
-        f"round {plan.round}: {plan.candidate.title}, {plan.steps} steps, {plan.steps * epochs:.1f} epochs ({plan.why})",
-    )
+    length = f"{plan.steps} steps, {plan.steps * epochs:.1f} epochs" + (f", from step {plan.begins} on" if plan.begins else "")
+    say("train", f"round {plan.round}: {plan.candidate.title}, {length} ({plan.why})")
     with bars() as progress:
         bar = Bar(progress, "train", f"round {plan.round} {plan.candidate.title}", plan.steps, epochs)
         for point in interruptible(fit):
@@ -37,3 +40,9 @@ def train(run: Run, plan: Plan) -> TrainedModel:
     score = "" if trained.best_score is None else f"; best {plan.measure} {trained.best_score:.4g} at step {trained.best_step}"
     say("train", f"round {plan.round} ended ({trained.stopped}) after {trained.steps_done} steps{score}")
     return trained
+
+
+def tidy(run: Run) -> None:
+    """Remove what a round could have gone on from, once no further one is wanted."""
+    for folder in (run.folder / RACE, *run.folder.glob(f"round-*/{CHECKPOINTS}")):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -23,7 +23,7 @@ from genwright.evaluation.evaluate import evaluand
 from genwright.evaluation.metrics.base import metrics
 from genwright.models import bundle, cost
 from genwright.models.architectures.base import Architecture, Denoises, architectures, build_model
-from genwright.models.device import choose
+from genwright.models.device import prepare
 from genwright.sampling.model import Model
 from genwright.sampling.sampler import Ask, drawn
 from genwright.training.fit import Fit
@@ -96,7 +96,7 @@ def test_a_family_refuses_with_a_reason(name: str) -> None:
 def test_the_loss_falls(name: str, case: str, settings: Settings) -> None:
     """Every player's loss is finite with finite gradients; what a single player minimises falls on one batch."""
     data = data_of(case)
-    choose(settings)
+    prepare(settings)
     model = tiny(name, data)
     batch = data.train.batch(16, 0, 0)
     for player in model.players:

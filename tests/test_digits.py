@@ -16,7 +16,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.svm import SVC
 
-from genwright.data.dataset import Dataset, Split
+from genwright.data.dataset import Dataset
+from genwright.data.feed import Side
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 ROOT = Path(__file__).parents[1]
@@ -40,10 +41,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def values(split: Split) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    batch = split.items(np.arange(len(split)))
-    assert batch.condition is not None
-    return batch.content.flatten(1).double().numpy(), batch.condition.numpy()
+def values(side: Side) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    batch = side.items(np.arange(len(side)))
+    return batch.made.flatten(1).double().numpy(), batch.given["condition"].value.numpy()
 
 
 def drawn(workspace: Path, n: int) -> NDArray[np.float64]:

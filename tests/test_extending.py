@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -67,17 +68,21 @@ def made(package: Path, kind: str, workspace: Path, n: int) -> list[bytes]:
 def test_each_example_is_one_file_of_one_class() -> None:
     blocks = dict(BLOCK.findall((ROOT / "ARCHITECTURE.md").read_text()))
     python = {name: text for name, text in blocks.items() if name.endswith(".py")}
-    assert len(python) == 3
+    assert len(python) == 5
     for name, text in python.items():
         assert text.count(".register\n") == 1, name
         assert len(text.splitlines()) < 90, name
 
 
 def test_the_conformance_suite_tests_them_by_being_there(package: Path, tmp_path: Path) -> None:
-    suite = ["tests/test_conformance.py", "-k", "mlp_flow or dna or say_who", "-p", "no:cacheprovider", "-vv"]
+    """The family with everything that the suite gives; each other part by its own checks."""
+    chosen = "mlp_flow-image-all] or dna or posterised or brightness or say_who"
+    suite = ["tests/test_conformance.py", "tests/data/derivations/test_every.py", "-k", chosen, "-p", "no:cacheprovider", "-vv"]
     said = run(package, [sys.executable, "-m", "pytest", *suite], tmp_path)
-    for case in ("[mlp_flow-image-None]", "there_and_back[dna]", "refuses_what_it_is_not[dna]"):
-        assert f"{case} PASSED" in said
+    cases = [f"{check}[mlp_flow-image-all]" for check in ("loss_falls", "decode", "saved_and_loaded", "nothing_given")]
+    cases += ["there_and_back[dna]", "refuses_what_it_is_not[dna]", "that_were_promised[posterised]"]
+    for case in [*cases, "its_own_value[brightness]", "who_they_are[filters]"]:
+        assert f"{case} PASSED" in said, case
 
 
 @pytest.mark.long
@@ -103,6 +108,7 @@ def test_the_family_races_is_trained_registered_and_sampled_and_the_filter_appli
     there = workspace_with(tmp_path, recipe, {"owned": files[:150], "found": files[150:]}, ".png")
     outcome = json.loads(run(package, [*GENWRIGHT, "run", "shapes", "--json"], there))
     assert outcome["champion"] == 1
+    assert 0 <= outcome["evaluation"]["measures"]["brightness"]["value"] <= 2
 
     contents = json.loads((there / "data" / "shapes" / "clean" / "dataset.json").read_text())
     assert contents["dropped"] == {"licence": 30}
@@ -137,9 +143,38 @@ def test_the_kind_of_content_is_collected_cleaned_encoded_and_trained_on(package
     assert outcome["evaluation"]["measures"]["bits_per_byte"]["value"] < 8
 
     contents = json.loads((there / "data" / "genomes" / "clean" / "dataset.json").read_text())
-    assert contents["content"] == {"kind": "tokens", "vocab": 8, "length": 48}
+    assert contents["columns"]["content"]["shape"] == {"kind": "tokens", "vocab": 8, "length": 48}
     assert contents["dropped"] == {"content": 1, "corrupt": 1}
 
     out = tmp_path / "samples"
     run(package, [*GENWRIGHT, "generate", "genomes", "-n", "2", "--prompt", "ACGT", "--out", str(out)], there)
     assert all("\nACGT" in file.read_text() for file in out.glob("sample-*.fa"))
+
+
+@pytest.mark.long
+def test_the_derivation_is_kept_with_the_data_and_the_family_is_given_it(package: Path, tmp_path: Path) -> None:
+    from genwright.data.modalities.base import modalities
+
+    files = modalities.get("image").fixture(100)
+    recipe = {
+        "name": "shaded",
+        "content": {"kind": "image", "size": [8, 8], "channels": 1},
+        "derived": {"flat": {"kind": "posterised", "of": "content", "tones": 3}},
+        "given": ["flat"],
+        "sources": [{"kind": "folder", "path": "pictures"}],
+        "split": {"validation": 0.2, "test": 0.4},
+        "select": {"families": ["mlp_flow"], "budget": {"steps": 10}},
+        "train": {"budget": {"steps": 40}, "rounds": 1, "evaluate": 2},
+        "samples": 32,
+    }
+    there = workspace_with(tmp_path, recipe, {"pictures": files}, ".png")
+    assert json.loads(run(package, [*GENWRIGHT, "run", "shaded", "--json"], there))["champion"] == 1
+    kept = there / "data" / "shaded" / "derived" / "flat"
+    assert set(np.load(kept / "train.flat.npy").ravel().tolist()) <= {-1.0, 0.0, 1.0}
+
+    told = json.loads(run(package, [*GENWRIGHT, "show", "shaded", "--json"], there))
+    assert {one["name"]: one["alias"] for one in told["inputs"]}["flat"] == "image"
+    out = tmp_path / "samples"
+    asked = ["-n", "2", "--image", str(tmp_path / "pictures" / "0.png"), "--out", str(out)]
+    run(package, [*GENWRIGHT, "generate", "shaded", *asked], there)
+    assert len(list(out.glob("sample-*.png"))) == 2

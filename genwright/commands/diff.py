@@ -24,7 +24,7 @@ def command(
 ) -> None:
     """Write a page that compares two versions: recipe, data, measures, and samples of both from the same seeds."""
     from genwright.adapters.mlflow.registry import Registry
-    from genwright.models.device import choose
+    from genwright.models.device import prepare
     from genwright.recipes.upkeep import Canary
     from genwright.reports.comparison import write
 
@@ -33,7 +33,7 @@ def command(
     sides = (_side(registry, name, before), _side(registry, name, after))
     path = workspace.state / "diffs" / f"{name}-{sides[0].version.version}-{sides[1].version.version}.html"
     canaries = [Canary.model_validate(given) for given in (sides[1].recipe or {}).get("canaries", [])]
-    write(path, sides, canaries, str(choose(Settings())))
+    write(path, sides, canaries, str(prepare(Settings())))
     if show:
         typer.launch(path.as_uri())
     versions = [side.version.version for side in sides]

@@ -9,6 +9,7 @@ import typer
 
 from genwright.core.record import Record
 from genwright.core.workspace import Workspace
+from genwright.evaluation.records import tagged
 
 if TYPE_CHECKING:
     from genwright.adapters.mlflow.registry import Registry
@@ -74,6 +75,6 @@ def _row(registry: Registry, version: ModelVersion, aliases: list[str]) -> Row:
         data=version.data,
         recipe=version.recipe,
         gate=tags.get("genwright.gate", "not judged"),
-        measures={key.removeprefix("test."): value for key, value in tags.items() if key.startswith("test.")},
+        measures=tagged(tags),
         licences=tags.get("genwright.licences", ""),
     )

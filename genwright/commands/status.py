@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from genwright.core.workspace import Workspace
+from genwright.evaluation.records import tagged
 
 
 def command(
@@ -48,7 +49,7 @@ def standing(workspace: Workspace, recipe: str) -> dict[str, Any]:
         "run": None if found is None else reached(found[0]),
         "data": None if found is None else found[1].data,
         "champion": None if champion is None else champion.version,
-        "measures": {key.removeprefix("test."): value for key, value in tags.items() if key.startswith("test.")},
+        "measures": tagged(tags),
     }
 
 

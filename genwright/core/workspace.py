@@ -1,4 +1,4 @@
-"""Where everything lies, and the settings of this machine that never bear on results."""
+"""Where everything lies, and the settings of this machine."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from genwright.core import processors
+
 
 class Settings(BaseSettings):
     """Settings from the environment (`GENWRIGHT_*`); none of them is part of a fingerprint."""
@@ -15,7 +17,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GENWRIGHT_", extra="ignore")
 
     workspace: Path = Field(default_factory=Path.cwd, description="folder that holds recipes/, data/ and .genwright/")
-    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, gt=0)
+    threads: int = Field(
+        default_factory=processors.threads, gt=0, description="threads that compute; their number bears on bits"
+    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     webhook: SecretStr | None = Field(None, description="address that is sent a JSON document when something happened")
     smtp: SecretStr | None = Field(None, description="smtp://USER:PASSWORD@HOST:587, or smtps://")

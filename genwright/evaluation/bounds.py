@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
+from genwright.core.errors import GenwrightError
 from genwright.core.record import Record
 from genwright.core.stored import Stored
+from genwright.evaluation.metrics.base import metrics, split
 from genwright.evaluation.records import Evaluation
 
 
@@ -22,6 +25,19 @@ class Bound(Record):
         if self.at_least is None and self.at_most is None:
             raise ValueError("give `at_least` or `at_most`")
         return self
+
+
+def _known(bounds: dict[str, Bound]) -> dict[str, Bound]:
+    for key in bounds:
+        try:
+            metrics.get(split(key)[0])
+        except GenwrightError as error:
+            raise ValueError(str(error)) from error
+    return bounds
+
+
+Bounds = Annotated[dict[str, Bound], AfterValidator(_known)]
+"""MEASURE, or MEASURE@TASK, to its bound."""
 
 
 class GateVerdict(Stored):

@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from genwright.core.shapes import Signal, Signature
 from genwright.data.dataset import Dataset
+from genwright.evaluation.evaluand import Evaluand
 
 MOST = 10_000  # training items; the cost of an SVM grows with their square
 LARGEST = 32 * 32 * 3
@@ -68,3 +70,23 @@ class Judge:
         """(n,) the likeliest class of each item, and (n,) its probability."""
         table = self._model.predict_proba(content.flatten(1).numpy())
         return self._model.classes_[table.argmax(axis=1)].astype(np.int64), table.max(axis=1)
+
+
+def judged(evaluand: Evaluand) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """What the judge says of the samples; it is taught once for a data set."""
+    return evaluand.once("judged", lambda: _judge(evaluand).probabilities(evaluand.samples))
+
+
+def judged_held_out(evaluand: Evaluand, limit: int) -> NDArray[np.float64]:
+    """(min(limit, n),) how sure the judge is of the held-out items."""
+    side = evaluand.held_out
+
+    def sure() -> dict[str, Tensor]:
+        rows = np.arange(min(limit, len(side)))
+        return {"sure": torch.from_numpy(_judge(evaluand).probabilities(side.contents(rows))[1])}
+
+    return evaluand.data.tensors(f"{side.name} judged", sure)["sure"].numpy()
+
+
+def _judge(evaluand: Evaluand) -> Judge:
+    return evaluand.data.once("judge", lambda: Judge(evaluand.dataset))

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from genwright.core.batch import Given
 from genwright.core.shapes import Label, Signature
+from genwright.data.columns import Integers
 from genwright.data.dataset import Dataset
 from genwright.data.feed import Side
 from genwright.data.modalities.base import Modality
+from genwright.evaluation.groups import Places, by_class, by_presence
+from genwright.evaluation.memo import Memo
 from genwright.models.architectures.base import Architecture, SampleOptions
 from genwright.models.bundle import column_of
 from genwright.sampling.sampler import Ask
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -26,7 +33,8 @@ class Evaluand:
 
     Samples are asked for like the data: classes in equal shares where a label is all that is given, else what the held-out
     items were given (repeated in order). `draw` gives a sample for each that is asked for; `model` is None where several
-    models make it together. `share` is how much of what the model is to know the held-out items are: 1, or less
+    models make it together. `task` names what is asked, "" for the first; `signature` has the columns that it gives, others
+    are absent. `share` is how much of what the model is to know the held-out items are: 1, or less
     where they are those of earlier, smaller data.
     """
 
@@ -40,6 +48,23 @@ class Evaluand:
     model: Architecture | None = None
     device: str = "cpu"
     share: float = 1.0
+    task: str = ""
+    memo: Memo | None = None
+    _known: dict[str, Any] = field(default_factory=dict, init=False)
+
+    @property
+    def data(self) -> Memo:
+        """What is known of the data whatever the model; shared by those that were given one `memo`."""
+        if self.memo is None:
+            self.memo = Memo(self.dataset)
+        return self.memo
+
+    def once(self, key: str, make: Callable[[], T]) -> T:
+        """What `make` gives of this model at this task, made the first time a measure asks for it."""
+        if key not in self._known:
+            self._known[key] = make()
+        found: T = self._known[key]
+        return found
 
     @property
     def held_out(self) -> Side:
@@ -67,7 +92,42 @@ class Evaluand:
             shape = ports[self.label].shape
             assert isinstance(shape, Label)
             return {self.label: Given.all(torch.arange(self.count) % shape.classes)}
-        return self.held_out.given(np.arange(self.count) % max(1, len(self.held_out))) if ports else {}
+        return self.given_of(self.rows) if ports else {}
+
+    @property
+    def rows(self) -> Integers:
+        """(count,) the held-out item of each sample, where it is asked for like one."""
+        return np.arange(self.count) % max(1, len(self.held_out))
+
+    def given_of(self, rows: Integers) -> dict[str, Given]:
+        """What is given of these held-out items."""
+        table = self.held_out.table(rows)
+        return {name: table[name] for name in self.signature.given}
+
+    def groups(self, rows: Integers | None = None) -> dict[str, Places]:
+        """Samples, or held-out items, that are alike: of a class, or with the same columns among those that are given."""
+        if rows is None:
+            present = {name: given.present.numpy() for name, given in self.given.items()}
+            label = self.label
+            given = None if label is None else self.given[label]
+        else:
+            present = {name: self._present(name, rows) for name in self.signature.given}
+            label = self.label or self.dataset.contents.label
+            given = None if label is None else self.held_out.table(rows)[label]
+        found = by_presence(present)
+        if label is None or given is None:
+            return found
+        column = self.dataset.contents.columns.get(label)
+        names = (column.labels if column is not None else None) or []
+        return found | by_class(label, given.value.numpy(), given.present.numpy(), names)
+
+    def _present(self, name: str, rows: Integers) -> NDArray[np.bool_]:
+        """Which held-out items have a column; a derived one is there where all are that it is made of."""
+        side = self.held_out
+        if name in side.columns:
+            return side.columns[name].present(rows)
+        there: NDArray[np.bool_] = np.logical_and.reduce([self._present(of, rows) for of in side.made[name].of])
+        return there
 
     @cached_property
     def asks(self) -> list[Ask]:
@@ -85,3 +145,8 @@ class Evaluand:
     def samples(self) -> Tensor:
         """(count, ...) samples of the model, the same for the same seed."""
         return self.draw(self.asks)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether a measure has asked for the samples."""
+        return "samples" in self.__dict__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,17 @@ from torch import Tensor
 from genwright import __version__
 from genwright.core.errors import TrainingError
 from genwright.core.record import fingerprint
+from genwright.core.shapes import Signature
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
+from genwright.evaluation import kept
 from genwright.evaluation.evaluand import Evaluand
-from genwright.evaluation.metrics.base import metrics, ranked
-from genwright.evaluation.records import Evaluation, EvaluationSpec, Measured
+from genwright.evaluation.memo import Memo
+from genwright.evaluation.metrics.base import key_of, metrics, ranked
+from genwright.evaluation.records import Evaluation, EvaluationSpec, Measured, Task
 from genwright.models import bundle, composition
 from genwright.models.architectures.base import Architecture, SampleOptions
-from genwright.models.device import choose
+from genwright.models.device import prepare
 from genwright.models.records import Plan
 from genwright.sampling.chain import Wish, granted
 from genwright.sampling.graph import Graph
@@ -28,10 +32,19 @@ from genwright.sampling.opened import opened
 from genwright.sampling.sampler import Ask, drawn
 
 SLOTS = 128  # samples that are drawn together
+LOSS_ITEMS = 256  # of the training side, and of the validation side, whose loss is taken during training
 
 
 def evaluand(
-    model: Architecture, dataset: Dataset, *, side: str, count: int, sampling: dict[str, Any], seed: int, device: str
+    model: Architecture,
+    dataset: Dataset,
+    *,
+    side: str,
+    count: int,
+    sampling: dict[str, Any],
+    seed: int,
+    device: str,
+    memo: Memo | None = None,
 ) -> Evaluand:
     """A model ready to be measured on one side of a data set."""
     return Evaluand(
@@ -44,6 +57,7 @@ def evaluand(
         draw=lambda asks: drawn(model, asks, min(SLOTS, len(asks))),
         model=model,
         device=device,
+        memo=memo,
     )
 
 
@@ -58,9 +72,12 @@ def composed(graph: Graph, dataset: Dataset, *, side: str, count: int, seed: int
     return Evaluand(dataset.signature, dataset, side, count, seed, SampleOptions(), draw, device=device)
 
 
-def score(model: Architecture, dataset: Dataset, plan: Plan, *, side: str, device: str) -> Measured:
-    """The plan's measure on `plan.samples` samples or items. Raises TrainingError where it cannot be taken."""
-    subject = evaluand(model, dataset, side=side, count=plan.samples, sampling=plan.sampling, seed=plan.seed, device=device)
+def score(model: Architecture, dataset: Dataset, plan: Plan, *, side: str, device: str, memo: Memo | None = None) -> Measured:
+    """The plan's measure on `plan.samples` samples or items. `memo` is what earlier measures found out about the data.
+    Raises TrainingError where it cannot be taken."""
+    subject = evaluand(
+        model, dataset, side=side, count=plan.samples, sampling=plan.sampling, seed=plan.seed, device=device, memo=memo
+    )
     metric = metrics.get(plan.measure)()
     reason = metric.applies(subject)
     if reason is not None:
@@ -70,7 +87,7 @@ def score(model: Architecture, dataset: Dataset, plan: Plan, *, side: str, devic
 
 
 def held_out_losses(
-    model: Architecture, dataset: Dataset, plan: Plan, device: str, items: int = 256
+    model: Architecture, dataset: Dataset, plan: Plan, device: str, items: int = LOSS_ITEMS
 ) -> tuple[float | None, float | None]:
     """Loss on training and on validation items, the same items and noise every time; (None, None) with several players."""
     if model.players != ("model",):
@@ -98,39 +115,59 @@ def evaluate(
     only: Collection[str] | None = None,
     share: float = 1.0,
     uses: Mapping[str, Path] | None = None,
+    samples: Path | None = None,
 ) -> Evaluation:
-    """Every measure that suits the model (or those in `only`), on the test split, with intervals; the model samples as its
-    own plan says. A measure that cannot be taken is listed with its reason: too few held-out items, or not of this kind.
-    `share`: see Evaluand; `uses`: where the versions
-    lie that it pins."""
+    """Every measure that suits the model (or those in `only`, by key), for every task, on the test split, with intervals; the
+    model samples as its own plan says. A measure that cannot be taken is listed with its reason: too few held-out items, or
+    not of this kind. `share`: see Evaluand; `uses`: where the versions lie that it pins; `samples`: the file that the samples
+    are kept in (see `kept`)."""
     began = time.monotonic()
-    device = str(choose(settings))
+    device = str(prepare(settings))
     count = max(spec.samples, round(min(spec.samples, len(dataset.test)) / share))
     subject = opened_evaluand(folder, dataset, uses or {}, count=count, seed=spec.seed, device=device)
-    subject.share = share
-    measures: dict[str, Measured] = {}
-    unmeasured: dict[str, str] = {}
-    for name, kind in metrics.all().items():
-        if only is not None and name not in only:
-            continue
-        metric = kind()
-        reason = metric.applies(subject)
-        if reason is None and len(dataset.test) < metric.minimum:
-            reason = f"needs {metric.minimum} test items, there are {len(dataset.test)}"
-        if reason is not None:
-            unmeasured[name] = reason
-            continue
-        with torch.no_grad():
-            measures[name] = metric.measure(subject)
+    subjects = tasked(replace(subject, share=share, memo=Memo.of(dataset, settings)), spec.tasks)
+    found = {key: one for asked, reason in subjects for key, one in _measures(asked, reason, only).items()}
+    identity, items = composition.identity(folder), evaluation_set(dataset, spec)
+    if samples is not None:
+        kept.keep(samples, [asked for asked, _ in subjects], identity, items)
     return Evaluation(
-        model=composition.identity(folder),
-        evaluation_set=evaluation_set(dataset, spec),
+        model=identity,
+        evaluation_set=items,
         code=__version__,
-        compared_by=ranked(subject.signature).name,
-        measures=measures,
-        unmeasured=unmeasured,
+        compared_by=ranked(subjects[0][0].signature).name,
+        measures={key: one for key, one in found.items() if isinstance(one, Measured)},
+        unmeasured={key: one for key, one in found.items() if isinstance(one, str)},
         seconds=time.monotonic() - began,
     )
+
+
+def tasked(subject: Evaluand, tasks: Sequence[Task]) -> list[tuple[Evaluand, str | None]]:
+    """The same for each task, the first one without a name, and why it cannot be asked for where the model does not know
+    what is given; without tasks it is asked with everything that is given."""
+    found: list[tuple[Evaluand, str | None]] = []
+    ports = subject.signature.given
+    for place, task in enumerate(tasks):
+        given = {name: ports[name] for name in sorted(task.given) if name in ports}
+        unknown = [name for name in task.given if name not in ports]
+        asked = Signature(makes=subject.signature.makes, given=given)
+        reason = f"the model is not given {', '.join(unknown)}" if unknown else None
+        found.append((replace(subject, signature=asked, task=task.name if place else ""), reason))
+    return found or [(subject, None)]
+
+
+def _measures(subject: Evaluand, unasked: str | None, only: Collection[str] | None) -> dict[str, Measured | str]:
+    """The measures of a task, or why they cannot be taken, by key."""
+    items = len(subject.held_out)
+    found: dict[str, Measured | str] = {}
+    for name, kind in metrics.all().items():
+        key = key_of(name, subject.task)
+        if only is not None and key not in only:
+            continue
+        metric = kind()
+        few = f"needs {metric.minimum} test items, there are {items}" if items < metric.minimum else None
+        with torch.no_grad():
+            found[key] = unasked or metric.applies(subject) or few or metric.measure(subject)
+    return found
 
 
 def opened_evaluand(

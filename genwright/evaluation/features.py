@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from genwright.core.shapes import Shape, Signal
 from genwright.data.feed import Side
-from genwright.evaluation.neighbours import pieces
+from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.neighbours import flat, pieces
 
 SIDE = 32  # longer axes are averaged down to this before comparing
 MOST = 20_000  # training items the components are learned from
@@ -50,6 +51,27 @@ def learn(train: Side, content: Signal) -> Features:
     d = min(COMPONENTS, int((values.cumsum(0) < 0.99 * values.sum()).sum()) + 1)
     basis = vectors[:, :d] / values[:d].clamp(min=1e-8).sqrt()
     return Features(content.dims, mean.float(), basis.float())
+
+
+def ruler(evaluand: Evaluand) -> Features:
+    """The components learned from the training items of what is measured."""
+    makes = evaluand.signature.makes
+    assert isinstance(makes, Signal)
+
+    def learned() -> dict[str, Tensor]:
+        found = learn(evaluand.dataset.train, makes)
+        return {"mean": found.mean, "basis": found.basis}
+
+    kept = evaluand.data.tensors("components", learned)
+    return Features(makes.dims, kept["mean"], kept["basis"])
+
+
+def held_out(evaluand: Evaluand, limit: int) -> Tensor:
+    """(min(limit, n), d) features of the held-out items."""
+    side = evaluand.held_out
+    return evaluand.data.tensors(f"{side.name} features {limit}", lambda: {"features": ruler(evaluand)(flat(side, limit))})[
+        "features"
+    ]
 
 
 def _reduced(flat: Tensor, dims: tuple[int, ...]) -> Tensor:

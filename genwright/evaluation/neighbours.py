@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from genwright.data.feed import Side
+from genwright.evaluation.evaluand import Evaluand
 
+MOST = 2000  # samples, and held-out items, whose neighbours are looked for
 PIECE = 2048  # items compared at once
 
 
@@ -42,3 +44,16 @@ def nearest(queries: Tensor, split: Side, k: int = 2) -> tuple[Tensor, Tensor]:
         rows = which.gather(1, chosen)
         start += len(piece)
     return best, rows
+
+
+def of_samples(evaluand: Evaluand) -> tuple[Tensor, Tensor]:
+    """Distances (n, 2) from the first MOST samples to the two nearest training items, and their rows."""
+    train = evaluand.dataset.train
+    return evaluand.once("neighbours", lambda: nearest(evaluand.samples[:MOST].flatten(1), train))
+
+
+def of_held_out(evaluand: Evaluand) -> Tensor:
+    """Distances (n, 2) from the first MOST held-out items to the two nearest training items."""
+    side, train = evaluand.held_out, evaluand.dataset.train
+    key = f"{side.name} neighbours"
+    return evaluand.data.tensors(key, lambda: {"distances": nearest(flat(side, MOST), train)[0]})["distances"]

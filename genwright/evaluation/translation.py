@@ -33,6 +33,10 @@ def suits(signature: Signature) -> str | None:
 
 def answers(evaluand: Evaluand) -> Answers:
     """The answers to the first `count` held-out texts."""
+    return evaluand.once("answers", lambda: _answers(evaluand))
+
+
+def _answers(evaluand: Evaluand) -> Answers:
     split, train = evaluand.held_out, evaluand.dataset.train
     asked = evaluand.signature.one(Tokens)
     assert asked is not None

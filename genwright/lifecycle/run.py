@@ -92,6 +92,10 @@ class Run:
         """Folder of a round: its checkpoints while it trains, its bundle afterwards."""
         return self.folder / f"round-{plan.round}"
 
+    def samples(self, plan: Plan | None) -> Path:
+        """File of the samples that the evaluation of a round drew; without a plan, that of what several models make."""
+        return (self.folder if plan is None else self.round(plan)) / "samples.safetensors"
+
     def recall(self, name: str, kind: type[S]) -> S | None:
         """The record stored under a name; None when there is none that can be read, and the stage is to be done again."""
         return stored.readable(kind, self.folder / f"{name}.json")

@@ -22,9 +22,9 @@ from genwright.data.item import Item
 from genwright.data.shards import Shards
 from genwright.evaluation.evaluate import evaluate
 from genwright.evaluation.metrics.base import ranked
-from genwright.evaluation.records import Evaluation, EvaluationSpec
+from genwright.evaluation.records import Evaluation
 from genwright.models.bundle import Bundle, load
-from genwright.models.device import choose
+from genwright.models.device import choose, prepare
 from genwright.recipes import stages
 from genwright.recipes.recipe import Recipe
 
@@ -103,7 +103,7 @@ class WatchedChampion:
 
     def score(self, data: Dataset) -> Evaluation:
         """The champion on the test items of `data`, by the measure alone."""
-        return evaluate(self.bundle, data, EvaluationSpec(samples=self.recipe.samples), self.settings, only={self.measure})
+        return evaluate(self.bundle, data, self.recipe.evaluation, self.settings, only={self.measure})
 
     def losses(self, data: Dataset) -> NDArray[np.float64] | None:
         """(n,) its loss of each of the first test items, an item's noise the same every time; None with several players."""
@@ -119,7 +119,7 @@ class WatchedChampion:
 
     @cached_property
     def _loaded(self) -> Bundle:
-        return load(self.bundle, str(choose(self.settings)))
+        return load(self.bundle, str(prepare(self.settings)))
 
     def _new_items(self) -> Iterator[Item]:
         met: set[str] = set()

@@ -1,20 +1,42 @@
-"""The device and its numeric abilities."""
+"""The device, how it is made ready for work, and its abilities."""
 
 from __future__ import annotations
 
+import psutil
 import torch
 
 from genwright.core.workspace import Settings
+from genwright.models import waiting
 
 
 def choose(settings: Settings) -> torch.device:
-    """The device asked for; with `auto` the first GPU there is, else the CPU. Also caps the CPU threads."""
-    torch.set_num_threads(settings.threads)
+    """The device asked for; with `auto` the first GPU there is, else the CPU."""
     if settings.device != "auto":
         return torch.device(settings.device)
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def prepare(settings: Settings) -> torch.device:
+    """The device, and the process made ready to compute on it: with as many threads as the settings say, which spin only
+    where nobody else needs the processors. The one place where either is set."""
+    torch.set_num_threads(settings.threads)
+    waiting.begin(settings.threads)
+    return choose(settings)
+
+
+def settle(device: torch.device) -> None:
+    """Wait until a device has done what it was given; a CPU always has."""
+    if device.type != "cpu":
+        getattr(torch, device.type).synchronize()
+
+
+def memory(device: torch.device) -> int:
+    """Bytes of memory of a device, whatever of it is in use now."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return int(psutil.virtual_memory().total)
 
 
 def fast_bfloat16(device: torch.device) -> bool:

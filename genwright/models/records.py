@@ -38,7 +38,8 @@ class Plan(Record):
     """Everything a round of training depends on besides data and code. Minutes have become steps by now."""
 
     candidate: Candidate
-    steps: int = Field(gt=0)
+    steps: int = Field(gt=0, description="in all, those before this round among them")
+    begins: int = Field(0, ge=0, description="steps made before this round: by the race, or by the round it goes on from")
     batch_size: int = Field(gt=0)
     accumulate: int = Field(1, gt=0, description="micro-batches a step; the effective batch is batch_size whatever it is")
     learning_rate: float = Field(gt=0)
@@ -50,7 +51,10 @@ class Plan(Record):
     clip: float = Field(1.0, gt=0, description="global gradient norm")
     average: float = Field(0.999, ge=0, lt=1, description="decay of the exponential moving average of the weights")
     precision: Literal["float32", "bfloat16"] = "float32"
-    evaluate_every: int = Field(gt=0, description="steps between held-out measures")
+    compiled: bool = Field(False, description="whether blocks are compiled, which changes the last bits")
+    evaluate_every: int = Field(gt=0, description="steps between held-out losses")
+    measure_every: int = Field(0, ge=0, description="steps between held-out measures; 0: whenever there are held-out losses")
+    measure_price: float = Field(0.0, ge=0, description="what a held-out measure costs, in training steps")
     patience: int = Field(0, ge=0, description="held-out measures without improvement before stopping; 0 never stops early")
     measure: str
     sampling: dict[str, Any] = Field(default_factory=dict, description="sampling options that differ from the family's own")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field, model_validator
 
@@ -12,8 +12,8 @@ from genwright.core.errors import RecipeError, nearest
 from genwright.core.record import Part, Record, fingerprint
 from genwright.data.derivations.base import derivations
 from genwright.data.view import Derived, View, Wanted, main_of
-from genwright.evaluation.bounds import Bound
-from genwright.evaluation.records import EvaluationSpec
+from genwright.evaluation.bounds import Bounds
+from genwright.evaluation.records import EvaluationSpec, Tasks
 
 
 class Budget(Record):
@@ -52,7 +52,7 @@ class Training(Record):
     weight_decay: float | None = Field(None, ge=0)
     average: float | None = Field(None, ge=0, lt=1)
     precision: Literal["float32", "bfloat16"] | None = None
-    evaluate: int = Field(8, ge=1, description="held-out measures taken during a round")
+    evaluate: int = Field(8, ge=1, description="held-out measures taken during a round, at most; fewer where they are dear")
     patience: int = Field(0, ge=0, description="held-out measures without improvement before stopping early; 0: never")
 
 
@@ -63,14 +63,20 @@ class Use(Record):
     version: int | Literal["champion"] = Field("champion", description="the champion at the time of the run, or a version")
 
 
+Asked = str | dict[str, Annotated[float, Field(ge=0, lt=1)]]
+"""A column that a model is given, or columns with the share of training rows each is hidden from."""
+ASKED = "columns it is given; `?` after a name: an item may lack it; {NAME: SHARE}: hidden from that share of training rows"
+
+
 class MemberSpec(Record):
     """One model of a recipe, as written. What it does not say is said by the recipe as a whole."""
 
     makes: str | None = Field(None, description="the column it makes; none for one that relates what it is given")
-    given: list[str] = Field(default_factory=list, description="columns it is given; `?` after a name: an item may lack it")
+    given: list[Asked] = Field(default_factory=list, description=ASKED)
     select: Selecting | None = None
     train: Training | None = None
-    accept: dict[str, Bound] = Field(default_factory=dict)
+    tasks: Tasks = Field(default_factory=list)
+    accept: Bounds = Field(default_factory=dict)
     samples: int | None = Field(None, ge=1)
     sampling: dict[str, dict[str, Any]] = Field(default_factory=dict)
     config: dict[str, dict[str, Any]] = Field(default_factory=dict, description="fields of a family's config that are set")
@@ -85,7 +91,8 @@ class Member(Record):
     view: View
     select: Selecting
     train: Training
-    accept: dict[str, Bound]
+    tasks: Tasks = Field(default_factory=list, description="what it is measured at; none: with all that it is given")
+    accept: Bounds
     samples: int
     sampling: dict[str, dict[str, Any]]
     config: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -100,7 +107,7 @@ class Member(Record):
     @property
     def evaluation(self) -> EvaluationSpec:
         """How it is measured."""
-        return EvaluationSpec(samples=self.samples)
+        return EvaluationSpec(tasks=self.tasks, samples=self.samples)
 
 
 class Declared(Protocol):
@@ -111,7 +118,7 @@ class Declared(Protocol):
     @property
     def makes(self) -> str | None: ...
     @property
-    def given(self) -> list[str] | None: ...
+    def given(self) -> list[Asked] | None: ...
     @property
     def content_name(self) -> str: ...
     @property
@@ -129,7 +136,9 @@ class Declared(Protocol):
     @property
     def train(self) -> Training: ...
     @property
-    def accept(self) -> dict[str, Bound]: ...
+    def accept(self) -> Bounds: ...
+    @property
+    def tasks(self) -> Tasks: ...
     @property
     def samples(self) -> int: ...
     @property
@@ -149,7 +158,7 @@ def members(recipe: Declared) -> list[Member]:
     return [found[key] for key in order]
 
 
-def _given(recipe: Declared) -> list[str]:
+def _given(recipe: Declared) -> list[Asked]:
     """What the only model is given where the recipe does not say: every recorded column but the content."""
     if recipe.given is not None:
         return recipe.given
@@ -157,7 +166,7 @@ def _given(recipe: Declared) -> list[str]:
 
 
 def _member(recipe: Declared, key: str, spec: MemberSpec) -> Member:
-    given = {name.rstrip("?"): Wanted(optional=name.endswith("?") or name in recipe.may_lack) for name in spec.given}
+    given = _wanted(spec.given, recipe.may_lack)
     wanted = [*given, *([spec.makes] if spec.makes else [])]
     derived = needed(recipe, wanted)
     by = [model for one in derived.values() if (model := by_of(one)) is not None]
@@ -167,6 +176,7 @@ def _member(recipe: Declared, key: str, spec: MemberSpec) -> Member:
         view=_made_of_all(recipe, View(makes=spec.makes, given=given, derived=derived)),
         select=spec.select or recipe.select,
         train=spec.train or recipe.train,
+        tasks=spec.tasks if key else recipe.tasks,
         accept=spec.accept if key else recipe.accept,
         samples=spec.samples or recipe.samples,
         sampling={**recipe.sampling, **spec.sampling},
@@ -174,6 +184,16 @@ def _member(recipe: Declared, key: str, spec: MemberSpec) -> Member:
         use=spec.use,
         needs=sorted(set(by)),
     )
+
+
+def _wanted(given: list[Asked], may_lack: list[str]) -> dict[str, Wanted]:
+    """How a model is given each of the columns that a recipe names for it."""
+    shares: dict[str, float | None] = {}
+    for asked in given:
+        shares |= {asked: None} if isinstance(asked, str) else asked
+    return {
+        name.rstrip("?"): Wanted(optional=name.endswith("?") or name in may_lack, drop=share) for name, share in shares.items()
+    }
 
 
 def _made_of_all(recipe: Declared, view: View) -> View:
@@ -188,9 +208,11 @@ def _made_of_all(recipe: Declared, view: View) -> View:
 
 
 def whole(recipe: Declared) -> Member:
-    """What the models of a recipe make together, given whatever of items' columns their models are given."""
+    """What the models of a recipe make together, given whatever of items' columns their models are given, and the derived
+    ones that a task gives."""
     makes = recipe.makes or recipe.content_name
-    wanted = {name: one for member in recipe.members for name, one in member.view.given.items() if name in recipe.recorded}
+    asked = {*recipe.recorded, *(name for task in recipe.tasks for name in task.given)}
+    wanted = {name: one for member in recipe.members for name, one in member.view.given.items() if name in asked}
     given = {name: one for name, one in sorted(wanted.items()) if name != makes}
     every = needed(recipe, [makes, *(name for one in recipe.members for name in (*one.view.given, one.view.makes or makes))])
     return Member(
@@ -199,6 +221,7 @@ def whole(recipe: Declared) -> Member:
         view=View(makes=makes, given=given, derived=every),
         select=recipe.select,
         train=recipe.train,
+        tasks=recipe.tasks,
         accept=recipe.accept,
         samples=recipe.samples,
         sampling=recipe.sampling,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from genwright import __version__
 from genwright.core.errors import GenwrightError, RecipeError, nearest
@@ -22,21 +22,14 @@ from genwright.data.item import content_first
 from genwright.data.modalities.base import modalities
 from genwright.data.sources.base import sources
 from genwright.data.split import Splitting
-from genwright.evaluation.bounds import Bound
+from genwright.evaluation.bounds import Bounds
 from genwright.evaluation.metrics.base import metrics
+from genwright.evaluation.records import EvaluationSpec, Tasks
 from genwright.models.architectures.base import architectures
-from genwright.recipes.members import Member, MemberSpec, Selecting, Training, members, whole
+from genwright.recipes.members import Asked, Member, MemberSpec, Selecting, Training, members, whole
+from genwright.recipes.outline import impossible
 from genwright.recipes.parts import ContentPart, DerivedColumn, FilterPart, SourcePart, TriggerPart, with_parts
 from genwright.recipes.upkeep import Canary, Promotion, Schedule, SpendingLimits
-
-
-def _known_metric(bounds: dict[str, Bound]) -> dict[str, Bound]:
-    for name in bounds:
-        try:
-            metrics.get(name)
-        except GenwrightError as error:
-            raise ValueError(str(error)) from error
-    return bounds
 
 
 class Watching(Record):
@@ -70,12 +63,19 @@ class Recipe(Record):
     cleaning: list[FilterPart] = Field(default_factory=list)
     split: Splitting = Splitting()
     makes: str | None = Field(None, description="the column that is made in the end; default: the first")
-    given: list[str] | None = Field(None, description="what the only model is given; default: every other column of items")
+    given: list[Asked] | None = Field(
+        None, description="what the only model is given, as in `models`; default: every other column of items"
+    )
     models: dict[str, MemberSpec] = Field(default_factory=dict, description="several models, trained one over another")
     select: Selecting = Selecting()
     train: Training = Training()
-    accept: Annotated[dict[str, Bound], AfterValidator(_known_metric)] = Field(
-        default_factory=dict, description="measure to its bound; a measure that cannot be taken fails its gate"
+    tasks: Tasks = Field(
+        default_factory=list,
+        description="what it is measured at, task to the columns it gives, e.g. {draw: [label], complete: [label, known]}; "
+        "default: one task with all that is given",
+    )
+    accept: Bounds = Field(
+        default_factory=dict, description="MEASURE or MEASURE@TASK to its bound; one that cannot be taken fails its gate"
     )
     samples: int = Field(500, ge=1, description="samples drawn for the evaluation")
     sampling: dict[str, dict[str, Any]] = Field(
@@ -125,6 +125,11 @@ class Recipe(Record):
         return whole(self) if self.models else None
 
     @property
+    def evaluation(self) -> EvaluationSpec:
+        """How what it makes in the end is measured."""
+        return (self.whole or self.members[-1]).evaluation
+
+    @property
     def providers(self) -> dict[str, str]:
         """Distribution and release of the parts it names that are not of this one, and of every family that could race."""
         named: list[tuple[Plugins[Any], str]] = [(modalities, part.kind) for part in self.recorded.values()]
@@ -159,6 +164,18 @@ class Recipe(Record):
                     architectures.get(family).Config.model_validate(fields)
         except GenwrightError as error:
             raise ValueError(str(error)) from error
+        return self
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Recipe:
+        """Tasks that give other columns, and bounds that no model could meet, are known before any work is done."""
+        judged = [*self.members, *([self.whole] if self.whole is not None else [])]
+        try:
+            found = [problem for member in judged for problem in impossible(self.recorded, member)]
+        except GenwrightError as error:
+            raise ValueError(str(error)) from error
+        if found:
+            raise ValueError("; ".join(found))
         return self
 
 
@@ -210,6 +227,6 @@ def _override(given: dict[str, Any], override: str) -> None:
 def schema() -> dict[str, Any]:
     """JSON schema of a recipe file, for editors: parts as `{kind, ...options}` of everything registered."""
     base = with_parts(Recipe.model_json_schema())
-    base["properties"]["accept"]["propertyNames"] = {"enum": list(metrics.all())}
+    base["properties"]["accept"]["propertyNames"] = {"pattern": f"^({'|'.join(metrics.all())})(@[a-z0-9_-]+)?$"}
     base["title"] = "Genwright recipe"
     return base

@@ -11,6 +11,7 @@ from genwright.core.durable import write_text
 from genwright.core.errors import ModelError
 from genwright.core.record import dotted
 from genwright.data.records import DatasetContents
+from genwright.evaluation.records import tagged
 from genwright.models.records import ModelVersion
 from genwright.recipes.upkeep import Canary
 from genwright.reports.gallery import Shown, item
@@ -67,7 +68,7 @@ def write(path: Path, sides: tuple[Compared, Compared], canaries: list[Canary], 
             recipe=_lines(*(_told(side.recipe or {}) for side in sides)),
             recipes_known=a.recipe is not None and b.recipe is not None,
             data=_lines(*(_told(side.contents.model_dump(mode="json") if side.contents else {}) for side in sides)),
-            measures=_lines(*({k[5:]: v for k, v in side.tags.items() if k.startswith("test.")} for side in sides), all_=True),
+            measures=_lines(*(tagged(side.tags) for side in sides), all_=True),
             asked=ask(((a.folder, a.uses), (b.folder, b.uses)), canaries or [Canary(n=8)], device),
         )
     )

@@ -15,12 +15,15 @@ from genwright.core.shapes import Signal
 from genwright.data.columns import Column
 from genwright.data.dataset import Dataset
 from genwright.data.modalities.base import Modality, decode
+from genwright.evaluation import kept
 from genwright.evaluation.evaluand import Evaluand
-from genwright.evaluation.evaluate import opened_evaluand
+from genwright.evaluation.evaluate import evaluation_set, opened_evaluand, tasked
 from genwright.evaluation.neighbours import nearest
 from genwright.evaluation.records import EvaluationSpec, Measured
+from genwright.models import composition
+from genwright.models.architectures.base import SampleOptions
 
-MOST = 128  # samples drawn: one batch of the evaluation, so these are its first samples
+MOST = 128  # samples: the first ones of the evaluation
 SHOWN_PICTURES, SHOWN_TEXTS, SHOWN_PAIRS = 40, 8, 12
 EXCERPT = 1500  # characters of a text that are shown
 AROUND = 300  # characters of a training text shown on either side of a copied passage
@@ -71,11 +74,15 @@ def gather(
     device: str,
     measures: dict[str, Measured],
     uses: Mapping[str, Path] | None = None,
+    *,
+    samples: Path | None = None,
 ) -> Exhibits:
-    """Samples of what lies in `folder`, drawn as its evaluation drew them, and what to compare them with. `uses`: where the
-    versions lie that it pins."""
+    """Samples of what lies in `folder` at its first task, and what to compare them with: those that its evaluation kept in
+    the file `samples`, else drawn like them. `uses`: where the versions lie that it pins."""
     count = min(MOST, spec.samples)
-    subject = opened_evaluand(folder, dataset, uses or {}, count=count, seed=spec.seed, device=device)
+    subject = None if samples is None else _kept(samples, folder, dataset, spec, count)
+    subject = subject or opened_evaluand(folder, dataset, uses or {}, count=count, seed=spec.seed, device=device)
+    subject = tasked(subject, spec.tasks)[0][0]
     values = decode(subject.content, subject.samples)
     signal = isinstance(subject.signature.makes, Signal)
     asked = [name for name in subject.signature.given if name in dataset.modalities and name != subject.label]
@@ -89,6 +96,14 @@ def gather(
         answers=_answers(subject, values, asked[0]) if asked else [],
         copied=_copied(subject, values, passage) if passage else None,
     )
+
+
+def _kept(file: Path, folder: Path, dataset: Dataset, spec: EvaluationSpec, count: int) -> Evaluand | None:
+    """The first samples of an evaluation, as though they were drawn; None where they were not kept."""
+    found = kept.recall(file, composition.identity(folder), evaluation_set(dataset, spec))
+    if found is None:
+        return None
+    return Evaluand(dataset.signature, dataset, "test", count, spec.seed, SampleOptions(), lambda asks: found[: len(asks)])
 
 
 def item(modality: Modality, value: Any, caption: str = "") -> Shown:

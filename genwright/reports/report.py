@@ -17,7 +17,7 @@ from genwright.core.record import Record
 from genwright.data import quarantine
 from genwright.data.dataset import Dataset
 from genwright.data.records import DatasetVersion
-from genwright.evaluation.metrics.base import metrics
+from genwright.evaluation.metrics.base import metrics, split
 from genwright.evaluation.records import Evaluation
 from genwright.lifecycle.records import Decision, Promoted
 from genwright.models.records import ModelVersion, Used
@@ -91,7 +91,7 @@ def write(path: Path, page: RunReport, dataset: Dataset, exhibits: Exhibits, bef
             shown=exhibits,
             before_and_after=before_and_after,
             curves=[_curves(r.model) if r.model else [] for r in page.rounds],
-            explain={name: metrics.get(name) for name in page.evaluation.measures},
+            explain={key: metrics.get(split(key)[0]) for key in page.evaluation.measures},
             interval=interval,
             steps=next_steps(
                 page.recipe, page.chosen, page.version, page.decision, page.promotion, dropped / max(1, kept + dropped)

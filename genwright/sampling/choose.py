@@ -42,11 +42,12 @@ def _last_of(logits: Tensor, top_k: Tensor, most: int) -> Tensor:
 
 def _nucleus(chances: Tensor, share: Tensor) -> Tensor:
     """(n, 1) the smallest of the largest probabilities that make up a share (n, 1); of 1 it is 0."""
-    least, found = _least(chances.topk(min(FEW, chances.shape[1]), dim=1).values, share)
-    found |= share >= 1
-    if chances.shape[1] > FEW and not found.all():
-        # Only for the rows that need it: whether a row's sum is over few or all must not depend on its neighbours.
-        least = torch.where(found, least, _least(chances.sort(dim=1, descending=True).values, share)[0])
+    few = FEW if chances.device.type == "cpu" else chances.shape[1]  # a GPU puts all in order as fast
+    least, found = _least(chances.topk(min(few, chances.shape[1]), dim=1).values, share)
+    more = (~found & (share < 1)).squeeze(1)
+    if few < chances.shape[1] and more.any():
+        # Only of the rows that need it: how a row's sum is made up must not depend on its neighbours.
+        least[more] = _least(chances[more].sort(dim=1, descending=True).values, share[more])[0]
     return torch.where(share < 1, least, 0.0)
 
 

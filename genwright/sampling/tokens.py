@@ -94,7 +94,7 @@ class TokenSampler(Sampler):
         self._written[at, : len(prompt)] = prompt
         self._newest[at] = tokens[-1]
         if options.beams > 1:
-            self._cache.share(first, at[1:].to(self.device))
+            self._cache.share(first, slots[1:])
             self._beams.begin(slots, options.penalty)
         elif options.temperature > 0:
             self._uniform[first] = Draws([ask.key]).uniform(self._length)[0]
@@ -134,8 +134,7 @@ class TokenSampler(Sampler):
         self._written[flat, at] = self._newest[flat] = token.cpu().flatten()
         moved = flat != source
         if moved.any():
-            upto = 1 + int(at.max())  # BOS comes before the first
-            self._cache.reorder(flat[moved].to(self.device), source[moved].to(self.device), upto)
+            self._cache.reorder(flat[moved].tolist(), source[moved].tolist())
         return {row.slots[0] for row, ended in zip(rows, self._beams.ended(here), strict=True) if ended}
 
     def _tick(self, row: _Row, done: bool) -> Tick:
@@ -153,6 +152,7 @@ class TokenSampler(Sampler):
 
     def _leave(self, slots: list[int]) -> None:
         del self._rows[slots[0]]
+        self._cache.end(slots)
         # Nobody pays for how a row was drawn that is gone.
         self._temperature[slots[0]], self._top_k[slots[0]], self._top_p[slots[0]] = 0.0, 0, 1.0
 

@@ -13,12 +13,13 @@ from torch import nn
 
 from genwright.data.dataset import Dataset
 from genwright.evaluation.bounds import absolute
-from genwright.evaluation.metrics.base import metrics
+from genwright.evaluation.metrics.base import metrics, split
 from genwright.evaluation.records import Evaluation, Measured
 from genwright.models import cost
 from genwright.models.architectures.base import architectures, build_model
 from genwright.models.records import Candidate, Plan
 from genwright.recipes.members import Member
+from genwright.training.plan import evaluated
 from genwright.training.records import CurvePoint, Diagnosis, TrainedModel
 
 IMPROVING = 0.01  # share by which the held-out measure still moved at the end for «under-trained»
@@ -35,7 +36,8 @@ def diagnose(trained: TrainedModel, evaluation: Evaluation | None, member: Membe
     if trained.plan.round >= member.train.rounds or changed is None:
         return Diagnosis(finding=finding, evidence=evidence)
     change, fields = changed
-    plan = trained.plan.model_copy(update={**fields, "round": trained.plan.round + 1, "why": f"{finding}: {change}"})
+    told = {"begins": 0, **fields, "round": trained.plan.round + 1, "why": f"{finding}: {change}"}
+    plan = trained.plan.model_copy(update=told)
     return Diagnosis(finding=finding, evidence=evidence, change=change, next_plan=_within_budget(plan, trained.plan, member))
 
 
@@ -72,9 +74,9 @@ def _finding(
         return "overfitted", risen, _regularised(plan, dataset, shorter=max(0.3, trained.best_step / plan.steps))
     unfinished = _undertrained(trained)
     if unfinished:
-        steps = min(2 * plan.steps, plan.steps_left)
-        longer = (f"steps {plan.steps} -> {steps}", {"steps": steps})
-        return "under-trained", unfinished, longer if steps > plan.steps // 2 else None
+        steps = min(2 * plan.steps, plan.steps + plan.steps_left)
+        longer = (f"on to step {steps} from {plan.steps}", {"steps": steps, "begins": plan.steps})
+        return "under-trained", unfinished, longer if steps - plan.steps >= plan.steps // 4 else None
     failed = [] if evaluation is None else [v.reason for v in absolute(evaluation, member.accept) if not v.passed]
     return "not good enough", "; ".join(failed), _resized(plan, dataset, 2.0)
 
@@ -82,7 +84,7 @@ def _finding(
 def _alarms(measures: dict[str, Measured], sign: str) -> str | None:
     """The first measure's words that is a sign of something and alarming."""
     for name, measured in measures.items():
-        metric = metrics.get(name.partition("@")[0])
+        metric = metrics.get(split(name)[0])
         if metric.sign == sign and (words := metric.alarm(measured)) is not None:
             return words
     return None
@@ -163,12 +165,10 @@ def _resized(plan: Plan, dataset: Dataset, factor: float) -> Change | None:
 
 def _within_budget(plan: Plan, before: Plan, member: Member) -> Plan | None:
     """The plan cut to what the rounds may still take; None when that is next to nothing. A larger model does fewer steps."""
-    dearer = plan.candidate.cost.flops_per_item / max(before.candidate.cost.flops_per_item, 1.0)
-    steps = min(plan.steps, plan.steps_left) if dearer <= 1 else int(min(plan.steps, plan.steps_left) / dearer)
-    if steps < 1:
+    dearer = max(1.0, plan.candidate.cost.flops_per_item / max(before.candidate.cost.flops_per_item, 1.0))
+    own = int(min(plan.steps - plan.begins, plan.steps_left) / dearer)
+    if own < 1:
         return None
-    left = max(0, plan.steps_left - int(steps * max(1.0, dearer)))
-    every = max(1, -(-steps // member.train.evaluate))
-    return plan.model_copy(
-        update={"steps": steps, "steps_left": left, "evaluate_every": every, "warmup": min(plan.warmup, steps // 4)}
-    )
+    steps, left = plan.begins + own, max(0, plan.steps_left - int(own * dearer))
+    update = {"steps": steps, "steps_left": left, "warmup": min(plan.warmup, steps // 4)}
+    return evaluated(plan.model_copy(update=update), member)

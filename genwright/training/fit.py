@@ -9,33 +9,37 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
-from functools import partial
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch import Tensor
 
 from genwright.core import stored
 from genwright.core.durable import exclusive
 from genwright.core.errors import TrainingError
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
-from genwright.evaluation.evaluate import held_out_losses, score
+from genwright.evaluation.memo import Memo
 from genwright.evaluation.metrics.base import metrics
 from genwright.models import bundle
-from genwright.models.architectures.base import Architecture, build_model
-from genwright.models.device import choose, out_of_memory
+from genwright.models.architectures.base import Architecture
+from genwright.models.device import out_of_memory, prepare
 from genwright.models.records import Plan, Used
 from genwright.training import checkpoint, optimizer
-from genwright.training.records import CurvePoint, Progress, TrainedModel
+from genwright.training.held_out import measured
+from genwright.training.learner import BAD_IN_A_ROW, Learner
+from genwright.training.progress import Progress
+from genwright.training.records import CurvePoint, TrainedModel
+from genwright.training.saving import Saver
 
-SAVE_EVERY = 20.0  # seconds between checkpoints; when they are taken never bears on the result
-BAD_IN_A_ROW = 10  # updates skipped in a row before going back to the last held-out measure at half the rate
+CHECKPOINTS = "checkpoints"
 POINTS = 400  # rows of the stored curve
+READ_EVERY = {"cpu": 1}  # steps between readings of losses by kind of device: one that works ahead is not waited for
+AHEAD = 16  # the same of other kinds
+ROLL_BACKS = 2  # in a round; the next time it has diverged
 
 
 class Fit:
@@ -43,7 +47,8 @@ class Fit:
     other models that the data was made with.
 
     `until` pauses at that step (with a held-out measure and a checkpoint), for races in heats. `base` is the bundle a
-    candidate with a `start` begins from. Iterating raises TrainingError when another process trains in the same folder.
+    candidate with a `start` begins from; `origin` the folder of the training that a plan with `begins` goes on from. Iterating
+    raises TrainingError when another process trains in the same folder.
     """
 
     def __init__(
@@ -56,13 +61,17 @@ class Fit:
         data: str = "",
         until: int | None = None,
         base: Path | None = None,
+        origin: Path | None = None,
         uses: Mapping[str, Used] | None = None,
     ) -> None:
         self.dataset, self.plan, self.folder, self.settings, self.data = dataset, plan, folder, settings, data
-        self.base, self.uses = base, uses
+        self.base, self.origin, self.uses, self.memo = base, origin, uses, Memo.of(dataset, settings)
         self.until = min(until or plan.steps, plan.steps)
         self.notes: list[str] = []  # what a person should hear: damaged checkpoints, memory, roll-backs
-        self.progress = Progress(accumulate=plan.accumulate)
+        self.progress = Progress(step=plan.begins, accumulate=plan.accumulate)
+        self._best: dict[str, Tensor] = {}
+        self._unread: list[Tensor] = []  # losses of the steps since the device was last asked
+        self._asked = time.perf_counter()
 
     def __len__(self) -> int:
         return self.plan.steps
@@ -81,217 +90,195 @@ class Fit:
         there = stored.readable(TrainedModel, self.folder / "trained.json") is not None
         return there and bundle.verified(self.folder / "bundle")
 
+    @property
+    def held(self) -> int:
+        """The newest step that another training can go on from; 0 where there is none."""
+        return max(checkpoint.steps(self.folder / CHECKPOINTS), default=0)
+
+    @property
+    def last_score(self) -> float | None:
+        """The newest held-out measure, None before the first."""
+        if self.finished:
+            return Progress(curve=self.result.curve).last_score
+        return self.progress.last_score
+
     def __iter__(self) -> Iterator[CurvePoint]:
         if self.finished:
             return
         busy = f"Another process is training in {self.folder}; wait for it, or stop it."
         with exclusive(self.folder / "lock", busy=busy):
-            self._build()
             self._restore()
+            self.saver = Saver(self.folder / CHECKPOINTS)
             try:
                 yield from self._train()
+                if not self.progress.stopped and not self.saver.saved(self.progress.step):
+                    self._save()
             except GeneratorExit:
                 self._save()
                 raise
+            finally:
+                self.saver.close()
             if self.progress.stopped or self.until == self.plan.steps:
                 self._finish()
 
     @property
-    def last_score(self) -> float | None:
-        """The newest held-out measure, None before the first."""
-        points = self.result.curve if self.finished else self.progress.curve
-        return next((point.score for point in reversed(points) if point.score is not None), None)
+    def model(self) -> Architecture:
+        """The model in training; the best one after the end."""
+        return self.learner.model
 
-    def rehearse(self, steps: int) -> Iterator[Callable[[], object]]:
-        """Steps to be timed, on a model that is thrown away; nothing is written."""
-        self._build()
-        for step in range(steps):
-            yield partial(self._step, step)
-
-    def _build(self) -> None:
-        plan = self.plan
-        self.device = choose(self.settings)
-        torch.manual_seed(plan.seed)
-        made = build_model(plan.candidate.family, plan.candidate.config, self.dataset.signature)
-        self.model: Architecture = made.to(self.device)
-        if plan.candidate.start is not None:
-            self.model.load_state_dict(self._start(plan.candidate.start))
-        self.average = AveragedModel(self.model, multi_avg_fn=_averaging(plan.average))
-        self.players: dict[str, nn.Module] = {name: self.model.player(name) for name in self.model.players}
-        self.optimizers = {name: optimizer.build(module, plan) for name, module in self.players.items()}
-        self.best: dict[str, Tensor] = {}
-        self.better = metrics.get(plan.measure).better
-
-    def _start(self, weights: str) -> dict[str, Tensor]:
-        if self.base is None:
-            raise TrainingError("The model to go on from is not there.", got=weights, do="run the recipe afresh")
-        return bundle.weights(self.base, weights)
+    def begin(self) -> Learner:
+        """The model as it is before the first step."""
+        start, wanted = None, self.plan.candidate.start
+        if wanted is not None:
+            if self.base is None:
+                raise TrainingError("The model to go on from is not there.", got=wanted, do="run the recipe afresh")
+            start = bundle.weights(self.base, wanted)
+        return Learner(self.plan, self.dataset.signature, prepare(self.settings), start)
 
     def _restore(self) -> None:
-        step, damaged = checkpoint.newest(self.folder / "checkpoints", Progress)
+        """The model as the newest checkpoint has it, or as it is before the first step of this round."""
+        found, damaged = checkpoint.newest(self.folder / CHECKPOINTS)
         if damaged:
-            self.notes.append(f"checkpoint(s) {damaged} are damaged; going on from {'the start' if step is None else step}")
-        if step is not None:
-            self._load(step)
+            said = "the start" if found is None else found.progress.step
+            self.notes.append(f"checkpoint(s) {damaged} are damaged; going on from {said}")
+        self._become(found or self._origin())
 
-    def _load(self, step: int) -> None:
-        tensors, self.progress = checkpoint.load(self.folder / "checkpoints", step, Progress)
-        self.model.load_state_dict(_under("model/", tensors))
-        self.average.load_state_dict(_under("average/", tensors))
-        self.best = _under("best/", tensors)
-        optimizer.unpack(self.optimizers, _under("optimizer/", tensors))
+    def _origin(self) -> checkpoint.Checkpoint | None:
+        """Where this round goes on from; None where it begins anew."""
+        if not self.plan.begins:
+            return None
+        found = None if self.origin is None else checkpoint.load(self.origin / CHECKPOINTS, self.plan.begins)
+        if found is None:
+            raise TrainingError(
+                f"What this round goes on from at step {self.plan.begins} is gone or damaged.",
+                got=self.origin,
+                do=f"delete {self.folder.parent} and run the same command again",
+            )
+        anew = {"evaluated": self.plan.begins, "stale": 0, "rollbacks": 0, "seconds": 0.0, "stopped": None}
+        return replace(found, progress=found.progress.model_copy(update=anew))
 
-    def _save(self) -> None:
-        named = {
-            "model/": self.model.state_dict(),
-            "average/": self.average.state_dict(),
-            "best/": self.best,
-            "optimizer/": optimizer.pack(self.optimizers),
-        }
-        tensors = {prefix + name: tensor for prefix, group in named.items() for name, tensor in group.items()}
-        measured = self.progress.step - self.progress.step % self.plan.evaluate_every
-        checkpoint.save(self.folder / "checkpoints", self.progress.step, tensors, self.progress, keep={measured})
+    def _become(self, found: checkpoint.Checkpoint | None) -> None:
+        self.learner = self.begin()
+        if found is not None:
+            self.progress, self._best = found.progress, found.best
+            self.learner.restore(found.tensors)
+            self.learner.accumulate = found.progress.accumulate
 
     def _train(self) -> Iterator[CurvePoint]:
-        progress, plan = self.progress, self.plan
-        thin = max(1, plan.steps // POINTS)
-        saved = time.monotonic()
-        while self.progress.step < self.until and not self.progress.stopped:
-            progress, began = self.progress, time.perf_counter()
-            losses = self._step(progress.step)
-            progress.step += 1
-            point = CurvePoint(
-                step=progress.step,
-                losses=losses,
-                learning_rate=self._rate(progress.step - 1),
-                items_per_second=plan.batch_size / (time.perf_counter() - began),
-                skipped=progress.skipped,
-            )
-            measured = progress.step % plan.evaluate_every == 0 or progress.step in (plan.steps, self.until)
-            if measured and not progress.bad:
-                point = self._measure(point)
+        ahead = READ_EVERY.get(self.learner.device.type, AHEAD)
+        while not self.progress.stopped:
+            if self.progress.bad >= BAD_IN_A_ROW:
+                self._roll_back()
+                continue
+            if self.progress.step >= self.until:
+                return
+            began, progress = time.perf_counter(), self.progress
+            point = self._advance()
+            if point is None:
+                return
+            evaluated = point.step % self.plan.evaluate_every == 0 or point.step in (self.plan.steps, self.until)
+            if evaluated or len(self._unread) >= ahead:
+                point = point.model_copy(update=self._read())
+            if evaluated and not progress.bad:
+                point = self._evaluate(point)
+            self._keep(point)
             progress.seconds += time.perf_counter() - began
-            if point.score is not None or progress.step % thin == 0 or progress.step == 1:
-                progress.curve.append(point)
-            if point.score is not None or time.monotonic() - saved > SAVE_EVERY:
+            if self.saver.due(evaluated):
                 self._save()
-                saved = time.monotonic()
             yield point
 
-    def _step(self, step: int) -> dict[str, float]:
-        """One update of every player; halves the micro-batch when memory runs out, keeps the effective batch."""
-        while True:
-            try:
-                losses = self._update(step)
-                break
-            except RuntimeError as error:
-                if not out_of_memory(error):
-                    raise
-                if self.progress.accumulate * 2 > self.plan.batch_size:
-                    self.progress.stopped = "out of memory"
-                    return {}
-                self.progress.accumulate *= 2
-                self.notes.append(f"memory ran out: {self.progress.accumulate} micro-batches a step from here on")
-        if self.progress.bad >= BAD_IN_A_ROW:
-            self._roll_back()
-        return losses
+    def _advance(self) -> CurvePoint | None:
+        """One step; None where there is not memory enough for any."""
+        progress = self.progress
+        try:
+            self._unread.append(self._update(progress.step))
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            progress.stopped = "out of memory"
+            return None
+        progress.step += 1
+        return CurvePoint(step=progress.step, learning_rate=self._rate(progress.step - 1), skipped=progress.skipped)
 
-    def _update(self, step: int) -> dict[str, float]:
-        plan, device = self.plan, self.device
-        batch = self.dataset.train.batch(plan.batch_size, plan.seed, step).to(device)
-        pieces = batch.split(self.progress.accumulate)
-        losses: dict[str, float] = {}
-        good = True
-        self.model.train()
-        for place, (name, module) in enumerate(self.players.items()):
-            torch.manual_seed(((plan.seed * 1_000_003 + step) * 31 + place) % 2**63)
-            self._turn(name)
-            total = 0.0
-            for piece in pieces:
-                share = len(piece) / plan.batch_size
-                with self._autocast():
-                    loss = self.model.loss(piece, name) * share
-                loss.backward()  # type: ignore[no-untyped-call]
-                total += loss.item()
-            norm = nn.utils.clip_grad_norm_(module.parameters(), plan.clip)
-            losses[name] = total
-            if not bool(torch.isfinite(norm)) or total != total or abs(total) == float("inf"):
-                good = False
-                break
-            for member in self.optimizers[name]:
-                for group in member.param_groups:
-                    group["lr"] = self._rate(step)
-                member.step()
-        if good:
-            self.progress.bad = 0
-            self.average.update_parameters(self.model)
-        else:
-            self.progress.bad += 1
-            self.progress.skipped += 1
+    def _update(self, step: int) -> Tensor:
+        batch = self.dataset.train.batch(self.plan.batch_size, self.plan.seed, step)
+        losses = self.learner.update(batch, step, self._rate(step))
+        self.progress.accumulate = self.learner.accumulate
+        self.notes += self.learner.notes
+        self.learner.notes.clear()
         return losses
-
-    def _turn(self, player: str) -> None:
-        """Only the player whose turn it is gathers gradients."""
-        self.model.zero_grad(set_to_none=True)
-        if len(self.players) > 1:
-            for name, module in self.players.items():
-                module.requires_grad_(name == player)
 
     def _rate(self, step: int) -> float:
         return self.plan.learning_rate * optimizer.rate(self.plan, step) * 0.5**self.progress.rollbacks
 
-    def _autocast(self) -> Any:
-        if self.plan.precision == "float32":
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+    def _read(self) -> dict[str, Any]:
+        """Ask the device what became of the steps since the last time, and complete the curve; what the point of the newest
+        step is to say."""
+        progress, rows = self.progress, len(self._unread)
+        if not rows:
+            return {}
+        losses = [dict(zip(self.model.players, row, strict=True)) for row in torch.stack(self._unread).tolist()]
+        self._unread.clear()
+        progress.bad, progress.skipped, made = self.learner.read()
+        progress.tell(losses, made)
+        passed, self._asked = time.perf_counter() - self._asked, time.perf_counter()
+        speed = rows * self.plan.batch_size / max(passed, 1e-9)
+        return {"losses": losses[-1], "skipped": progress.skipped, "items_per_second": speed}
+
+    def _keep(self, point: CurvePoint) -> None:
+        """Store a point, if it is one of those that are stored."""
+        thin = max(1, self.plan.steps // POINTS)
+        wanted = point.validation_loss is not None or point.score is not None or point.step % thin == 0 or point.step == 1
+        if wanted and point.step <= self.progress.step:
+            self.progress.curve.append(point)
+
+    def _evaluate(self, point: CurvePoint) -> CurvePoint:
+        """What the averaged weights are worth, and what follows from it: best kept, early stopping."""
+        progress, plan = self.progress, self.plan
+        ends = point.step in (plan.steps, self.until)
+        found = measured(self.learner, self.dataset, self.memo, ranked=ends or point.step % (plan.measure_every or 1) == 0)
+        progress.evaluated = point.step
+        if found.score is not None:
+            if progress.offer(found.score, metrics.get(plan.measure).better):
+                weights = self.learner.average.state_dict()
+                self._best = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights.items()}
+            elif plan.patience and progress.stale >= plan.patience:
+                progress.stopped = "early"
+        self._asked = time.perf_counter()
+        return point.model_copy(update=found._asdict())
+
+    def _save(self) -> None:
+        self._read()
+        self.saver.save(self.progress, self.learner.tensors(), self._best)
 
     def _roll_back(self) -> None:
-        """Back to the last held-out measure at half the rate; the second time in a round the round has diverged."""
-        rollbacks, skipped, accumulate = self.progress.rollbacks + 1, self.progress.skipped, self.progress.accumulate
-        measured = [s for s in checkpoint.steps(self.folder / "checkpoints") if s % self.plan.evaluate_every == 0]
-        if rollbacks > 2:
-            self.progress.stopped = "diverged"
-            return
-        if measured:
-            self._load(measured[-1])
-        else:
-            self._build()
-            self.progress = Progress()
-        kept = {"rollbacks": rollbacks, "skipped": skipped, "accumulate": accumulate, "bad": 0}
-        self.progress = self.progress.model_copy(update=kept)
-        self.notes.append(f"{BAD_IN_A_ROW} bad updates in a row: back to step {self.progress.step} at half the rate")
+        """Back to the last held-out losses at half the rate; the third time in a round the round has diverged.
 
-    def _measure(self, point: CurvePoint) -> CurvePoint:
-        """The held-out measure of the averaged weights, and what follows from it: best kept, early stopping."""
-        progress = self.progress
-        model: Architecture = self.average.module  # type: ignore[assignment]
-        with self._autocast():
-            value = score(model, self.dataset, self.plan, side="validation", device=str(self.device)).value
-            train_loss, validation_loss = held_out_losses(model, self.dataset, self.plan, str(self.device))
-        better = progress.best_score is None or (
-            value < progress.best_score if self.better == "lower" else value > progress.best_score
-        )
-        if better:
-            progress.best_score, progress.best_step, progress.stale = value, progress.step, 0
-            self.best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
-        else:
-            progress.stale += 1
-            if self.plan.patience and progress.stale >= self.plan.patience:
-                progress.stopped = "early"
-        return point.model_copy(update={"score": value, "train_loss": train_loss, "validation_loss": validation_loss})
+        What was saved nearest before is made again from there on, so that it does not matter when that was.
+        """
+        progress, best = self.progress, self._best
+        if progress.rollbacks == ROLL_BACKS:
+            progress.stopped = "diverged"
+            return
+        self.saver.flush()
+        found = checkpoint.newest(self.folder / CHECKPOINTS, at_most=progress.evaluated)[0] or self._origin()
+        self._become(found)
+        self.learner.accumulate = progress.accumulate
+        for step in range(found.progress.step if found else 0, progress.evaluated):
+            self._update(step)
+        self.learner.restart(progress.skipped)
+        self.progress = progress.model_copy(update={"rollbacks": progress.rollbacks + 1, "bad": 0})
+        self.progress.cut(progress.evaluated)
+        self._best = best
+        self.notes.append(f"{BAD_IN_A_ROW} bad updates in a row: back to step {self.progress.step} at half the rate")
+        self._save()
 
     def _finish(self) -> None:
-        """Write the bundle of the best weights, then the record, and drop the checkpoints."""
+        """Write the bundle of the best weights, then the record. The last checkpoint stays for a round that goes on."""
         progress = self.progress
-        self.model.load_state_dict(self.best or self.average.module.state_dict())
-        weights = bundle.save(
-            self.folder / "bundle",
-            self.model,
-            self.dataset,
-            plan=self.plan,
-            data=self.data,
-            uses=self.uses,
-        )
+        self.model.load_state_dict(self._best or self.learner.average.state_dict())
+        folder, plan = self.folder / "bundle", self.plan
+        weights = bundle.save(folder, self.model, self.dataset, plan=plan, data=self.data, uses=self.uses)
         root = self.settings.workspace.resolve()
         path = (self.folder / "bundle").resolve()
         trained = TrainedModel.model_validate(
@@ -309,19 +296,7 @@ class Fit:
             }
         )
         stored.write(self.folder / "trained.json", trained)
-        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def _averaging(decay: float) -> Any:
-    """Exponential moving average whose decay starts low, so that the average of a short run is not its first weights."""
-
-    @torch.no_grad()
-    def update(averages: Any, currents: Any, count: Tensor | int) -> None:
-        now = min(decay, (1 + int(count)) / (10 + int(count)))
-        torch._foreach_lerp_(list(averages), list(currents), 1 - now)
-
-    return update
+        if progress.stopped:
+            shutil.rmtree(self.folder / CHECKPOINTS, ignore_errors=True)
+        else:
+            checkpoint.prune(self.folder / CHECKPOINTS, {progress.step})

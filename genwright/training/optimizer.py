@@ -1,4 +1,4 @@
-"""Optimisers and the learning-rate schedule of a plan."""
+"""Optimisers, the learning-rate schedule of a plan, and updates that can be left out without asking the device."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer
 
 from genwright.models.records import Plan
+
+MOMENTUM = "momentum_buffer"  # Muon's name for its state
 
 
 def build(module: nn.Module, plan: Plan) -> list[Optimizer]:
@@ -37,16 +39,46 @@ def build(module: nn.Module, plan: Plan) -> list[Optimizer]:
         AdamW([g for g in groups if g["params"]], lr=plan.learning_rate, betas=(plan.momentum, beta2), fused=True)
     ]
     if hidden:
-        optimizers.append(Muon(hidden, lr=plan.learning_rate, weight_decay=plan.weight_decay, adjust_lr_fn="match_rms_adamw"))
+        muon = Muon(hidden, lr=plan.learning_rate, weight_decay=plan.weight_decay, adjust_lr_fn="match_rms_adamw")
+        for parameter in hidden:  # made by the first update otherwise, too late for `step` to go back to
+            muon.state[parameter][MOMENTUM] = torch.zeros_like(parameter)
+        optimizers.append(muon)
     return optimizers
 
 
 def rate(plan: Plan, step: int) -> float:
-    """Learning rate of a step as a share of the plan's: linear warm-up, constant, linear decay to zero."""
+    """Learning rate of a step as a share of the plan's: linear warm-up, constant, linear decay to zero.
+
+    So what a plan does before its decay is the beginning of every longer plan; and a round that goes on from the end of
+    another is back at the full rate at once (WSD-S, Wen et al. 2024).
+    """
     if step < plan.warmup:
         return (step + 1) / plan.warmup
     falling = plan.decay * plan.steps
     return min(1.0, (plan.steps - step) / falling) if falling else 1.0
+
+
+def step(member: Optimizer, rate: float, failed: Tensor) -> None:
+    """One update at that rate, or none where `failed` (bool, a scalar on the parameters' device) says so. A GPU is not
+    waited for: the fused AdamW looks at the flag itself, as it does for gradient scaling; Muon's tensors are put back."""
+    for group in member.param_groups:
+        group["lr"] = rate
+    if not isinstance(member, Muon):
+        member.grad_scale, member.found_inf = None, failed.float()  # type: ignore[attr-defined]
+        member.step()
+    elif failed.device.type != "cpu":
+        step_back(member, failed)
+    elif not failed:
+        member.step()  # type: ignore[no-untyped-call]
+
+
+def step_back(member: Muon, failed: Tensor) -> None:
+    """Muon's update, and back to what was before where it `failed`: work for nothing, but no waiting."""
+    tensors = [t for p, state in member.state.items() for t in (p.data, state[MOMENTUM])]
+    before = [tensor.clone() for tensor in tensors]
+    member.step()  # type: ignore[no-untyped-call]
+    for tensor, old in zip(tensors, before, strict=True):
+        tensor.copy_(torch.where(failed, old, tensor))
 
 
 def pack(optimizers: dict[str, list[Optimizer]]) -> dict[str, Tensor]:

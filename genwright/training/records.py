@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from genwright.core.record import Record
 from genwright.core.stored import Stored
@@ -25,6 +25,9 @@ class RaceEntry(Record):
     scores: list[float] = Field(default_factory=list, description="the held-out measure after each heat")
     steps: list[int] = Field(default_factory=list, description="total steps after each heat")
     seconds_per_step: float | None = None
+    measure_price: float = Field(0.0, description="what a held-out measure costs, in training steps; 0 where it was not asked")
+    compiled: bool = Field(False, description="whether compiled blocks were found to pay")
+    goes_on_at: int = Field(0, description="the step that the first round can go on from; 0: it cannot")
 
 
 class Selection(Stored):
@@ -39,14 +42,6 @@ class Selection(Stored):
     why: str
 
 
-class Pace(Stored):
-    """Seconds a step of every racer, by its title: measured once, so that a race that goes on has the same steps."""
-
-    form = "pace"
-
-    seconds: dict[str, float] = Field(default_factory=dict)
-
-
 class CurvePoint(Record):
     """One row of the training curve. `losses` by player; `score` is the held-out measure where it was taken."""
 
@@ -58,25 +53,6 @@ class CurvePoint(Record):
     learning_rate: float | None = None
     items_per_second: float | None = None
     skipped: int = Field(0, description="updates skipped so far because a loss or gradient was not finite")
-
-
-class Progress(Stored):
-    """What a checkpoint holds besides tensors, in `state.json`; it changes at every step."""
-
-    model_config = ConfigDict(frozen=False)
-    form = "checkpoint"
-
-    step: int = 0
-    best_score: float | None = None
-    best_step: int = 0
-    stale: int = 0
-    skipped: int = 0
-    bad: int = 0
-    rollbacks: int = 0
-    accumulate: int = 1
-    seconds: float = 0.0
-    stopped: Literal["early", "diverged", "out of memory"] | None = None
-    curve: list[CurvePoint] = Field(default_factory=list)
 
 
 class TrainedModel(Stored):

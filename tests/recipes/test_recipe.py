@@ -57,6 +57,93 @@ def test_a_wrong_recipe_says_where_and_what_is_near(change: dict[str, Any], said
         assert words in str(error.value)
 
 
+LARGE = {"kind": "image", "size": [64, 64]}
+CODEC = {
+    "columns": {"picture": LARGE, "label": "label"},
+    "derived": {
+        "small": {"kind": "resized", "of": "picture", "size": [8, 8]},
+        "latent": {"kind": "encoded", "of": "picture", "by": "codec"},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"accept": {"bits_per_byte": {"at_most": 2}}}, ["bits_per_byte", "measures sequences", "mmd", "recognised"]),
+        ({"content": LARGE, "accept": {"recognised": {"at_least": 0.9}}}, ["recognised", "3072", "measures that suit", "mmd"]),
+        (
+            {"content": "text", "condition": None, "accept": {"chrf": {"at_least": 9}}},
+            ["bits_per_byte, copied_passage"],
+        ),
+    ],
+)
+def test_a_bound_that_no_model_could_meet_is_refused(change: dict[str, Any], said: list[str]) -> None:
+    """Hours before the measure would find out."""
+    with pytest.raises(RecipeError) as error:
+        parse({**GOOD, **change})
+    for words in said:
+        assert words in str(error.value)
+
+
+def test_bounds_of_each_model_are_held_against_what_it_makes() -> None:
+    """What a model encodes has a shape that only that model knows, so nothing is refused there."""
+    short = {name: GOOD[name] for name in ("name", "sources")}
+
+    def models(makes: str, **bounds: float) -> dict[str, Any]:
+        accept = {name: {"at_least": bound} for name, bound in bounds.items()}
+        codec, other = {"makes": "picture"}, {"makes": makes, "given": ["label"], "accept": accept}
+        return {**short, **CODEC, "models": {"codec": codec, "other": other}, "makes": "picture"}
+
+    parse(models("small", recognised=0.5))
+    parse(models("latent", recognised=0.5))
+    for makes, measure in (("picture", "recognised"), ("small", "variety")):
+        with pytest.raises(RecipeError, match=f"{measure} can never be taken of digits~other"):
+            parse(models(makes, **{measure: 0.5}))
+
+
+MASKED = {
+    "columns": {"content": GOOD["content"], "condition": "label"},
+    "derived": {"known": {"kind": "masked", "of": "content"}},
+    "given": ["condition", "known", "known_mask"],
+    "tasks": {"draw": ["condition"], "complete": ["condition", "known", "known_mask"]},
+    **{name: GOOD[name] for name in ("name", "sources")},
+}
+
+
+def test_tasks_are_asked_in_the_order_of_the_recipe() -> None:
+    recipe = parse({**MASKED, "accept": {"mmd": {"at_most": 9}, "psnr@complete": {"at_least": 20}}})
+    assert [task.name for task in recipe.evaluation.tasks] == ["draw", "complete"]
+    assert parse(recipe.model_dump(mode="json", exclude={"content", "condition"})) == recipe
+    other = parse({**MASKED, "tasks": dict(reversed(MASKED["tasks"].items()))})  # its plain measures say something else
+    assert other.identity != recipe.model_copy(update={"accept": {}}).identity
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"tasks": {"draw": ["condition"], "complete": ["knwon"]}}, ["complete", "did you mean 'known'"]),
+        ({"accept": {"psnr@complet": {"at_least": 20}}}, ["did you mean 'complete'"]),
+        ({"accept": {"mmd@draw": {"at_most": 9}}}, ["first task", "say mmd"]),
+        ({"accept": {"chrf@complete": {"at_least": 9}}}, ["chrf@complete can never be taken", "psnr"]),
+        ({"accept": {"pnsr@complete": {"at_least": 9}}}, ["did you mean 'psnr'"]),
+    ],
+)
+def test_a_wrong_task_is_refused(change: dict[str, Any], said: list[str]) -> None:
+    with pytest.raises(RecipeError) as error:
+        parse({**MASKED, **change})
+    for words in said:
+        assert words in str(error.value)
+
+
+def test_several_models_together_are_given_the_derived_columns_that_a_task_gives() -> None:
+    short = {name: MASKED[name] for name in ("name", "sources", "columns", "derived")}
+    member = {"makes": "content", "given": ["condition", "known?", "known_mask?"]}
+    whole = parse({**short, "models": {"base": member}, "tasks": MASKED["tasks"]}).whole
+    assert whole is not None
+    assert list(whole.view.given) == ["condition", "known", "known_mask"]
+
+
 def test_every_problem_is_named_at_once() -> None:
     with pytest.raises(RecipeError) as error:
         parse({**GOOD, "trian": {}, "samples": 0})
@@ -224,6 +311,23 @@ def test_any_value_anywhere_is_taken_or_refused(key: str, value: Any) -> None:
         assert str(error)
     else:
         assert parse(recipe.model_dump(mode="json")) == recipe
+
+
+def test_a_given_is_hidden_from_the_share_of_rows_that_is_said() -> None:
+    hidden = {"derived": {"known": {"kind": "masked", "of": "content"}}}
+    asked = ["condition", {"known": 0.5, "known_mask?": 0.25}]
+    recipe = parse({**GOOD, **hidden, "given": asked})
+    given = recipe.members[0].view.given
+    assert {name: (one.optional, one.drop) for name, one in given.items()} == {
+        "condition": (True, None),  # a label may be lacking
+        "known": (False, 0.5),
+        "known_mask": (True, 0.25),
+    }
+    assert parse(recipe.model_dump(mode="json")) == recipe
+    with pytest.raises(RecipeError, match="less than 1"):
+        parse({**GOOD, **hidden, "given": [{"known": 1.0}]})
+    with pytest.raises(RecipeError, match=r"There is no column 'knwon' \(did you mean 'known'"):
+        parse({**GOOD, **hidden, "given": [{"knwon": 0.5}]})
 
 
 def test_the_schema_names_every_part() -> None:

@@ -150,7 +150,8 @@ def test_a_measure_still_moving_is_undertrained(data: Dataset, member: Member) -
     assert found.finding == "under-trained"
     assert found.next_plan is not None
     assert found.next_plan.steps == 24
-    assert found.next_plan.steps_left == 0
+    assert found.next_plan.begins == 12  # it goes on, so twelve new steps are spent
+    assert found.next_plan.steps_left == 12
 
 
 def test_rounds_are_bounded(data: Dataset, member: Member) -> None:
@@ -167,3 +168,4 @@ def test_nothing_else_wrong_takes_a_larger_model(data: Dataset, member: Member) 
     assert found.finding == "not good enough"
     assert found.next_plan is not None
     assert found.next_plan.candidate.cost.parameters > made.plan(data, "vae").candidate.cost.parameters
+    assert found.next_plan.begins == 0

@@ -19,7 +19,7 @@ from genwright.core.errors import ServiceError
 from genwright.core.record import dotted
 from genwright.core.workspace import Workspace
 from genwright.data.records import DatasetVersion
-from genwright.evaluation.records import Evaluation
+from genwright.evaluation.records import Evaluation, tag
 from genwright.models.records import Plan
 from genwright.training.records import CurvePoint, Diagnosis, TrainedModel
 
@@ -136,7 +136,7 @@ class Runs:
         rows = []
         for name, measured in evaluation.measures.items():
             ends = {"": measured.value, ".low": measured.low, ".high": measured.high, ".floor": measured.floor}
-            rows += [(f"test.{name}{end}", value, step) for end, value in ends.items() if value is not None]
+            rows += [(f"{tag(name)}{end}", value, step) for end, value in ends.items() if value is not None]
         self._log(run, rows)
 
     def log_cost(self, run: str, spent: dict[str, float]) -> None:

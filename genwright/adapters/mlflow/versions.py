@@ -19,7 +19,7 @@ from genwright.adapters.mlflow.packaging import BUNDLE, packed
 from genwright.core.durable import exclusive, sha256
 from genwright.core.errors import GenwrightError, ModelError, nearest
 from genwright.core.workspace import Workspace
-from genwright.evaluation.records import Evaluation
+from genwright.evaluation.records import Evaluation, tag
 from genwright.models import bundle, composition
 from genwright.models.records import ModelVersion, VersionFacts
 
@@ -52,7 +52,7 @@ class Versions:
             else:
                 version = self._create(name, self._filled(name, folder, run, tags), run, tags, facts.description)
             for measure, measured in evaluation.measures.items():
-                self.mlflow.client.set_model_version_tag(name, str(version.version), f"test.{measure}", f"{measured.value:.6g}")
+                self.mlflow.client.set_model_version_tag(name, str(version.version), tag(measure), f"{measured.value:.6g}")
         return record(version)
 
     def opened(self, version: ModelVersion, *, fresh: bool = False) -> tuple[Path, dict[str, Path]]:

@@ -10,9 +10,9 @@ from pydantic import Field
 from torch import Tensor
 
 from genwright.core.draws import Draws
-from genwright.core.errors import ModelError
+from genwright.core.errors import DataError, ModelError
 from genwright.core.record import Record
-from genwright.core.shapes import Shape
+from genwright.core.shapes import Shape, Signal
 from genwright.data.derivations.base import Derivation, Encoder, State, derivations
 
 LEAST = 1e-4  # of a channel's standard deviation
@@ -36,8 +36,7 @@ class Encoded(Derivation):
 
     def __init__(self, options: Record, model: Encoder | None = None) -> None:
         super().__init__(options, model)
-        self._mean: Tensor | None = None
-        self._deviation: Tensor | None = None
+        self._moments: tuple[Tensor, Tensor] | None = None  # (channels,) each: means and standard deviations
 
     @property
     def encoder(self) -> Encoder:
@@ -46,56 +45,92 @@ class Encoded(Derivation):
             raise ModelError(f"The model {self.options.by!r} that encodes is not at hand.", do="run the recipe that makes it")
         return self.model
 
-    def shapes(self, of: Sequence[Shape]) -> dict[str, Shape]:
+    @property
+    def code(self) -> Shape:
+        """The shape of a code. Raises ModelError where the model encodes no such column."""
         codes = self.encoder.codes
-        if len(of) != 1 or self.options.column not in codes:
-            there = ", ".join(codes) or "nothing"
-            raise ModelError(f"{self.options.by} does not encode {self.options.column!r}.", got=len(of), allowed=there)
-        return {"": codes[self.options.column]}
+        if self.options.column not in codes:
+            raise ModelError(
+                f"{self.options.by} does not encode {self.options.column!r}.",
+                got=self.options.column,
+                allowed=", ".join(codes) or "nothing",
+            )
+        found = codes[self.options.column]
+        return found.model_copy(update={"bounded": False}) if isinstance(found, Signal) else found
+
+    def shapes(self, of: Sequence[Shape]) -> dict[str, Shape]:
+        if len(of) != 1:
+            raise ModelError("encoded is made of one column.", got=len(of))
+        return {"": self.code}
 
     def fit(self, batches: Iterable[Sequence[Tensor]]) -> None:
-        total: Tensor | None = None
-        square: Tensor | None = None
-        count = 0
+        shape = self.code
+        if not isinstance(shape, Signal):
+            return
+        count, total, squares = 0, torch.zeros(shape.channels).double(), torch.zeros(shape.channels).double()
         for of in batches:
-            code = self._code(of[0])
-            if not code.is_floating_point():
-                return
-            flat = code.double().transpose(0, 1).flatten(1)
-            total = flat.sum(dim=1) if total is None else total + flat.sum(dim=1)
-            square = flat.square().sum(dim=1) if square is None else square + flat.square().sum(dim=1)
-            count += flat.shape[1]
-        if total is not None and square is not None:
-            mean = total / count
-            self._mean, self._deviation = (
-                mean.float(),
-                (square / count - mean.square()).clamp_min(0).sqrt().float().clamp_min(LEAST),
-            )
+            flat = self._encoded(of[0]).double().transpose(0, 1).flatten(1).cpu()
+            count, total, squares = count + flat.shape[1], total + flat.sum(dim=1), squares + flat.square().sum(dim=1)
+        if not count:
+            raise DataError(f"No training item has what {self.options.by} should encode.", do="add data that has it")
+        if not bool(torch.isfinite(squares).all()):
+            raise ModelError(f"{self.options.by} encodes to what is no number.", do="train it again with a lower rate")
+        mean = total / count
+        self._moments = mean.float(), (squares / count - mean.square()).clamp_min(LEAST**2).sqrt().float()
 
     def state(self) -> State:
-        if self._mean is None or self._deviation is None:
+        if self._moments is None:
             return {}
-        return {"mean": self._mean.tolist(), "deviation": self._deviation.tolist()}
+        return dict(zip(("mean", "deviation"), (one.tolist() for one in self._moments), strict=True))
 
     def load(self, state: State) -> None:
-        if state:
-            self._mean, self._deviation = torch.tensor(state["mean"]), torch.tensor(state["deviation"])
+        shape = self.code
+        if not isinstance(shape, Signal):
+            return
+        mean, deviation = (torch.tensor(state.get(key, [])) for key in ("mean", "deviation"))
+        whole = len(mean) == len(deviation) == shape.channels
+        if not whole or not bool((torch.isfinite(mean) & torch.isfinite(deviation) & (deviation > 0)).all()):
+            raise DataError(
+                f"What was learned of codes by {self.options.by} does not fit.",
+                got=state,
+                allowed=f"a mean and a standard deviation above 0 for each of {shape.channels} channels",
+                do="derive the column again",
+            )
+        self._moments = mean, deviation
 
     def derive(self, of: Sequence[Tensor], draws: Draws) -> dict[str, Tensor]:
-        code = self._code(of[0])
-        if self._mean is None or self._deviation is None:
-            return {"": code}
-        return {"": (code - self._along(self._mean, code)) / self._along(self._deviation, code)}
+        code = self._encoded(of[0])
+        if isinstance(self.code, Signal):
+            mean, deviation = self._along(code)
+            code = (code - mean) / deviation
+        return {"": code}
 
     def back(self, value: Tensor) -> Tensor:
-        if self._mean is not None and self._deviation is not None:
-            value = value * self._along(self._deviation, value) + self._along(self._mean, value)
+        if isinstance(self.code, Signal):
+            mean, deviation = self._along(value)
+            value = value * deviation + mean
         with torch.no_grad():
             return self.encoder.decode(self.options.column, value)
 
-    def _code(self, value: Tensor) -> Tensor:
+    def _encoded(self, value: Tensor) -> Tensor:
+        """Codes (n, ...). Raises ModelError where they are not of the shape that was promised."""
         with torch.no_grad():
-            return self.encoder.encode(self.options.column, value)
+            code = self.encoder.encode(self.options.column, value)
+        shape = self.code
+        if isinstance(shape, Signal) and tuple(code.shape[1:]) != shape.dims:
+            raise ModelError(
+                f"{self.options.by} was made for another size than that of what it should encode.",
+                got=f"{tuple(value.shape[1:])}, which gives codes of {tuple(code.shape[1:])}",
+                allowed=f"what gives codes of {shape.dims}",
+                do="derive a column of the size it was made for by `resized`, and encode that",
+            )
+        return code
 
-    def _along(self, numbers: Tensor, code: Tensor) -> Tensor:
-        return numbers.to(code).view(1, -1, *([1] * (code.ndim - 2)))
+    def _along(self, code: Tensor) -> tuple[Tensor, Tensor]:
+        """Means and standard deviations to be set against codes (n, channels, *axes)."""
+        if self._moments is None:
+            raise ModelError(
+                f"How codes by {self.options.by} are spread was not learned yet.", do="derive the column of the training items"
+            )
+        mean, deviation = (one.to(code).view(1, -1, *([1] * (code.ndim - 2))) for one in self._moments)
+        return mean, deviation

@@ -56,6 +56,11 @@ class Modality(ABC):
     def shape(self) -> Shape:
         """The shape of encoded values; known after `fit`."""
 
+    @property
+    def outline(self) -> Shape | None:
+        """A shape of the kind that `shape` will be, known from the options before `fit`; None where nothing can be said."""
+        return None
+
     @abstractmethod
     def encode(self, value: Any) -> NDArray[Any] | None:
         """The array of a value; None for one that has none (a class that was not among the training items)."""

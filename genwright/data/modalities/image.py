@@ -83,6 +83,10 @@ class Image(Modality):
     def shape(self) -> Signal:
         return Signal(channels=self.options.channels, axes=self.options.size, over=("y", "x"))
 
+    @property
+    def outline(self) -> Signal:
+        return self.shape
+
     def encode(self, value: Picture) -> NDArray[Any]:
         """(channels, height, width) uint8."""
         height, width = self.options.size

@@ -76,6 +76,10 @@ class Labels(Modality):
             raise DataError("There is no label among the training items.", do="give labels, or take the column out")
         return Label(classes=len(self._labels))
 
+    @property
+    def outline(self) -> Label:
+        return Label(classes=2)
+
     def encode(self, value: str) -> NDArray[Any] | None:
         place = self._index.get(value)
         return None if place is None else np.asarray(place, dtype=np.int64)

@@ -87,6 +87,10 @@ class Text(Modality):
     def shape(self) -> Tokens:
         return Tokens(vocab=SPECIAL + self.tokenizer.get_vocab_size(), length=self.options.length)
 
+    @property
+    def outline(self) -> Tokens:
+        return Tokens(vocab=self.options.vocab, length=self.options.length)
+
     def encode(self, value: str) -> NDArray[Any]:
         """(tokens,) uint16, or uint32 for a large vocabulary."""
         wide = self.options.vocab > np.iinfo(np.uint16).max

@@ -55,6 +55,17 @@ class Metric(ABC):
 metrics: Plugins[Metric] = Plugins("metrics", "genwright.evaluation.metrics")
 
 
+def key_of(name: str, task: str) -> str:
+    """What a measure of a task is called: by its name alone for the first task, which is ""."""
+    return f"{name}@{task}" if task else name
+
+
+def split(key: str) -> tuple[str, str]:
+    """The measure and the task that a key of an evaluation names: `psnr@complete`; without a task it is the first one, ""."""
+    name, _, task = key.partition("@")
+    return name, task
+
+
 def ranked(signature: Signature) -> type[Metric]:
     """The measure that compares families of a signature. Raises TrainingError where there is none."""
     suited = [metric for metric in metrics.all().values() if metric.rank and metric.suits(signature) is None]

@@ -15,6 +15,7 @@ from genwright.core.shapes import BOS, EOS, PAD, Signature, Tokens
 from genwright.data.columns import Column
 from genwright.data.feed import Side
 from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.groups import of_each
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
 from genwright.evaluation.records import Measured
 from genwright.models.architectures.base import ScoresTokens
@@ -61,18 +62,22 @@ class BitsPerByte(Metric):
         cap = None if evaluand.held == "test" else max(evaluand.count, 1) * length
         chosen = _choose(side, cap)
         nats = np.zeros(len(side))
-        for items, counted, batch in _batches(side, chosen, length):
+        for items, counted, batch in _batches(evaluand, chosen, length):
             for item, first, row in zip(items, counted, _score(evaluand, batch), strict=True):
                 nats[item] += float(row[first:].sum())
         picked = np.array(list(chosen), dtype=np.int64)
         bits = nats[picked] / math.log(2)
         sizes = np.array([_bytes(evaluand, i) * chosen[i] / max(1, _size(side, i)) for i in picked])
-        low, high = bootstrap(len(picked), lambda i: float(bits[i].sum() / sizes[i].sum()), seed=evaluand.seed)
-        value = float(bits.sum() / sizes.sum())
+
+        def share(places: NDArray[np.intp]) -> float:
+            return float(bits[places].sum() / sizes[places].sum())
+
+        low, high = bootstrap(len(picked), share, seed=evaluand.seed)
+        value, groups = float(bits.sum() / sizes.sum()), of_each(evaluand.groups(picked), share)
         detail = {}
         if cap is None:
             detail["gzip"] = 8 * sum(_zipped(evaluand, i) for i in picked) / float(sizes.sum())
-        return Measured(value=value, low=min(low, value), high=max(high, value), n=len(picked), detail=detail)
+        return Measured(value=value, low=min(low, value), high=max(high, value), n=len(picked), groups=groups, detail=detail)
 
 
 def _texts(side: Side) -> Column:
@@ -99,17 +104,17 @@ def _choose(side: Side, cap: int | None) -> dict[int, int]:
     return chosen
 
 
-def _batches(side: Side, chosen: dict[int, int], length: int) -> Iterator[tuple[list[int], list[int], Batch]]:
+def _batches(evaluand: Evaluand, chosen: dict[int, int], length: int) -> Iterator[tuple[list[int], list[int], Batch]]:
     """Items, first counted positions and tokens of about TOKENS tokens at a time."""
     held: list[Row] = []
     for item, size in chosen.items():
-        for row in _windows(item, _texts(side).tokens(item), size, length):
+        for row in _windows(item, _texts(evaluand.held_out).tokens(item), size, length):
             held.append(row)
             if len(held) * length >= TOKENS:
-                yield _joined(side, held)
+                yield _joined(evaluand, held)
                 held = []
     if held:
-        yield _joined(side, held)
+        yield _joined(evaluand, held)
 
 
 def _windows(item: int, tokens: NDArray[np.int64], size: int, length: int) -> Iterator[Row]:
@@ -125,10 +130,10 @@ def _windows(item: int, tokens: NDArray[np.int64], size: int, length: int) -> It
         end, start = start + length, start + length // 2
 
 
-def _joined(side: Side, rows: list[Row]) -> tuple[list[int], list[int], Batch]:
+def _joined(evaluand: Evaluand, rows: list[Row]) -> tuple[list[int], list[int], Batch]:
     items = [item for item, _, _ in rows]
     content = torch.from_numpy(np.stack([row for _, _, row in rows]))
-    return items, [first for _, first, _ in rows], Batch(content, side.given(np.array(items)))
+    return items, [first for _, first, _ in rows], Batch(content, evaluand.given_of(np.array(items)))
 
 
 def _score(evaluand: Evaluand, batch: Batch) -> torch.Tensor:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from genwright.core.shapes import Signature
 from genwright.evaluation import translation
 from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.groups import of_each
 from genwright.evaluation.metrics.base import Metric, metrics
 from genwright.evaluation.records import Measured
 
@@ -33,8 +36,10 @@ class Chrf(Metric):
 
     def measure(self, evaluand: Evaluand) -> Measured:
         answers = translation.answers(evaluand)
-        value, low, high = translation.interval(translation.Chrf(answers.model, answers.right), None, evaluand.seed)
+        score = translation.Chrf(answers.model, answers.right)
+        value, low, high = translation.interval(score, None, evaluand.seed)
+        groups = of_each(evaluand.groups(np.arange(len(score))), score)
         baseline = translation.Chrf(answers.nearest, answers.right)()
         pairs = list(map(list, zip(answers.model[:SHOWN], answers.right[:SHOWN], strict=True)))
         detail = {"baseline": baseline, "answers": pairs}
-        return Measured(value=value, low=low, high=high, n=len(answers.right), detail=detail)
+        return Measured(value=value, low=low, high=high, n=len(score), groups=groups, detail=detail)

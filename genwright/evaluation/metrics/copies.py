@@ -5,11 +5,10 @@ from __future__ import annotations
 from genwright.core.shapes import Signal, Signature
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
-from genwright.evaluation.neighbours import flat, nearest
+from genwright.evaluation.neighbours import of_held_out, of_samples
 from genwright.evaluation.records import Measured
 
 RATIO = 1 / 3  # Yoon et al. 2023, Bonnaire et al. 2025: much nearer to one training item than to any other
-MOST = 2000
 
 
 @metrics.register
@@ -40,8 +39,8 @@ class Copies(Metric):
         return f"{measured.value:.1%} of the samples are all but copies of a training item"
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        distances, rows = nearest(evaluand.samples[:MOST].flatten(1), evaluand.dataset.train, k=2)
-        real, _ = nearest(flat(evaluand.held_out, MOST), evaluand.dataset.train, k=2)
+        distances, rows = of_samples(evaluand)
+        real = of_held_out(evaluand)
         copied = (distances[:, 0] < RATIO * distances[:, 1]).float().numpy()
         closest = distances[:, 0].argsort()[:16].tolist()
         low, high = bootstrap(len(copied), lambda i: float(copied[i].mean()), seed=evaluand.seed)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
-from genwright.core.shapes import Signal, Signature
+from genwright.core.shapes import Signature
 from genwright.evaluation import features
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
@@ -40,12 +41,10 @@ class Coverage(Metric):
         return f"the samples leave kinds out: coverage is {measured.value:.2f}" if narrow else None
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        assert isinstance(evaluand.signature.makes, Signal)
-        ruler = features.learn(evaluand.dataset.train, evaluand.signature.makes)
-        held_out = ruler(flat(evaluand.held_out, MOST))
-        samples = ruler(evaluand.samples[: round(len(held_out) / evaluand.share)].flatten(1))
-        train = ruler(flat(evaluand.dataset.train, len(held_out)))
-        radius = torch.cdist(held_out, held_out).kthvalue(min(NEIGHBOURS + 1, len(held_out)), dim=1).values
+        held_out = features.held_out(evaluand, MOST)
+        known = evaluand.data.tensors(f"{evaluand.held} coverage", lambda: _real(evaluand))
+        radius = known["radius"]
+        samples = features.ruler(evaluand)(evaluand.samples[: round(len(held_out) / evaluand.share)].flatten(1))
         inside = torch.cdist(samples, held_out) < radius
         covered = inside.any(dim=0).float().numpy()
         low, high = bootstrap(len(covered), lambda i: float(covered[i].mean()), seed=evaluand.seed)
@@ -54,6 +53,14 @@ class Coverage(Metric):
             low=low,
             high=high,
             n=len(covered),
-            floor=float((torch.cdist(train, held_out) < radius).any(dim=0).float().mean()),
+            floor=float(known["floor"]),
             detail={"density": float(inside.float().sum(dim=1).mean() / NEIGHBOURS)},
         )
+
+
+def _real(evaluand: Evaluand) -> dict[str, Tensor]:
+    """`radius` (n,) of each held-out item's ball, and `floor`: what as many training items would cover."""
+    held_out = features.held_out(evaluand, MOST)
+    train = features.ruler(evaluand)(flat(evaluand.dataset.train, len(held_out)))
+    radius = torch.cdist(held_out, held_out).kthvalue(min(NEIGHBOURS + 1, len(held_out)), dim=1).values
+    return {"radius": radius, "floor": (torch.cdist(train, held_out) < radius).any(dim=0).float().mean()}

@@ -36,7 +36,7 @@ class Evenness(Metric):
 
     def measure(self, evaluand: Evaluand) -> Measured:
         classes = len(classifier.names(evaluand.dataset))
-        kinds, _ = classifier.Judge(evaluand.dataset).probabilities(evaluand.samples)
+        kinds, _ = classifier.judged(evaluand)
 
         def statistic(chosen: np.ndarray) -> float:
             shares = np.bincount(chosen, minlength=classes) / len(chosen) * classes

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genwright.core.shapes import Signal, Signature
+from genwright.core.shapes import Signature
 from genwright.evaluation import features
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
@@ -32,14 +32,18 @@ class Mmd(Metric):
         return features.applies(signature.makes)
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        assert isinstance(evaluand.signature.makes, Signal)
-        ruler = features.learn(evaluand.dataset.train, evaluand.signature.makes)
-        held_out = ruler(flat(evaluand.held_out, MOST))
-        train = ruler(flat(evaluand.dataset.train, len(held_out)))
-        samples = ruler(evaluand.samples[:MOST].flatten(1))
+        held_out = features.held_out(evaluand, MOST)
+        samples = features.ruler(evaluand)(evaluand.samples[:MOST].flatten(1))
         value, low, high = _discrepancy(samples, held_out, evaluand.seed)
-        floor, _, _ = _discrepancy(train, held_out, evaluand.seed)
+        floor = float(evaluand.data.tensors(f"{evaluand.held} mmd", lambda: _floor(evaluand))["floor"])
         return Measured(value=value, low=low, high=high, n=min(len(samples), len(held_out)), floor=floor)
+
+
+def _floor(evaluand: Evaluand) -> dict[str, Tensor]:
+    """What as many training items as there are held-out ones would get."""
+    held_out = features.held_out(evaluand, MOST)
+    train = features.ruler(evaluand)(flat(evaluand.dataset.train, len(held_out)))
+    return {"floor": torch.tensor(_discrepancy(train, held_out, 0, rounds=1)[0], dtype=torch.float64)}
 
 
 def _kernel(a: Tensor, b: Tensor) -> Tensor:
@@ -48,7 +52,7 @@ def _kernel(a: Tensor, b: Tensor) -> Tensor:
     return torch.stack([torch.exp(-squared / width) for width in (0.5, 1.0, 2.0)]).mean(dim=0)
 
 
-def _discrepancy(x: Tensor, y: Tensor, seed: int) -> tuple[float, float, float]:
+def _discrepancy(x: Tensor, y: Tensor, seed: int, rounds: int = 200) -> tuple[float, float, float]:
     xx, yy, xy = _kernel(x, x).numpy(), _kernel(y, y).numpy(), _kernel(x, y).numpy()
     np.fill_diagonal(xx, 0.0)
     np.fill_diagonal(yy, 0.0)
@@ -68,5 +72,5 @@ def _discrepancy(x: Tensor, y: Tensor, seed: int) -> tuple[float, float, float]:
         )
 
     value = statistic(np.ones(n, dtype=np.float32), np.ones(m, dtype=np.float32))
-    low, high = bootstrap(n, resampled, seed=seed)
+    low, high = bootstrap(n, resampled, seed=seed, rounds=rounds)
     return value, min(low, value), max(high, value)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from genwright.core.shapes import Signal, Signature
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
-from genwright.evaluation.neighbours import flat, nearest
+from genwright.evaluation.neighbours import of_held_out, of_samples
 from genwright.evaluation.records import Measured
-
-MOST = 2000
 
 
 @metrics.register
@@ -32,10 +30,9 @@ class Novelty(Metric):
         return f"samples lie {measured.value:.2f} times as far from training items as unseen items do"
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        samples, _ = nearest(evaluand.samples[:MOST].flatten(1), evaluand.dataset.train, k=1)
-        held_out, _ = nearest(flat(evaluand.held_out, MOST), evaluand.dataset.train, k=1)
-        real = float(held_out.median())
-        distances = samples[:, 0].numpy()
+        samples = of_samples(evaluand)[0][:, 0]
+        real = float(of_held_out(evaluand)[:, 0].median())
+        distances = samples.numpy()
         value = float(samples.median()) / max(real, 1e-9)
 
         def statistic(indices: object) -> float:

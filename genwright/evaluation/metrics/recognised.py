@@ -9,10 +9,12 @@ import numpy as np
 from genwright.core.shapes import Signature
 from genwright.evaluation import classifier
 from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.groups import of_each
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
 from genwright.evaluation.records import Measured
 
 SURE = 0.8
+MOST = 2000  # held-out items
 
 
 @metrics.register
@@ -36,10 +38,9 @@ class Recognised(Metric):
         return classifier.lacks(evaluand.dataset)
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        judge = classifier.Judge(evaluand.dataset)
-        kinds, probability = judge.probabilities(evaluand.samples)
+        kinds, probability = classifier.judged(evaluand)
         sure = (probability >= SURE).astype(np.float64)
-        _, real = judge.probabilities(evaluand.held_out.contents(np.arange(min(2000, len(evaluand.held_out)))))
+        real = classifier.judged_held_out(evaluand, MOST)
         names = classifier.names(evaluand.dataset)
         detail: dict[str, Any] = {"shares": {names[k]: float((kinds == k).mean()) for k in range(len(names))}}
         asked = None if evaluand.label is None else evaluand.given[evaluand.label]
@@ -47,4 +48,6 @@ class Recognised(Metric):
             detail["agreement"] = float((kinds == asked.value.numpy())[asked.present.numpy()].mean())
         low, high = bootstrap(len(sure), lambda i: float(sure[i].mean()), seed=evaluand.seed)
         floor = float((real >= SURE).mean())
-        return Measured(value=float(sure.mean()), low=low, high=high, n=len(sure), floor=floor, detail=detail)
+        groups = of_each(evaluand.groups(), lambda i: float(sure[i].mean()))
+        value = float(sure.mean())
+        return Measured(value=value, low=low, high=high, n=len(sure), floor=floor, groups=groups, detail=detail)

@@ -52,8 +52,8 @@ class Gpt(Architecture):
     @classmethod
     def accepts(cls, signature: Signature) -> str | None:
         shapes = [port.shape for port in signature.given.values()]
-        if any(isinstance(s, Tokens) or (isinstance(s, Signal) and s.axes) for s in shapes):
-            return not_a_text(signature) or "is given labels and vectors; seq2seq reads sequences"
+        if any(isinstance(s, Tokens) or (isinstance(s, Signal) and s.grid) for s in shapes):
+            return not_a_text(signature) or "looks at no sequence or picture; seq2seq reads them"
         return not_a_text(signature)
 
     @classmethod

@@ -147,7 +147,7 @@ class Stack(nn.Module):
         at = cache.places(m)
         turns = self.cosine[at][:, None], self.sine[at][:, None]
         x = self._run(x, turns, hidden(~cache.visible(at)), None, cache, at)
-        cache.seen += m
+        cache.advance(m)
         return x
 
     def _run(

@@ -130,6 +130,11 @@ def test_what_is_given_goes_with_every_window_of_its_item(given: Part, tmp_path:
     assert measured.value == pytest.approx(nats * math.log2(vocab(data)) / int(data.test.bytes.sum()), rel=1e-5)
     assert measured.n == len(data.test)
     assert "left_out" not in measured.detail
+    if given.kind == "label":
+        for place, name in enumerate(data.contents.columns["condition"].labels or []):
+            own = [i for i in range(len(sizes)) if int(labels[i]) == place]
+            bits = sum((sizes[i] + 1) * (1 + place) for i in own) * math.log2(vocab(data))
+            assert measured.groups[f"condition={name}"] == pytest.approx(bits / int(data.test.bytes[own].sum()), rel=1e-5)
 
 
 def test_bytes_are_those_of_the_text_that_is_made(tmp_path: Path) -> None:
