@@ -27,7 +27,7 @@ bench: .venv/installed-dev  ## how long things take on this machine; a few minut
 	@$(BIN)/python -m benchmarks
 
 clean:  ## removes the environment, not the data or the models
-	rm -rf .venv *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 .venv/made:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found on the PATH."; exit 1; }

@@ -16,6 +16,7 @@ from prefect.events import DeploymentEventTrigger
 from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
 from prefect.states import Cancelled, Crashed
+from prefect.types.entrypoint import EntrypointType
 
 from genwright.adapters.prefect import manifest
 from genwright.core.record import fingerprint
@@ -42,6 +43,7 @@ def deployments(recipe: Recipe) -> list[RunnerDeployment]:
             concurrency_limit=ConcurrencyLimitConfig.model_validate(manifest.LIMIT),
             tags=wanted.tags,
             description=recipe.description or None,
+            entrypoint_type=EntrypointType.MODULE_PATH,
         )
         for wanted in manifest.deployments(recipe)
     ]
@@ -113,7 +115,7 @@ class Served:
 
     async def _make_up(self, name: str, deployment: Any) -> None:
         """One run for all slots that were missed, or for a retraining that was left unfinished and has no successor."""
-        left = any(request.name == name for request in unfinished(self.workspace))
+        left = name in unfinished(self.workspace)
         if name not in self._taken_up and (name in self._missed or left):
             why = "a slot was missed while nothing was running"
             await self.client.create_flow_run_from_deployment(deployment, parameters={"name": name, "why": why})

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 from typing import Any
+from uuid import UUID
 
 import anyio
 import psutil
 from prefect.client.orchestration import get_client
 from prefect.runner import Runner
+from prefect.types.entrypoint import EntrypointType
 
 from genwright.adapters.prefect.manifest import HEARTBEAT_SECONDS
 from genwright.core.errors import GenwrightError
@@ -48,7 +50,7 @@ async def serve(workspace: Workspace) -> None:
     async with get_client() as client:
         served = Served(worker, client, workspace)
         await automations(client)
-        await notifications(client, await worker.aadd_flow(notify, "people", tags=["genwright"]) if ways else None)
+        await notifications(client, await _teller(worker) if ways else None)
         await served.recover()
         await served.follow(*recipes.read())
         async with anyio.create_task_group() as group:
@@ -56,6 +58,11 @@ async def serve(workspace: Workspace) -> None:
             while True:
                 await anyio.sleep(NOTICE_SECONDS)
                 await served.follow(*recipes.read())
+
+
+async def _teller(worker: Worker) -> UUID:
+    """The deployment of the flow that tells people."""
+    return await worker.aadd_flow(notify, "people", tags=["genwright"], entrypoint_type=EntrypointType.MODULE_PATH)
 
 
 class Recipes:

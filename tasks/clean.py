@@ -6,7 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from genwright.adapters.dvc.data import Data
-from genwright.core.durable import write_json
+from genwright.core import stored
 from genwright.core.workspace import Workspace
 from genwright.data.records import DatasetContents, DatasetVersion
 from genwright.recipes import stages
@@ -17,7 +17,7 @@ from genwright.recipes.recipe import Recipe
 def clean(recipe: Recipe, workspace: Workspace) -> DatasetVersion:
     """Have DVC run the stage where the raw items or the rules changed. The bytes are verified before they are handed on,
     and pushed where a remote is set."""
-    write_json(workspace.data / recipe.name / "clean.json", stages.cleaning(recipe).model_dump(mode="json"))
+    stored.write(workspace.data / recipe.name / "clean.json", stages.cleaning(recipe))
     data = Data(workspace)
     digest = data.reproduce(recipe.name, "clean")
     data.stages.verify(recipe.name, digest)

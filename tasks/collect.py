@@ -6,7 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from genwright.adapters.dvc.data import Data
-from genwright.core.durable import write_json
+from genwright.core import stored
 from genwright.core.workspace import Workspace
 from genwright.data.collect import CollectSpec, retaining
 from genwright.recipes import stages
@@ -19,7 +19,7 @@ def collect(recipe: Recipe, workspace: Workspace) -> None:
     data, path = Data(workspace), workspace.data / recipe.name / "collect.json"
     spec = stages.collecting(recipe, workspace)
     if recipe.retain and path.is_file():
-        before = CollectSpec.model_validate_json(path.read_text())
+        before = stored.read(CollectSpec, path)
         spec = retaining(spec, before, data.stages.collected(recipe.name))
-    write_json(path, spec.model_dump(mode="json"))
+    stored.write(path, spec)
     data.stages.verify(recipe.name, data.reproduce(recipe.name, "collect"), "collect")

@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from genwright.adapters.dvc.stages import Stages
 from genwright.adapters.mlflow.versions import Versions
-from genwright.core.durable import write_json
+from genwright.core import stored
 from genwright.core.workspace import Workspace
 from genwright.data.derivations.base import derivations
 from genwright.data.view import Derived
@@ -38,7 +38,7 @@ def derive(recipe: Recipe, member: Member, workspace: Workspace, uses: Mapping[s
             by=used,
             bundle=None if used is None else _bundle(workspace, used),
         )
-        write_json(workspace.derived(recipe.name) / f"{name}.json", spec.model_dump(mode="json"))
+        stored.write(workspace.derived(recipe.name) / f"{name}.json", spec)
         kept[name] = Stages(workspace).derive(recipe.name, name)
         by = f" by {used.model} version {used.version}" if used else ""
         say("derive", f"{name} from {', '.join(derived.of)}{by}: {kept[name][:12]}")

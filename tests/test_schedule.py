@@ -121,6 +121,8 @@ def test_prefect_yaml_follows_the_recipes() -> None:
 
 
 def test_the_worker_here_serves_what_prefect_yaml_tells_others() -> None:
+    from prefect.flows import load_flow_from_entrypoint
+
     from genwright.flows.deploy import deployments
 
     given = load(ROOT / "recipes" / "digits.yaml").model_dump()
@@ -130,7 +132,8 @@ def test_the_worker_here_serves_what_prefect_yaml_tells_others() -> None:
     served = deployments(recipe)
     assert [f"{d.flow_name}/{d.name}" for d in served] == ["retrain/digits", "watch/digits"]
     for there, here in zip(written, served, strict=True):
-        assert there["entrypoint"].endswith(f":{here.flow_name}")
+        assert there["entrypoint"] == here.entrypoint
+        assert load_flow_from_entrypoint(here.entrypoint).name == here.flow_name
         assert (there["parameters"], there["tags"]) == (here.parameters, here.tags)
         assert there["concurrency_limit"] == {"limit": here.concurrency_limit, "collision_strategy": "CANCEL_NEW"}
         assert here.concurrency_options is not None

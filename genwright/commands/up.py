@@ -63,6 +63,7 @@ class Up:
 
         os.environ.update(server.environment(self.workspace))
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        servers.withdraw(self.workspace)  # what a killed one left
         with self.log.open("a", buffering=1) as self._out, keeper() as self._keeper, ExitStack() as stack:
             stack.callback(servers.withdraw, self.workspace)
             self._servers: list[Child] = []

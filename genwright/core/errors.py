@@ -44,6 +44,10 @@ class ServiceError(GenwrightError):
     """A service (Prefect, MLflow, a DVC remote) does not answer or refuses."""
 
 
+class FormatError(GenwrightError):
+    """What was stored cannot be read by this release: it is damaged, or of a format that is not known here."""
+
+
 class Unreadable(Exception):
     """Bytes that are not the kind of content they claim to be; the message is the quarantine reason."""
 

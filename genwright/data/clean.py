@@ -23,7 +23,8 @@ from pydantic import Field
 from genwright import __version__
 from genwright.core.durable import replacing, write_json
 from genwright.core.errors import DataError, RecipeError, Unreadable
-from genwright.core.record import Part, Record
+from genwright.core.record import Part
+from genwright.core.stored import Stored
 from genwright.core.workspace import Workspace
 from genwright.data import shards, stage
 from genwright.data.collect import read_items
@@ -39,8 +40,10 @@ from genwright.data.split import Splitting
 FEWEST = {"train": 8, "validation": 2, "test": 2}
 
 
-class CleanSpec(Record):
+class CleanSpec(Stored):
     """How items are cleaned: equal specs over equal raw items give equal data sets."""
+
+    form = "clean"
 
     recipe: str
     content: str = Field("content", description="the column that an item is known by")

@@ -15,7 +15,8 @@ from pydantic import Field
 from genwright.core.durable import replacing, write_json
 from genwright.core.errors import DataError
 from genwright.core.folder_hash import Objects
-from genwright.core.record import Part, Record
+from genwright.core.record import Part
+from genwright.core.stored import Stored
 from genwright.core.workspace import Workspace
 from genwright.data import shards, stage
 from genwright.data.forgotten import digests
@@ -25,8 +26,12 @@ from genwright.data.shards import Shards
 from genwright.data.sources.base import Source, sources
 
 
-class CollectSpec(Record):
+class CollectSpec(Stored):
     """What is collected: equal specs give equal raw items. `states` holds what each source said of itself."""
+
+    form = "collect"
+    mend = "move it aside and run the recipe again; items that were retained are then lost"
+    signed = False  # DVC collects anew when its bytes change
 
     recipe: str
     content: str = Field("content", description="the column that an item is known by")

@@ -19,11 +19,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from genwright.core import stored
 from genwright.core.batch import Given
 from genwright.core.draws import Draws
 from genwright.core.errors import DataError, nearest
-from genwright.core.record import Record
 from genwright.core.shapes import Port, Shape, Signature
+from genwright.core.stored import Stored
 from genwright.data.columns import Column
 from genwright.data.derivations.base import Encoder, derivations
 from genwright.data.encode import COLUMNS
@@ -36,9 +37,13 @@ from genwright.data.view import Derived, View, Wanted
 CONTENTS, COLUMN = "dataset.json", "column.json"
 
 
-class Kept(Record):
+class Kept(Stored):
     """`column.json` of a derived column that was computed once for a data version. Its arrays lie beside it, called like
     those of a data set; a derivation that gives several columns keeps them together."""
+
+    form = "column"
+    mend = "move the folder it lies in aside and run the recipe again"
+    signed = False  # DVC tells columns apart by their bytes
 
     derived: Derived
     shapes: dict[str, Shape]
@@ -145,7 +150,7 @@ class Dataset:
     def _kept(self, name: str, derived: Derived) -> Kept | None:
         """What was computed once for a column, where it was, and as the view asks."""
         file = None if self.kept is None else self.kept / name / COLUMN
-        kept = Kept.model_validate_json(file.read_text()) if file is not None and file.is_file() else None
+        kept = stored.read(Kept, file) if file is not None and file.is_file() else None
         return kept if kept is not None and kept.derived == derived else None
 
     def _signature(self) -> Signature:

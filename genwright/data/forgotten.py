@@ -8,17 +8,21 @@ from pathlib import Path
 
 from pydantic import Field
 
+from genwright.core import stored
 from genwright.core.durable import sha256, write_text
 from genwright.core.errors import DataError
-from genwright.core.record import Record
+from genwright.core.stored import Stored
 from genwright.core.who import person
 from genwright.core.workspace import Workspace
 
 HASH = re.compile(r"[0-9a-f]{64}")
 
 
-class Forgotten(Record):
+class Forgotten(Stored):
     """One line of `data/forgotten.jsonl`."""
+
+    form = "forgotten"
+    mend = "put the line right, or take it out and say `genwright forget DIGEST` with its digest"
 
     digest: str = Field(description="SHA-256 of the item's bytes")
     name: str = Field(description="what it was called when it was forgotten")
@@ -38,10 +42,9 @@ def digest_of(text: str) -> tuple[str, str]:
 
 
 def forgotten(workspace: Workspace) -> list[Forgotten]:
-    """Everything that is to be forgotten, oldest first."""
-    path = _path(workspace)
-    lines = path.read_text().splitlines() if path.is_file() else []
-    return [Forgotten.model_validate_json(line) for line in lines]
+    """Everything that is to be forgotten, oldest first. Raises FormatError for a line that cannot be read: none is passed
+    over, or its item would be learned from."""
+    return stored.read_lines(Forgotten, _path(workspace))
 
 
 def digests(workspace: Workspace) -> list[str]:
@@ -56,7 +59,7 @@ def forget(workspace: Workspace, digest: str, name: str, why: str) -> Forgotten:
         if entry.digest == digest:
             return entry
     entry = Forgotten(digest=digest, name=name, why=why, who=person(), at=datetime.now(UTC).isoformat(timespec="seconds"))
-    write_text(_path(workspace), "".join(f"{line.model_dump_json()}\n" for line in (*known, entry)))
+    write_text(_path(workspace), "".join(f"{stored.line(each)}\n" for each in (*known, entry)))
     return entry
 
 

@@ -7,14 +7,12 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
+from genwright.core import stored
 from genwright.core.durable import exclusive
 from genwright.core.errors import DataError, GenwrightError
-from genwright.core.record import Record
+from genwright.core.stored import S
 from genwright.core.workspace import Workspace
-
-R = TypeVar("R", bound=Record)
 
 ALIVE = "GENWRIGHT_ALIVE"
 """Names a file that whoever started the stage holds locked for as long as it lives."""
@@ -35,11 +33,11 @@ def run(arguments: Sequence[str], work: Callable[[str, Workspace], None]) -> int
     return 0
 
 
-def spec_of(kind: type[R], path: Path, recipe: str) -> R:
-    """The spec a task wrote for a stage. Raises DataError when there is none."""
+def spec_of(kind: type[S], path: Path, recipe: str) -> S:
+    """The spec a task wrote for a stage. Raises DataError when there is none, FormatError when it cannot be read."""
     if not path.is_file():
         raise DataError(f"There is no {path}.", do=f"`genwright run {recipe}` writes it and runs this stage")
-    return kind.model_validate_json(path.read_text())
+    return stored.read(kind, path)
 
 
 def _die_with(alive: Path) -> None:

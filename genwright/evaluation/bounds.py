@@ -9,6 +9,7 @@ from pydantic import AfterValidator, model_validator
 
 from genwright.core.errors import GenwrightError
 from genwright.core.record import Record
+from genwright.core.stored import Stored
 from genwright.evaluation.metrics.base import metrics, split
 from genwright.evaluation.records import Evaluation
 
@@ -39,8 +40,10 @@ Bounds = Annotated[dict[str, Bound], AfterValidator(_known)]
 """MEASURE, or MEASURE@TASK, to its bound."""
 
 
-class GateVerdict(Record):
+class GateVerdict(Stored):
     """One gate: a bound in the recipe, or the comparison with the champion."""
+
+    form = "verdict"
 
     name: str
     passed: bool

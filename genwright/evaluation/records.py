@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from genwright.core.record import Record
+from genwright.core.stored import Stored
 
 
 class Measured(Record):
@@ -56,8 +57,10 @@ class EvaluationSpec(Record):
     seed: int = Field(20_000, description="of the samples")
 
 
-class Evaluation(Record):
+class Evaluation(Stored):
     """A model on the test split. Two evaluations compare only when `evaluation_set` and `code` are equal."""
+
+    form = "evaluation"
 
     model: str = Field(description="SHA-256 of the weights")
     evaluation_set: str = Field(description="fingerprint of the test items, the number of samples and their seed")

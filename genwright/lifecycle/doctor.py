@@ -13,6 +13,7 @@ from typing import Literal
 import psutil
 
 from genwright import __version__
+from genwright.core.errors import FormatError
 from genwright.core.record import Record
 from genwright.core.workspace import Settings, Workspace
 from genwright.lifecycle import servers
@@ -73,7 +74,10 @@ def _torch(settings: Settings) -> Iterator[Check]:
 
 
 def _up(workspace: Workspace) -> Check:
-    there = servers.running(workspace)
+    try:
+        there = servers.running(workspace)
+    except FormatError as error:
+        return Check(what="up", state="problem", found=error.what, do=error.do or "")
     if there is not None:
         return Check(what="up", state="ok", found=f"process {there.process}: {there.prefect}, {there.mlflow}")
     do = "`genwright up` retrains on schedules and events" if any(workspace.recipes.glob("*.yaml")) else ""

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from genwright.core import stored
 from genwright.core.durable import sync
-from genwright.core.errors import GenwrightError
-from genwright.core.record import Record
+from genwright.core.stored import Stored
 from genwright.core.who import person
 from genwright.evaluation.bounds import GateVerdict
 from genwright.lifecycle.records import Decision
@@ -27,10 +26,13 @@ What = Literal["promoted", "rolled back", "refused", "asked", "rejected", "notic
 SILENT = ("refused", "asked", "rejected", "pruned")  # entries that leave the champion where it is
 
 
-class LedgerEntry(Record):
+class LedgerEntry(Stored):
     """One line. The gate refuses, a person rejects, or is `asked` and has not answered yet. `noticed` means that the
     champion was found to be another than the ledger knew: moved by other means, or by a process that died before it could
-    write."""
+    write. A line is never written again, so those of every format stay; `previous` keeps its name in all of them."""
+
+    form = "ledger"
+    mend = "put the line right, or move .genwright aside and run the recipes again"
 
     at: str = Field(description="ISO 8601 in UTC")
     who: str = Field(description="user@host")
@@ -76,7 +78,7 @@ class Ledger:
                 verdicts=decision.verdicts if decision else [],
                 previous=digest(lines[-1]) if lines else "",
             )
-            line = json.dumps(entry.model_dump(mode="json"), ensure_ascii=False) + "\n"
+            line = stored.line(entry) + "\n"
             size = os.fstat(handle).st_size
             cut = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
             os.write(handle, ("\n" if cut else "").encode() + line.encode())
@@ -97,7 +99,8 @@ class Ledger:
         line that must be there."""
         lines, wrong, before = self._lines(), [], ""
         for number, line in enumerate(lines, start=1):
-            if _whole(line) and (said := json.loads(line).get("previous")) != before:
+            values = stored.parsed(line)
+            if values is not None and (said := values.get("previous")) != before:
                 wrong.append(f"line {number} follows a line of hash {said or 'none'}, the line before has {before or 'none'}")
             before = digest(line)
         if head and head not in {digest(line) for line in lines}:
@@ -108,21 +111,10 @@ class Ledger:
         return [line for line in self.path.read_bytes().split(b"\n") if line] if self.path.is_file() else []
 
     def entries(self) -> list[LedgerEntry]:
-        """All entries, oldest first. Raises GenwrightError for a line that is whole JSON but no entry; what a crash cut
-        short is no JSON and does not count."""
-        if not self.path.is_file():
-            return []
-        found = []
-        for number, line in enumerate(self._lines(), start=1):
-            if not _whole(line):
-                continue
-            try:
-                found.append(LedgerEntry.model_validate_json(line))
-            except ValidationError as error:
-                raise GenwrightError(
-                    f"Line {number} of the ledger of {self.name} is no entry.", got=error, do=f"look at {self.path}"
-                ) from error
-        return found
+        """All entries, oldest first, in today's format. Raises FormatError for a line that is whole but no entry of a format
+        known here; what a crash cut short is no JSON and does not count."""
+        whole = [(n, line) for n, line in enumerate(self._lines(), start=1) if stored.parsed(line) is not None]
+        return [stored.parse(LedgerEntry, line, f"Line {number} of {self.path}") for number, line in whole]
 
     def champions(self) -> list[int]:
         """The champions that lead to the present one, which is last: a promotion adds one, a rollback takes those behind
@@ -159,11 +151,3 @@ class Ledger:
 def digest(line: bytes) -> str:
     """Hex SHA-256 of a line without its end."""
     return hashlib.sha256(line).hexdigest()
-
-
-def _whole(line: bytes) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True

@@ -7,17 +7,20 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from genwright.core.durable import write_text
+from genwright.core import stored
 from genwright.core.errors import TrainingError
-from genwright.core.record import Record
+from genwright.core.stored import Stored
 from genwright.core.workspace import Workspace
 from genwright.lifecycle.run import newest, reached
 
 MOST = 5  # times a retraining is taken up without getting further
 
 
-class Request(Record):
+class Request(Stored):
     """`flow_run` is the one that works on it. `progress` is how far that found it, `attempts` how often it was found so."""
+
+    form = "request"
+    mend = "remove the file and ask for the retraining again"
 
     name: str
     why: str
@@ -48,7 +51,7 @@ def requested(workspace: Workspace, name: str, why: str, flow_run: str, cancelle
             f"The retraining of {name} died {MOST} times at the same place ({request.progress or 'before it began'}).",
             do="look at the log of `genwright up`, mend the cause, and ask for it again",
         )
-    write_text(path, request.model_dump_json(indent=2) + "\n")
+    stored.write(path, request)
     try:
         yield request
     except Exception:
@@ -58,15 +61,13 @@ def requested(workspace: Workspace, name: str, why: str, flow_run: str, cancelle
 
 
 def read(workspace: Workspace, name: str) -> Request | None:
-    """The unfinished retraining of a recipe, None where there is none."""
-    path = _path(workspace, name)
-    return Request.model_validate_json(path.read_text()) if path.is_file() else None
+    """The unfinished retraining of a recipe; None where there is none, or what is left of it cannot be read."""
+    return stored.readable(Request, _path(workspace, name))
 
 
-def unfinished(workspace: Workspace) -> list[Request]:
-    """Retrainings that began and have not ended."""
-    files = sorted((workspace.state / "requests").glob("*.json"))
-    return [Request.model_validate_json(file.read_text()) for file in files]
+def unfinished(workspace: Workspace) -> list[str]:
+    """The recipes whose retraining began and has not ended, also where the request itself cannot be read any more."""
+    return sorted(file.stem for file in (workspace.state / "requests").glob("*.json"))
 
 
 def _path(workspace: Workspace, name: str) -> Path:

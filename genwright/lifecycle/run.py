@@ -11,13 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
-
-from pydantic import ValidationError
 
 from genwright import __version__
-from genwright.core.durable import write_text
-from genwright.core.record import Record, fingerprint
+from genwright.core import stored
+from genwright.core.record import fingerprint
+from genwright.core.stored import S, Stored
 from genwright.core.workspace import Settings, Workspace
 from genwright.data.dataset import Dataset
 from genwright.data.records import DatasetVersion
@@ -26,14 +24,14 @@ from genwright.models.reencode import as_read_by
 from genwright.recipes.members import Member
 from genwright.recipes.recipe import Recipe
 
-R = TypeVar("R", bound=Record)
-
 COMPOSITION = "composition"
 """Folder, within that of a run, of what several models make together."""
 
 
-class Begun(Record):
+class Begun(Stored):
     """`run.json`: which recipe and data a run folder belongs to."""
+
+    form = "run"
 
     recipe: str
     data: str
@@ -98,17 +96,13 @@ class Run:
         """File of the samples that the evaluation of a round drew; without a plan, that of what several models make."""
         return (self.folder if plan is None else self.round(plan)) / "samples.safetensors"
 
-    def recall(self, name: str, kind: type[R]) -> R | None:
-        """The record stored under a name, None when there is none or it is of another release."""
-        file = self.folder / f"{name}.json"
-        try:
-            return kind.model_validate_json(file.read_text()) if file.is_file() else None
-        except ValidationError:
-            return None
+    def recall(self, name: str, kind: type[S]) -> S | None:
+        """The record stored under a name; None when there is none that can be read, and the stage is to be done again."""
+        return stored.readable(kind, self.folder / f"{name}.json")
 
-    def keep(self, name: str, record: R) -> R:
+    def keep(self, name: str, record: S) -> S:
         """Store a record under a name, and hand it back."""
-        write_text(self.folder / f"{name}.json", record.model_dump_json(indent=2) + "\n")
+        stored.write(self.folder / f"{name}.json", record)
         return record
 
     def begin(self) -> None:
@@ -130,10 +124,10 @@ def reached(folder: Path) -> str:
 
 
 def newest(workspace: Workspace, recipe: str) -> tuple[Path, Begun] | None:
-    """The folder of the run of a recipe that was begun or gone on with last; None when there is none."""
+    """The folder of the run of a recipe that was begun or gone on with last; None when there is none that can be read."""
     found = []
     for file in (workspace.state / "runs").glob("*/run.json"):
-        begun = Begun.model_validate_json(file.read_text())
-        if begun.recipe == recipe:
+        begun = stored.readable(Begun, file)
+        if begun is not None and begun.recipe == recipe:
             found.append((file.stat().st_mtime_ns, file.parent, begun))
     return max(found)[1:] if found else None

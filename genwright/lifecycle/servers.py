@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from genwright.core.durable import holder, write_text
-from genwright.core.record import Record
+from genwright.core import stored
+from genwright.core.durable import holder
+from genwright.core.stored import Stored
 from genwright.core.workspace import Workspace
 
 
-class Services(Record):
+class Services(Stored):
     """Addresses of a running `genwright up`. `process` is its process id."""
+
+    form = "servers"
+    mend = "`genwright down`, then `genwright up`"
 
     process: int
     prefect: str
@@ -27,20 +31,24 @@ def lock(workspace: Workspace) -> Path:
 
 
 def running(workspace: Workspace) -> Services | None:
-    """The services that are up; None when `genwright up` does not run, or has not got that far."""
+    """The services that are up; None when `genwright up` does not run, or has not got that far.
+
+    Raises FormatError where it runs and says where in a way that this release does not know.
+    """
     process, file = holder(lock(workspace)), _file(workspace)
     if process is None or not file.is_file():
         return None
-    services = Services.model_validate_json(file.read_text())
+    services = stored.read(Services, file)
     return services if services.process == process else None  # else what a killed one left
 
 
 def publish(workspace: Workspace, services: Services) -> None:
     """Let the other commands know."""
-    write_text(_file(workspace), services.model_dump_json(indent=2) + "\n")
+    stored.write(_file(workspace), services)
 
 
 def withdraw(workspace: Workspace) -> None:
+    """Say no more that anything is up."""
     _file(workspace).unlink(missing_ok=True)
 
 

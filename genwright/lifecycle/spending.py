@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from genwright.core.durable import write_text
+from genwright.core import stored
 from genwright.core.errors import GenwrightError
-from genwright.core.record import Record
+from genwright.core.stored import Stored
 from genwright.core.workspace import Workspace
 from genwright.recipes.recipe import Recipe
 
@@ -30,8 +30,11 @@ class LimitError(GenwrightError):
     """A recipe would spend more than it may."""
 
 
-class Spent(Record):
+class Spent(Stored):
     """What one process spent on a run. `identity` is the run's, empty until that is known."""
+
+    form = "spending"
+    mend = "remove the file; what it counted is then not held against the limits"
 
     recipe: str
     began: datetime
@@ -81,7 +84,7 @@ class Meter:
 
     def note(self) -> None:
         """Write them down."""
-        write_text(self._path, self.read().model_dump_json(indent=2) + "\n")
+        stored.write(self._path, self.read())
 
 
 @contextmanager
@@ -104,14 +107,9 @@ def metered(recipe: str, workspace: Workspace, gpu: bool) -> Iterator[Meter]:
 
 
 def spendings(workspace: Workspace, recipe: str) -> list[Spent]:
-    """Everything spent on a recipe, oldest first."""
-    found = []
-    for file in sorted((workspace.state / "spending" / recipe).glob("*.json")):
-        try:
-            found.append(Spent.model_validate_json(file.read_text()))
-        except ValidationError:  # of another release
-            continue
-    return found
+    """Everything spent on a recipe that can be read, oldest first."""
+    files = sorted((workspace.state / "spending" / recipe).glob("*.json"))
+    return [spent for file in files if (spent := stored.readable(Spent, file)) is not None]
 
 
 def of_run(workspace: Workspace, recipe: str, identity: str) -> Spent:

@@ -16,11 +16,12 @@ from pydantic import Field
 from torch import Tensor
 
 from genwright import __version__
+from genwright.core import stored
 from genwright.core.batch import Given
 from genwright.core.draws import Draws
-from genwright.core.durable import replacing, write_json
+from genwright.core.durable import replacing
 from genwright.core.errors import DataError
-from genwright.core.record import Record
+from genwright.core.stored import Stored
 from genwright.core.workspace import Settings, Workspace
 from genwright.data import stage
 from genwright.data.arrays import ColumnWriter
@@ -35,8 +36,10 @@ from genwright.models.records import Used
 ROWS = 128  # computed together
 
 
-class DeriveSpec(Record):
+class DeriveSpec(Stored):
     """How a column is derived: equal specs over equal data give equal columns."""
+
+    form = "derive"
 
     recipe: str
     column: str
@@ -73,7 +76,7 @@ def derive(spec: DeriveSpec, workspace: Workspace, out: Path, device: torch.devi
                         writers[name].append(value if present else None)
             for writer in writers.values():
                 writer.close()
-        write_json(folder / COLUMN, kept.model_dump(mode="json"))
+        stored.write(folder / COLUMN, kept)
     return kept
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from genwright.core import stored
 from genwright.core.errors import RecipeError, nearest
-from genwright.core.record import Record
+from genwright.core.stored import Stored
 from genwright.core.workspace import Workspace
 
 PAGE, RECORD = "report.html", "report"
 
 
-class Written(Record):
+class Written(Stored):
     """That a run wrote and logged its page: of which recipe, from what, and the sheet of samples beside it."""
+
+    form = "report"
 
     recipe: str
     inputs: str
@@ -25,7 +26,7 @@ def latest(workspace: Workspace, recipe: str) -> tuple[Path, Path]:
     """Page and samples of the newest run of a recipe. Raises RecipeError where there are none, naming what there is."""
     found = []
     for file in (workspace.state / "runs").glob(f"*/{RECORD}.json"):
-        written = _read(file)
+        written = stored.readable(Written, file)
         if written is not None and (file.parent / PAGE).is_file():
             found.append((file.stat().st_mtime_ns, written, file.parent))
     mine = [entry for entry in found if entry[1].recipe == recipe]
@@ -38,11 +39,3 @@ def latest(workspace: Workspace, recipe: str) -> tuple[Path, Path]:
         )
     _, written, folder = max(mine, key=lambda entry: entry[0])
     return folder / PAGE, folder / written.samples
-
-
-def _read(file: Path) -> Written | None:
-    """The record, None when it is of another release."""
-    try:
-        return Written.model_validate_json(file.read_text())
-    except ValidationError:
-        return None

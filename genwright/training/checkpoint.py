@@ -7,10 +7,9 @@ for all checkpoints that follow. Progress and a checksum lie in the file's own m
 from __future__ import annotations
 
 import errno
-import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,8 +17,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from genwright.core import stored
 from genwright.core.durable import sync
-from genwright.core.errors import TrainingError
+from genwright.core.errors import FormatError, TrainingError
 from genwright.training.progress import Progress
 
 SUFFIX, BEST = ".safetensors", "best-"
@@ -40,7 +40,7 @@ def save(root: Path, progress: Progress, tensors: Mapping[str, Tensor]) -> None:
 
     Raises TrainingError when the disk is full; the previous checkpoints stay as they are.
     """
-    _write(root / f"{progress.step:09d}{SUFFIX}", tensors, json.dumps(asdict(progress)))
+    _write(root / f"{progress.step:09d}{SUFFIX}", tensors, stored.line(progress))
 
 
 def save_best(root: Path, step: int, weights: Mapping[str, Tensor]) -> None:
@@ -51,11 +51,12 @@ def save_best(root: Path, step: int, weights: Mapping[str, Tensor]) -> None:
 
 
 def load(root: Path, step: int) -> Checkpoint | None:
-    """The checkpoint of a step, None when it, or the best weights it goes with, are not there or damaged."""
+    """The checkpoint of a step, None when it, or the best weights it goes with, are not there or damaged, or of a format
+    that is not known here."""
     found = _read(root / f"{step:09d}{SUFFIX}")
-    if found is None:
+    progress = _progress(found[1]) if found else None
+    if found is None or progress is None:
         return None
-    progress = Progress(**json.loads(found[1]))
     best = None if progress.best_score is None else _read(root / f"{BEST}{progress.best_step:09d}{SUFFIX}")
     if best is None and progress.best_score is not None:
         return None
@@ -90,7 +91,8 @@ def prune(root: Path, keep: set[int]) -> None:
             file.unlink()
             continue
         told = _metadata(file)
-        best.add(f"{BEST}{json.loads(told[TOLD])['best_step'] if told else 0:09d}{SUFFIX}")
+        progress = _progress(told[TOLD]) if told else None
+        best.add(f"{BEST}{progress.best_step if progress else 0:09d}{SUFFIX}")
     for file in root.glob(f"{BEST}*{SUFFIX}"):
         if file.name not in best:
             file.unlink()
@@ -127,6 +129,13 @@ def _read(file: Path) -> tuple[dict[str, Tensor], str] | None:
     except (OSError, SafetensorError):
         return None
     return (tensors, metadata[TOLD]) if metadata.get(SUM) == str(_checksum(tensors, metadata[TOLD])) else None
+
+
+def _progress(told: str) -> Progress | None:
+    try:
+        return stored.parse(Progress, told, "a checkpoint")
+    except FormatError:
+        return None
 
 
 def _metadata(file: Path) -> dict[str, str] | None:

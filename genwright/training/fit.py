@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genwright.core.durable import exclusive, write_text
+from genwright.core import stored
+from genwright.core.durable import exclusive
 from genwright.core.errors import TrainingError
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
@@ -78,15 +79,16 @@ class Fit:
     @property
     def result(self) -> TrainedModel:
         """The trained model. Raises TrainingError before training has ended."""
-        file = self.folder / "trained.json"
-        if not file.is_file():
+        trained = stored.readable(TrainedModel, self.folder / "trained.json")
+        if trained is None:
             raise TrainingError("This round of training has not ended.", got=self.folder, do="iterate it to its end")
-        return TrainedModel.model_validate_json(file.read_text())
+        return trained
 
     @property
     def finished(self) -> bool:
-        """Whether the result is there and its bytes verify."""
-        return (self.folder / "trained.json").is_file() and bundle.verified(self.folder / "bundle")
+        """Whether the result is there, can be read, and its bytes verify."""
+        there = stored.readable(TrainedModel, self.folder / "trained.json") is not None
+        return there and bundle.verified(self.folder / "bundle")
 
     @property
     def held(self) -> int:
@@ -97,7 +99,7 @@ class Fit:
     def last_score(self) -> float | None:
         """The newest held-out measure, None before the first."""
         if self.finished:
-            return Progress(curve=[p.model_dump() for p in self.result.curve]).last_score
+            return Progress(curve=self.result.curve).last_score
         return self.progress.last_score
 
     def __iter__(self) -> Iterator[CurvePoint]:
@@ -152,8 +154,8 @@ class Fit:
                 got=self.origin,
                 do=f"delete {self.folder.parent} and run the same command again",
             )
-        progress = replace(found.progress, evaluated=self.plan.begins, stale=0, rollbacks=0, seconds=0.0, stopped=None)
-        return replace(found, progress=progress)
+        anew = {"evaluated": self.plan.begins, "stale": 0, "rollbacks": 0, "seconds": 0.0, "stopped": None}
+        return replace(found, progress=found.progress.model_copy(update=anew))
 
     def _become(self, found: checkpoint.Checkpoint | None) -> None:
         self.learner = self.begin()
@@ -228,7 +230,7 @@ class Fit:
         thin = max(1, self.plan.steps // POINTS)
         wanted = point.validation_loss is not None or point.score is not None or point.step % thin == 0 or point.step == 1
         if wanted and point.step <= self.progress.step:
-            self.progress.curve.append(point.model_dump(mode="json", exclude_none=True))
+            self.progress.curve.append(point)
 
     def _evaluate(self, point: CurvePoint) -> CurvePoint:
         """What the averaged weights are worth, and what follows from it: best kept, early stopping."""
@@ -265,7 +267,7 @@ class Fit:
         for step in range(found.progress.step if found else 0, progress.evaluated):
             self._update(step)
         self.learner.restart(progress.skipped)
-        self.progress = replace(progress, rollbacks=progress.rollbacks + 1, bad=0)
+        self.progress = progress.model_copy(update={"rollbacks": progress.rollbacks + 1, "bad": 0})
         self.progress.cut(progress.evaluated)
         self._best = best
         self.notes.append(f"{BAD_IN_A_ROW} bad updates in a row: back to step {self.progress.step} at half the rate")
@@ -293,7 +295,7 @@ class Fit:
                 "seconds": progress.seconds,
             }
         )
-        write_text(self.folder / "trained.json", trained.model_dump_json(indent=2))
+        stored.write(self.folder / "trained.json", trained)
         if progress.stopped:
             shutil.rmtree(self.folder / CHECKPOINTS, ignore_errors=True)
         else:

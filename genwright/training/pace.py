@@ -11,10 +11,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
-from genwright.core.durable import write_json
+from genwright.core import stored
 from genwright.core.record import Record
+from genwright.core.stored import Stored
 from genwright.evaluation.evaluate import score
 from genwright.models import waiting
 from genwright.models.cost import Flops
@@ -47,10 +46,18 @@ class Pace(Record):
         return max(self.step, other) > FAR * min(self.step, other)
 
 
+class Paces(Stored):
+    """The paces of the trainings of a race, by name: taken once, so that a race that goes on has the same steps."""
+
+    form = "paces"
+
+    known: dict[str, Pace] = {}
+
+
 def survey(fits: Mapping[str, Fit], kept: Path, seconds: float, *, measure: bool) -> tuple[dict[str, Pace], list[str]]:
     """The paces of trainings by name, taken within about so many seconds for each pass, and what is to be said of them. They
     are kept in a file, so that they are taken once. Those for which memory does not do are left out."""
-    known = TypeAdapter(dict[str, Pace]).validate_json(kept.read_text()) if kept.is_file() else {}
+    known = dict((stored.readable(Paces, kept) or Paces()).known)
     taken: dict[str, list[Pace]] = {name: [] for name in fits if name not in known}
     for _ in range(PASSES if taken else 0):
         for name in taken:
@@ -67,7 +74,7 @@ def survey(fits: Mapping[str, Fit], kept: Path, seconds: float, *, measure: bool
     if any(known[name].busy for name in taken):
         notes.append("other work needed the processors while steps were timed; what counts is the processors' time")
     if taken:
-        write_json(kept, {name: pace.model_dump(mode="json") for name, pace in known.items()})
+        stored.write(kept, Paces(known=known))
     return known, notes
 
 

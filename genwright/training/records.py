@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from genwright.core.record import Record
+from genwright.core.stored import Stored
 from genwright.evaluation.records import Evaluation
 from genwright.models.records import Candidate, Cost, Plan
 
@@ -29,8 +30,10 @@ class RaceEntry(Record):
     goes_on_at: int = Field(0, description="the step that the first round can go on from; 0: it cannot")
 
 
-class Selection(Record):
+class Selection(Stored):
     """Who raced, who won, on which held-out measure, and why."""
+
+    form = "selection"
 
     winner: Candidate
     measure: str
@@ -52,8 +55,10 @@ class CurvePoint(Record):
     skipped: int = Field(0, description="updates skipped so far because a loss or gradient was not finite")
 
 
-class TrainedModel(Record):
+class TrainedModel(Stored):
     """The best weights of a round, on disk as a bundle (safetensors + JSON)."""
+
+    form = "trained"
 
     plan: Plan
     data: str = Field(description="DatasetVersion.digest")
@@ -78,8 +83,10 @@ class Diagnosis(Record):
     next_plan: Plan | None = None
 
 
-class Round(Record):
+class Round(Stored):
     """One turn of train, evaluate, diagnose."""
+
+    form = "round"
 
     model: TrainedModel | None
     evaluation: Evaluation | None

@@ -16,7 +16,8 @@ import pytest
 
 from genwright.adapters.dvc import stages
 from genwright.adapters.dvc.data import Data
-from genwright.core.durable import exclusive, write_json
+from genwright.core import stored
+from genwright.core.durable import exclusive
 from genwright.core.errors import DataError, GenwrightError, ServiceError
 from genwright.core.folder_hash import tree
 from genwright.core.workspace import Workspace
@@ -208,7 +209,7 @@ def test_files_cut_short_by_a_kill_do_not_stop_the_next_run(workspace: Workspace
 def test_a_killed_run_stops_its_stage_and_the_next_one_proceeds(workspace: Workspace) -> None:
     """The stage is held up by a lock of ours, so that the kill surely comes in its middle."""
     spec = collecting(recipe(), workspace)
-    write_json(workspace.data / "tiny" / "collect.json", spec.model_dump(mode="json"))
+    stored.write(workspace.data / "tiny" / "collect.json", spec)
     code = "\n".join(
         (
             "from pathlib import Path",

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from genwright.core.durable import exclusive, write_text
 from genwright.core.workspace import Settings, Workspace
 from genwright.lifecycle.doctor import Check, check
 
@@ -65,3 +66,26 @@ def test_status_of_a_workspace_in_which_nothing_has_run(tmp_path: Path) -> None:
     assert wrong.returncode == 1
     assert "did you mean 'digits'" in wrong.stderr
     assert "Traceback" not in wrong.stderr
+
+
+def test_what_another_release_left_is_told_or_passed_over(tmp_path: Path) -> None:
+    """Records of runs, a retraining and servers, without a number or with a later one: nothing crashes, nothing blocks."""
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "digits.yaml").write_text("name: digits\n")
+    later = '{"format": 99, "genwright": "9.0.0"}'
+    for place, text in (
+        ("runs/0123/run.json", '{"recipe": "digits", "data": "d"}'),
+        ("runs/4567/run.json", later),
+        ("requests/digits.json", later),
+        ("spending/digits/1.json", "{"),
+        ("up.json", later),
+    ):
+        write_text(tmp_path / ".genwright" / place, text)
+    rows = json.loads(run(tmp_path, "status", "--json").stdout)
+    assert rows[0]["run"] is None
+    with exclusive(Workspace(tmp_path).lock("up"), busy=""):
+        done = run(tmp_path, "doctor", "--json")
+    found = next(f for f in json.loads(done.stdout) if f["what"] == "up")
+    assert (done.returncode, found["state"]) == (1, "problem")
+    assert "written by Genwright 9.0.0" in found["found"]
+    assert "install Genwright 9.0.0" in found["do"]

@@ -11,7 +11,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from genwright.core.durable import sha256, write_json
+from genwright.core import stored
+from genwright.core.durable import sha256
 from genwright.core.errors import DataError
 from genwright.core.workspace import Workspace
 from genwright.data import shards
@@ -102,7 +103,7 @@ def run_stage(workspace: Workspace) -> subprocess.CompletedProcess[str]:
 
 def test_the_stage_reads_its_spec_and_fails_in_words(workspace: Workspace, recipe: Recipe) -> None:
     spec: CollectSpec = collecting(recipe, workspace)
-    write_json(workspace.data / "tiny" / "collect.json", spec.model_dump(mode="json"))
+    stored.write(workspace.data / "tiny" / "collect.json", spec)
     assert run_stage(workspace).returncode == 0
     assert len(list(read_items(workspace.raw("tiny")))) == 8
     (workspace.root / "texts").rename(workspace.root / "elsewhere")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from genwright.core.errors import GenwrightError
+from genwright.core.errors import FormatError
 from genwright.evaluation.bounds import GateVerdict
 from genwright.lifecycle.ledger import Ledger
 from genwright.lifecycle.records import Decision
@@ -46,8 +46,8 @@ def test_a_line_that_is_no_entry_is_an_error(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path, "digits")
     ledger.append("promoted", before=None, after=1, why="a")
     with ledger.path.open("a") as file:
-        file.write('{"what": "crowned"}\n')
-    with pytest.raises(GenwrightError, match="Line 2"):
+        file.write('{"format": 1, "what": "crowned"}\n')
+    with pytest.raises(FormatError, match="Line 2"):
         ledger.entries()
 
 

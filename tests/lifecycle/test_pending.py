@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
 import pytest
 
+from genwright.core import stored
+from genwright.core.durable import write_text
 from genwright.core.errors import TrainingError
 from genwright.core.workspace import Workspace
 from genwright.lifecycle import pending
 from genwright.lifecycle.pending import read, requested, unfinished
+from genwright.lifecycle.run import Begun
 
 
 def never(run: str) -> bool:
@@ -26,8 +28,7 @@ def killed(workspace: Workspace, why: str, run: str = "a") -> None:
 
 def begun(workspace: Workspace, data: str, checkpoint: int | None = None) -> None:
     folder = workspace.state / "runs" / "0123"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "run.json").write_text(json.dumps({"recipe": "birds", "data": data}))
+    stored.write(folder / "run.json", Begun(recipe="birds", data=data))
     if checkpoint is not None:
         (folder / "round-1" / "checkpoints" / f"{checkpoint:09d}").mkdir(parents=True)
 
@@ -36,7 +37,7 @@ def test_one_that_ended_leaves_nothing(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     with requested(workspace, "birds", "new camera", "a", never) as mine:
         assert mine.why == "new camera"
-        assert [left.name for left in unfinished(workspace)] == ["birds"]
+        assert unfinished(workspace) == ["birds"]
     assert unfinished(workspace) == []
     with pytest.raises(TrainingError), requested(workspace, "birds", "why", "a", never):
         raise TrainingError("No round gave a model.")
@@ -78,3 +79,12 @@ def test_one_that_gets_on_is_not(tmp_path: Path) -> None:
     left = read(workspace, "birds")
     assert left is not None
     assert left.attempts == 1
+
+
+def test_one_that_cannot_be_read_is_begun_afresh(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    write_text(workspace.state / "requests" / "birds.json", '{"format": 99, "genwright": "9.0.0"}')
+    assert unfinished(workspace) == ["birds"]
+    with requested(workspace, "birds", "on schedule", "b", never) as mine:
+        assert (mine.why, mine.attempts) == ("on schedule", 1)
+    assert unfinished(workspace) == []

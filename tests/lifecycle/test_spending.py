@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from genwright.core import stored
 from genwright.core.workspace import Workspace
 from genwright.lifecycle import spending
 from genwright.lifecycle.spending import LimitError, Spent, allow, metered, minutes_this_week, of_run, spendings
@@ -18,9 +19,7 @@ def spent(workspace: Workspace, minutes: float, days_ago: float, identity: str =
     """A run of that many minutes, that long ago."""
     began = datetime.now(UTC) - timedelta(days=days_ago)
     entry = Spent(recipe="digits", began=began, identity=identity, wall_seconds=minutes * 60)
-    folder = workspace.state / "spending" / "digits"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{began:%Y%m%dT%H%M%S%f}.json").write_text(entry.model_dump_json())
+    stored.write(workspace.state / "spending" / "digits" / f"{began:%Y%m%dT%H%M%S%f}.json", entry)
 
 
 def test_a_run_is_measured(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from genwright.core import stored
 from genwright.core.durable import write_text
 from genwright.core.errors import RecipeError
 from genwright.core.workspace import Workspace
@@ -19,7 +20,7 @@ def written(workspace: Workspace, identity: str, recipe: str, at: int) -> Path:
     folder = workspace.run(identity)
     write_text(folder / PAGE, "<p>page</p>")
     record = folder / f"{RECORD}.json"
-    write_text(record, Written(recipe=recipe, inputs="x", samples="samples.png").model_dump_json())
+    stored.write(record, Written(recipe=recipe, inputs="x", samples="samples.png"))
     os.utime(record, (at, at))
     return folder / PAGE
 

@@ -13,18 +13,22 @@ import yaml
 from pydantic import Field
 
 from genwright.adapters.dvc.stages import OUTS, Stage, Stages, parsed
+from genwright.core import stored
 from genwright.core.durable import replacing, write_json, write_text
 from genwright.core.errors import DataError
 from genwright.core.folder_hash import tree
-from genwright.core.record import Record
+from genwright.core.stored import Stored
 from genwright.core.workspace import Workspace
 from genwright.data.records import DatasetContents
 
 EXPORTS = 4  # exported versions kept for a recipe, those used last
 
 
-class DataVersion(Record):
+class DataVersion(Stored):
     """One version of a recipe's data, with all that DVC needs to bring it back."""
+
+    form = "version"
+    mend = "put the line right, or move the file aside and run the recipe again: versions noted there cannot be restored then"
 
     digest: str = Field(description="DVC hash of the cleaned folder")
     raw: str = Field(description="DVC hash of the raw items it was made from")
@@ -118,10 +122,8 @@ class Data:
         return {path: path.read_text() for path in paths if path.exists()}
 
     def versions(self, recipe: str) -> list[DataVersion]:
-        """The versions made so far, oldest first."""
-        path = self.workspace.data / recipe / "versions.jsonl"
-        lines = path.read_text().splitlines() if path.is_file() else []
-        return [DataVersion.model_validate_json(line) for line in lines]
+        """The versions made so far, oldest first. Raises FormatError where they cannot be read."""
+        return stored.read_lines(DataVersion, self.workspace.data / recipe / "versions.jsonl")
 
     def current(self, recipe: str) -> str | None:
         """DVC hash of the cleaned data in the workspace; None where there is none."""
@@ -144,7 +146,7 @@ class Data:
             specs={stage: json.loads(self.stages.spec(recipe, stage).read_text()) for stage in OUTS},
             locks={stage: entries[f"{stage}@{recipe}"] for stage in OUTS},
         )
-        lines = "".join(f"{version.model_dump_json()}\n" for version in (*known, version))
+        lines = "".join(f"{stored.line(each)}\n" for each in (*known, version))
         write_text(self.workspace.data / recipe / "versions.jsonl", lines)
 
     def _find(self, recipe: str, digest: str) -> DataVersion:

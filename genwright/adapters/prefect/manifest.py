@@ -16,7 +16,7 @@ POOL = "genwright"
 HEAD = """\
 # The deployments of the recipes here, for Prefect workers. Written by `genwright schedules --prefect-yaml`; a test sees
 # that it follows the recipes. `prefect work-pool create genwright --type process`, `prefect deploy --all`, and on every
-# machine that works, in a checkout of this folder: `prefect worker start --pool genwright`.
+# machine that works, with Genwright installed and this folder at the same path: `prefect worker start --pool genwright`.
 """
 LIMIT: dict[str, Any] = {"limit": 1, "collision_strategy": "CANCEL_NEW"}
 """Of two runs of one deployment the second is dropped: what it would have seen, the next one sees."""
@@ -40,6 +40,11 @@ class Deployment(Record):
     name: str
     schedules: list[Timing]
     triggers: list[dict[str, Any]] = []
+
+    @property
+    def entrypoint(self) -> str:
+        """Where Prefect finds the flow: by its module, which a checkout and an installed package have alike."""
+        return f"genwright.flows.{self.flow}.{self.flow}"
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -91,7 +96,7 @@ def _asked(name: str) -> dict[str, Any]:
 def _entry(deployment: Deployment) -> dict[str, Any]:
     entry = {
         "name": deployment.name,
-        "entrypoint": f"flows/{deployment.flow}.py:{deployment.flow}",
+        "entrypoint": deployment.entrypoint,
         "parameters": deployment.parameters,
         "tags": deployment.tags,
         "schedules": [timing.model_dump(exclude_none=True) for timing in deployment.schedules],

@@ -15,9 +15,10 @@ from urllib.parse import unquote
 
 import httpx
 
-from genwright.core.durable import exclusive, sha256, sync, write_json
+from genwright.core import stored
+from genwright.core.durable import exclusive, sha256, sync
 from genwright.core.errors import DataError
-from genwright.core.record import Record
+from genwright.core.stored import Stored
 from genwright.data.fetch.network import NETWORK_ERRORS, GuardedTransport
 
 ATTEMPTS = 6
@@ -27,9 +28,11 @@ PAUSE = 0.2
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
-class Download(Record):
+class Download(Stored):
     """A file in the cache and what the server said of it. `modified` is when it says the file changed, else when it
     arrived (ISO 8601, UTC)."""
+
+    form = "download"
 
     url: str
     name: str
@@ -179,7 +182,7 @@ class _Attempt:
         sync(self.partial)
         self.partial.replace(place)
         self.validator.unlink(missing_ok=True)
-        write_json(self.folder / "download.json", fetched.model_dump(mode="json"))
+        stored.write(self.folder / "download.json", fetched)
         return fetched
 
     def _forget(self) -> None:
@@ -189,10 +192,9 @@ class _Attempt:
 
 def _known(folder: Path) -> Download | None:
     """What the cache holds, when it is whole."""
-    record = folder / "download.json"
-    if not record.is_file():
+    known = stored.readable(Download, folder / "download.json")
+    if known is None:
         return None
-    known = Download.model_validate_json(record.read_text())
     place = folder / "content" / known.name
     return known if place.is_file() and place.stat().st_size == known.size and sha256(place) == known.sha256 else None
 

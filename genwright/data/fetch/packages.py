@@ -11,9 +11,11 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from genwright.core.durable import exclusive, sha256, write_json
+from genwright.core import stored
+from genwright.core.durable import exclusive, sha256
 from genwright.core.errors import DataError
 from genwright.core.record import Record
+from genwright.core.stored import Stored
 from genwright.data.fetch.unpack import unpack, unpack_tar
 
 Manager = Literal["pip", "npm", "apt"]
@@ -47,8 +49,10 @@ class PackageChoice(Record):
         return f"{self.manager}:{self.package}" + (f"=={self.version}" if self.version else "")
 
 
-class Fetched(Record):
+class Fetched(Stored):
     """A package in the cache: the version it has and the archive members that were not unpacked, with reasons."""
+
+    form = "package"
 
     version: str
     file: str
@@ -64,15 +68,15 @@ def fetch(choice: PackageChoice, cache: Path) -> tuple[Fetched, Path]:
     version = choice.version or _offered_by_apt(choice.package)
     folder = cache / "packages" / choice.manager / choice.package.replace("/", "+") / version
     with exclusive(folder.with_name(f".{version}.lock"), busy="", wait=True):
-        if not (folder / "fetched.json").is_file():
+        fetched = stored.readable(Fetched, folder / "fetched.json")
+        if fetched is None:
             shutil.rmtree(folder, ignore_errors=True)
-            _fetch(choice.model_copy(update={"version": version}), folder)
-        fetched = Fetched.model_validate_json((folder / "fetched.json").read_text())
+            fetched = _fetch(choice.model_copy(update={"version": version}), folder)
     inner = folder / "files" / "package"
     return fetched, inner if choice.manager == "npm" and inner.is_dir() else folder / "files"
 
 
-def _fetch(choice: PackageChoice, folder: Path) -> None:
+def _fetch(choice: PackageChoice, folder: Path) -> Fetched:
     """Fill `folder`: the package as it came, `files/` unpacked from it, and last `fetched.json`."""
     assert choice.version is not None
     arrived = folder / "arrived"
@@ -95,7 +99,8 @@ def _fetch(choice: PackageChoice, folder: Path) -> None:
     archive = archives[0]
     skipped = _unpack_deb(archive, folder / "files") if archive.suffix == ".deb" else unpack(archive, folder / "files")
     fetched = Fetched(version=choice.version, file=archive.name, sha256=sha256(archive), skipped=skipped)
-    write_json(folder / "fetched.json", fetched.model_dump(mode="json"))
+    stored.write(folder / "fetched.json", fetched)
+    return fetched
 
 
 def _unpack_deb(archive: Path, into: Path) -> dict[str, str]:

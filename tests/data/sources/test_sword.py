@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import struct
 import zlib
@@ -11,7 +10,9 @@ from pathlib import Path
 import pytest
 from pysword.books import BibleStructure
 
+from genwright.core import stored
 from genwright.core.errors import DataError
+from genwright.data.fetch.packages import Fetched
 from genwright.data.sources.sword import Sword, SwordOptions, plain
 
 ENGLISH = {
@@ -43,8 +44,8 @@ def module(cache: Path, package: str, name: str, verses: dict[tuple[int, int], s
     (data / "ot.bzv").write_bytes(records)
     (data / "ot.bzs").write_bytes(struct.pack("<III", 0, len(packed), len(text)))
     (data / "ot.bzz").write_bytes(packed)
-    fetched = {"version": "1.0", "file": f"{package}.deb", "sha256": "0" * 64, "skipped": {}}
-    (files.parent / "fetched.json").write_text(json.dumps(fetched))
+    fetched = Fetched(version="1.0", file=f"{package}.deb", sha256="0" * 64, skipped={})
+    stored.write(files.parent / "fetched.json", fetched)
 
 
 @pytest.fixture
