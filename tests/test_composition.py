@@ -79,7 +79,7 @@ def test_what_a_model_is_made_over_remakes_it_and_nothing_else_does(layers: Path
     after = samples(layers, "layers", "--label", "kind1")
     assert after != before
 
-    back = genwright(layers, "rollback", "layers", "--why", "it was better")
+    back = genwright(layers, "rollback", "layers")
     assert back.returncode == 0, back.stderr
     assert samples(layers, "layers", "--label", "kind1") == before
 
