@@ -28,7 +28,7 @@ def opened(folder: Path, uses: Mapping[str, Path], device: str) -> Graph:
         info = composition.info(folder)
         recorded = {name: build_modality(part, folder / COLUMNS / name) for name, part in info.columns.items()}
         members = {key: over[key] for key in info.order}
-        return _graph(info.view, recorded, members, members)
+        return _graph(info.view, recorded, members, over)
     one = bundle.load(folder, device)
     return _graph(one.info.view, one.modalities, {"": one}, over)
 

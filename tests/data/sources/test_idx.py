@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import struct
 from pathlib import Path
 
@@ -15,7 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
+from genwright.core import stored
 from genwright.core.errors import DataError
+from genwright.data.fetch.packages import Fetched
 from genwright.data.sources.idx import Idx, IdxOptions
 
 PICTURES = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
@@ -55,8 +56,8 @@ def test_gzipped_files_of_a_package_hold_the_same(base: Path) -> None:
     files.mkdir(parents=True)
     for name in (IMAGES_FILE, LABELS_FILE):
         (files / f"{name}.gz").write_bytes(gzip.compress((base / "files" / name).read_bytes()))
-    fetched = {"version": "1.0", "file": "tiny.deb", "sha256": "0" * 64, "skipped": {"usr/out": "a link"}}
-    (files.parents[1] / "fetched.json").write_text(json.dumps(fetched))
+    fetched = Fetched(version="1.0", file="tiny.deb", sha256="0" * 64, skipped={"usr/out": "a link"})
+    stored.write(files.parents[1] / "fetched.json", fetched)
     made = source(base, path=None, manager="apt", package="tiny-idx", version="1.0")
     items = list(made.items())
     assert [item.columns for item in items] == [item.columns for item in source(base).items()]

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from genwright.core import stored
 from genwright.core.errors import DataError
+from genwright.data.fetch.packages import Fetched
 from genwright.data.sources.openmoji import Openmoji, OpenmojiOptions
 
 BLANK = '<svg viewBox="0 0 72 72" xmlns="http://www.w3.org/2000/svg"></svg>'
@@ -32,8 +34,8 @@ class Tiny:
         self.files = base / "packages/npm/openmoji/1.0.0/files/package"
         for folder in ("data", "color/svg", "black/svg"):
             (self.files / folder).mkdir(parents=True)
-        fetched = {"version": "1.0.0", "file": "openmoji-1.0.0.tgz", "sha256": "0" * 64, "skipped": {}}
-        (self.files.parents[1] / "fetched.json").write_text(json.dumps(fetched))
+        fetched = Fetched(version="1.0.0", file="openmoji-1.0.0.tgz", sha256="0" * 64, skipped={})
+        stored.write(self.files.parents[1] / "fetched.json", fetched)
         self.entries: list[dict[str, object]] = []
 
     def add(self, entry: dict[str, object], color: str | None = RED, black: str | None = LINE) -> None:
