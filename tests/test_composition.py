@@ -15,9 +15,8 @@ from genwright.data.split import Splitting
 from tests.test_pipeline import BUDGETS, fill, genwright, outcome, write
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
-FAST: dict[str, Any] = {"dials": [0.125], "budget": {"steps": 4}}
-CODEC = {"makes": "picture", "select": {"families": ["vae"], **FAST}, "config": {"vae": {"spatial": 1, "latent": 4}}}
-PAINTER = {"makes": "code", "given": ["small"], "select": {"families": ["diffusion"], **FAST}}
+CODEC = {"makes": "picture", "select": {"families": ["vae"]}, "config": {"vae": {"spatial": 1, "latent": 4}}}
+PAINTER = {"makes": "code", "given": ["small"], "select": {"families": ["diffusion"]}}
 RECIPE: dict[str, Any] = {
     "name": "layers",
     "columns": {"picture": {"kind": "image", "size": [8, 8], "channels": 1}, "label": "label"},
@@ -30,7 +29,7 @@ RECIPE: dict[str, Any] = {
     **BUDGETS,
     "models": {
         "codec": CODEC,
-        "sketcher": {"makes": "small", "given": ["label"], "select": {"families": ["vae"], **FAST}},
+        "sketcher": {"makes": "small", "given": ["label"], "select": {"families": ["vae"]}},
         "painter": PAINTER,
     },
 }
@@ -90,7 +89,8 @@ def test_a_model_of_another_recipe_encodes(layers: Path) -> None:
     done = outcome(genwright(layers, "run", "borrowed", "--json"))
     assert done["promoted"]
     assert Versions(Workspace(layers)).of("borrowed~codec") == []
-    assert len(samples(layers, "borrowed")) == 2
+    sketch = next((layers / "shapes").rglob("*.png"))  # what no model of the recipe makes is given
+    assert len(samples(layers, "borrowed", "--give", f"small={sketch}")) == 2
 
     write(layers, {**RECIPE, "name": "greedy", "models": {"codec": {"use": {"model": "layers"}}, "painter": PAINTER}})
     refused = genwright(layers, "run", "greedy")

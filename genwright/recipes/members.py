@@ -88,6 +88,16 @@ class MemberSpec(Record):
             raise ValueError("a model that is used was described by the recipe that trained it; give nothing besides `use`")
         return self
 
+    def over(self, select: Selecting | None, train: Training | None) -> MemberSpec:
+        """The same, where keys that it does not name in `select` and `train` are as they are here."""
+        said = {"select": (self.select, select), "train": (self.train, train)}
+        merged = {
+            key: whole.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
+            for key, (own, whole) in said.items()
+            if own is not None and whole is not None
+        }
+        return self.model_copy(update=merged)
+
 
 class Member(Record):
     """One model of a recipe, with all that bears on it."""

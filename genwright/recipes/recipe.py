@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from genwright import __version__
 from genwright.core.errors import GenwrightError, RecipeError, nearest
@@ -66,9 +66,9 @@ class Recipe(Record):
     given: list[Asked] | None = Field(
         None, description="what the only model is given, as in `models`; default: every other column of items"
     )
-    models: dict[str, MemberSpec] = Field(default_factory=dict, description="several models, trained one over another")
     select: Selecting = Selecting()
     train: Training = Training()
+    models: dict[str, MemberSpec] = Field(default_factory=dict, description="several models, trained one over another")
     tasks: Tasks = Field(
         default_factory=list,
         description="what it is measured at, task to the columns it gives, e.g. {draw: [label], complete: [label, known]}; "
@@ -138,6 +138,12 @@ class Recipe(Record):
         named += [(architectures, name) for name in architectures.all()]
         found = {f"{plugins.room} {name}": plugins.provider(name) for plugins, name in named}
         return {part: by for part, by in sorted(found.items()) if by != OWN}
+
+    @field_validator("models")
+    @classmethod
+    def _said_for_all(cls, models: dict[str, MemberSpec], told: ValidationInfo) -> dict[str, MemberSpec]:
+        """Keys of `select` and `train` that a model does not name are as the recipe has them."""
+        return {key: spec.over(told.data.get("select"), told.data.get("train")) for key, spec in models.items()}
 
     @model_validator(mode="after")
     def _columns(self) -> Recipe:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,3 +79,22 @@ def test_killed_anywhere_a_repeated_call_finishes(when: str, owner: type, method
     [nested] = [run for run in runs if run.data.tags["genwright.kind"] == "round"]
     assert len(registry.mlflow.client.get_metric_history(nested.info.run_id, "loss.model")) == len(model.curve)
     assert len(registry.mlflow.client.search_logged_models([experiment])) == 1
+
+
+def open_database(root: Path) -> None:
+    """In a child: MLflow makes its database."""
+    Runs(Workspace(root)).experiment("digits")
+
+
+def test_killed_while_mlflow_makes_its_tables_the_next_call_makes_them_all(tmp_path: Path) -> None:
+    making = tmp_path / ".genwright" / "mlflow-new.db"
+    child = multiprocessing.get_context("spawn").Process(target=open_database, args=(tmp_path,))
+    child.start()
+    while not (making.exists() and making.stat().st_size > 20_000):
+        assert child.is_alive()
+        time.sleep(0.001)
+    child.kill()
+    child.join()
+    assert not Workspace(tmp_path).state.joinpath("mlflow.db").exists()
+    assert Runs(Workspace(tmp_path)).experiment("digits")
+    assert not making.exists()

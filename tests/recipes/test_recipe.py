@@ -279,6 +279,17 @@ def test_models_come_in_the_order_in_which_they_can_be_made() -> None:
     assert (list(codec.accept), list(prior.accept)) == (["mmd"], [])
 
 
+def test_a_model_says_only_what_it_has_otherwise() -> None:
+    general = {"select": {"dials": [0.5]}, "train": {"budget": {"steps": 8}, "rounds": 1}}
+    own = {"select": {"families": ["vae"]}, "train": {"seed": 1}}
+    found = parse({**GOOD, **general, "models": {"only": {"makes": "content", **own}}})
+    member = found.members[0]
+    assert (member.select.families, member.select.dials) == (["vae"], [0.5])
+    assert (member.train.seed, member.train.budget.steps, member.train.rounds) == (1, 8, 1)
+    # A recipe that was written down whole, as records are, means the same.
+    assert parse(found.model_dump(mode="json")).members == found.members
+
+
 def test_the_whole_of_several_models_is_asked_for_what_items_bring() -> None:
     whole = parse(CHAIN).whole
     assert whole is not None

@@ -80,11 +80,21 @@ class Connection:
         if self.remote:
             self._probe()
         with self.service("connecting"), exclusive(self.workspace.lock("mlflow-open"), busy="", wait=True):
-            if self.embedded:
-                self.database.parent.mkdir(parents=True, exist_ok=True)
+            if self.empty:
+                self._create()
             client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
-            client.search_experiments(max_results=1)  # creates or migrates an embedded database
+            client.search_experiments(max_results=1)  # migrates an embedded database
         return client
+
+    def _create(self) -> None:
+        """The embedded database, there at once with all its tables: MLflow makes them one by one, and does not go on from
+        a half that a killed process has left."""
+        self.database.parent.mkdir(parents=True, exist_ok=True)
+        making = self.database.with_name("mlflow-new.db")
+        for left in making.parent.glob(f"{making.name}*"):  # with SQLite's own files beside it
+            left.unlink()
+        MlflowClient(tracking_uri=f"sqlite:///{making}").search_experiments(max_results=1)
+        making.rename(self.database)
 
     def _probe(self) -> None:
         problem = answers(self.uri)
