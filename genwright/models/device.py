@@ -6,7 +6,7 @@ import psutil
 import torch
 
 from genwright.core.workspace import Settings
-from genwright.models import waiting
+from genwright.models import allocator, waiting
 
 
 def choose(settings: Settings) -> torch.device:
@@ -20,9 +20,10 @@ def choose(settings: Settings) -> torch.device:
 
 def prepare(settings: Settings) -> torch.device:
     """The device, and the process made ready to compute on it: with as many threads as the settings say, which spin only
-    where nobody else needs the processors. The one place where either is set."""
+    where nobody else needs the processors, and memory that is kept between steps. The one place where any of it is set."""
     torch.set_num_threads(settings.threads)
     waiting.begin(settings.threads)
+    allocator.keep()
     return choose(settings)
 
 

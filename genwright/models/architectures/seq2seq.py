@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from genwright.core.batch import Batch, Given
@@ -18,6 +18,7 @@ from genwright.models.architectures.base import (
 )
 from genwright.models.layers.cache import Cache
 from genwright.models.layers.conditioning import Conditioned, Conditioner
+from genwright.models.layers.dropout import Dropout
 from genwright.models.layers.transformer import HEAD, Stack, counted, embedding, nats
 
 PIECE = 16  # rows of like length computed together
@@ -61,7 +62,7 @@ class Seq2seq(Architecture):
         self.embedding = embedding(self.makes.vocab, width)
         self.conditioner = Conditioner(signature, width, sequences=True, reading=depth, dropout=dropout)
         self.decoder = Stack(width, depth, self.makes.length, dropout, source=self.conditioner.inner)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         self._read_as_tokens = [name for name, port in signature.given.items() if isinstance(port.shape, Tokens)]
 
     @classmethod

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from genwright.core.batch import Given
 from genwright.core.errors import ModelError
 from genwright.core.shapes import PAD, Label, Port, Shape, Signal, Signature, Tokens
+from genwright.models.layers.dropout import Dropout
 from genwright.models.layers.transformer import HEAD, Stack, embedding, hidden
 
 PATCHES = 8  # at most along an axis, of a picture that is read as a sequence
@@ -162,7 +163,7 @@ class TokensWay(SequenceWay):
         super().__init__(shape, places)
         self.table = embedding(shape.vocab, places.width)
         self.encoder = Stack(places.width, places.reading, shape.length, places.dropout)
-        self.drop = nn.Dropout(places.dropout)
+        self.drop = Dropout(places.dropout)
 
     @classmethod
     def takes(cls, shape: Shape, places: Places) -> bool:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from genwright.core.shapes import BOS, PAD
 from genwright.models.layers.cache import Cache
+from genwright.models.layers.dropout import Dropout
 from genwright.models.layers.silu import silu
 
 HEAD = 64  # dimensions of an attention head
@@ -76,7 +77,7 @@ class Block(nn.Module):
         self.attention = SelfAttention(width)
         self.cross = CrossAttention(width, source) if source else None
         self.feed = FeedForward(width)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor, turns: _Pair, mask: Tensor | None, source: _Pair | None, held: _Held | None) -> Tensor:
         x = x + self.drop(self.attention(norm(x), turns, mask, held))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from genwright.models.layers.dropout import Dropout
 from genwright.models.layers.silu import Silu
 from genwright.models.layers.transformer import HEAD
 
@@ -50,7 +51,7 @@ class ResidualBlock(nn.Module):
         self.enter = nn.Sequential(norm(inner), Silu(), conv(axes, inner, outer))
         self.modulate = nn.Linear(embedding, 2 * outer) if embedding else None
         self.norm = norm(outer)
-        self.leave = nn.Sequential(Silu(), nn.Dropout(dropout), zero(conv(axes, outer, outer)))
+        self.leave = nn.Sequential(Silu(), Dropout(dropout), zero(conv(axes, outer, outer)))
         self.skip = conv(axes, inner, outer, 1) if inner != outer else nn.Identity()
 
     def forward(self, x: Tensor, embedding: Tensor | None = None) -> Tensor:
