@@ -16,7 +16,8 @@ allocator.keep()
 def step():
     return [torch.ones(4 << 20, dtype=torch.uint8) for _ in range(8)]
 
-step(), step()
+for _ in range(5):
+    step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(10):
     step()
@@ -33,4 +34,4 @@ def test_pages_are_kept_unless_the_environment_says_otherwise(said: dict[str, st
         [sys.executable, "-c", PROGRAM], env={**os.environ, **said}, capture_output=True, text=True, check=True
     )
     faults = int(done.stdout)
-    assert (faults < 200) is kept, faults  # 10 steps of 8,192 pages
+    assert (faults < 4_000) is kept, faults  # 10 steps of 8,192 pages each
