@@ -95,3 +95,10 @@ def test_every_part_is_described(registry: Plugins[object]) -> None:  # type: ig
 def test_every_key_of_a_recipe_is_described() -> None:
     said = (ROOT / "docs" / "recipes.md").read_text()
     assert all(f"`{key}`" in said for key in Recipe.model_fields)
+
+
+def test_what_is_said_to_lie_in_a_file_lies_there() -> None:
+    said = re.findall(r"`(genwright/[\w/.]+\.py)` \(`(\w+)`\)", (ROOT / "ARCHITECTURE.md").read_text())
+    assert len(said) >= 5
+    for file, name in said:
+        assert re.search(rf"\b{name}\b", (ROOT / file).read_text()), (file, name)

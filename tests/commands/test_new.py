@@ -17,9 +17,11 @@ from typer.testing import CliRunner
 
 from genwright.commands.app import build
 from genwright.core.errors import DataError, GenwrightError, RecipeError
+from genwright.core.workspace import Workspace
 from genwright.data.modalities.base import modalities
 from genwright.recipes.inspect import inspect
 from genwright.recipes.recipe import Recipe, load
+from genwright.recipes.stages import items
 from genwright.recipes.suggest import Machine, Proposal
 
 LAPTOP = Machine(cores=2, memory_gib=16, gpu=None)
@@ -109,14 +111,16 @@ def test_a_few_files_in_folders_are_no_labels(workspace: Path) -> None:
     assert made(workspace, workspace / "inbox").condition is None
 
 
-def test_captions_are_found_and_left_aside_as_long_as_no_family_takes_them(workspace: Path) -> None:
+def test_captions_are_found_and_a_model_is_asked_by_them(workspace: Path) -> None:
     folder = fill(workspace / "inbox", 60)
     for path in list(folder.glob("*.png")):
-        path.with_suffix(".txt").write_text("a caption")
+        path.with_suffix(".txt").write_text(f"caption {path.stem}")
     found = inspect(folder)
     assert (found.kind, found.captions, found.captioned) == ("image", ".txt", 60)
-    assert made(workspace, folder).condition is None
-    assert "look like captions" in (workspace / "recipes" / "mine.yaml").read_text()
+    recipe = made(workspace, folder)
+    assert recipe.condition is not None
+    assert (recipe.condition.kind, recipe.sources[0].options["captions"]) == ("text", ".txt")
+    assert len(list(items(recipe, Workspace(workspace)))) == 60
 
 
 def test_text(workspace: Path) -> None:
