@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from genwright.adapters.dvc.data import Data
 from genwright.core import stored
 from genwright.core.workspace import Workspace
-from genwright.data.records import DatasetContents, DatasetVersion
+from genwright.data.records import DatasetVersion, contents_of
 from genwright.recipes import stages
 from genwright.recipes.recipe import Recipe
 
@@ -38,5 +38,5 @@ def described(recipe: Recipe, workspace: Workspace, digest: str) -> DatasetVersi
         recipe=recipe.name,
         digest=digest,
         path=folder.relative_to(workspace.root).as_posix(),
-        contents=DatasetContents.model_validate_json((folder / "dataset.json").read_text()),
+        contents=contents_of(folder),
     )

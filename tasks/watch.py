@@ -46,7 +46,7 @@ def measure(recipe: Recipe, workspace: Workspace, settings: Settings) -> list[Fi
 
 def _watched(recipe: Recipe, workspace: Workspace, settings: Settings, champion: ModelVersion, folder: Path) -> WatchedChampion:
     registry, data = Registry(workspace), Data(workspace)
-    bundle = registry.versions.download(champion)
+    bundle, uses = registry.versions.opened(champion)
     trained_on = Dataset(data.export(recipe.name, champion.data))
     tried, looked_at = registry.versions.made(champion), champion.data
     last = newest(workspace, recipe.name)
@@ -58,6 +58,7 @@ def _watched(recipe: Recipe, workspace: Workspace, settings: Settings, champion:
         workspace=workspace,
         settings=settings,
         bundle=bundle,
+        uses=uses,
         trained_on=as_read_by(bundle, trained_on, workspace.state / "datasets" / recipe.name / f"as-{champion.weights[:16]}"),
         seen=seen(data.export(recipe.name, looked_at)),
         tried=tried,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from genwright.core.durable import write_json
+from genwright.core import stored
 from genwright.core.record import Part
 from genwright.data import shards
-from genwright.data.dataset import CONTENTS, Dataset
+from genwright.data.dataset import Dataset
 from genwright.data.encode import Recorded, Writer, learn
 from genwright.data.item import Item
 from genwright.data.modalities.base import build
-from genwright.data.records import DatasetContents, Side
+from genwright.data.records import CONTENTS, DatasetContents, Side
 from genwright.data.shards import Shards
 from genwright.data.view import View
 from genwright.models import cost
@@ -57,7 +57,7 @@ def dataset(
         licences=dict(written.licences),
         sources=dict(written.sources),
     )
-    write_json(folder / CONTENTS, contents.model_dump(mode="json"))
+    stored.write(folder / CONTENTS, contents)
     return Dataset(folder, view)
 
 

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from genwright.adapters.mlflow.versions import Versions
-from genwright.core.workspace import Workspace
+from genwright.core.workspace import Settings, Workspace
 from genwright.data.split import Splitting
+from genwright.recipes.recipe import load
+from genwright.tasks.watch import measure
 from tests.test_pipeline import BUDGETS, fill, genwright, outcome, write
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
@@ -83,6 +85,19 @@ def test_what_a_model_is_made_over_remakes_it_and_nothing_else_does(layers: Path
     assert samples(layers, "layers", "--label", "kind1") == before
 
 
+def test_what_comes_in_is_watched_for_several_models_too(layers: Path) -> None:
+    fill(layers / "shapes", "image", 300, kinds=3)
+    write(layers, {**RECIPE, "watch": {"triggers": ["new_items", "drift", "quality"]}})
+    workspace = Workspace(layers)
+    recipe = load(layers / "recipes" / "layers.yaml")
+    found = {one.trigger: one for one in measure.fn(recipe, workspace, Settings(workspace=layers, threads=1, device="cpu"))}
+    assert found["new_items"].fired
+    assert "150 new items" in found["new_items"].why
+    assert "in features" in found["drift"].why
+    assert "new items" in found["quality"].why
+    assert found["quality"].value is not None
+
+
 def test_a_model_of_another_recipe_encodes(layers: Path) -> None:
     models = {"codec": {"use": {"model": "layers~codec", "version": 1}}, "painter": PAINTER}
     write(layers, {**RECIPE, "name": "borrowed", "models": models})
@@ -106,3 +121,18 @@ def test_who_learned_from_a_file_is_told_through_the_models_made_over_it(layers:
     assert traced.returncode == 0, traced.stderr
     for name in ("layers~codec", "layers~painter", "layers"):
         assert name in traced.stdout, traced.stdout
+
+    kept = layers / ".genwright" / "measures"
+    assert any(kept.iterdir())
+    forgotten = genwright(layers, "forget", str(file), "--why", "asked for", "--json")
+    assert forgotten.returncode == 0, forgotten.stderr
+    assert json.loads(forgotten.stdout)["retrain"] == ["borrowed", "layers"]  # those whose champions are made of the parts
+    assert not kept.exists()
+
+    before = versions(layers)
+    again = genwright(layers, "retrain", "layers", "--why", "to forget", "--json")
+    assert outcome(again, judged=True)["promoted"], again.stderr  # it need not beat a champion that learned from it
+    after = versions(layers)
+    assert {name for name in after if after[name] != before[name]} == {"codec", "sketcher", "painter", "layers"}
+    clean = genwright(layers, "trace", str(file), "--json")
+    assert not [one for one in json.loads(clean.stdout)["learned"] if one["champion"] and one["name"] == "layers"]

@@ -50,12 +50,12 @@ def show(name: Name, as_json: Json = False) -> None:
     """Show what the data holds now, and examples of what was dropped with the reason."""
     from genwright.core.workspace import Workspace
     from genwright.data.quarantine import examples
-    from genwright.data.records import DatasetContents
+    from genwright.data.records import CONTENTS, contents_of
 
     folder = Workspace().clean(name)
-    if not (folder / "dataset.json").is_file():
+    if not (folder / CONTENTS).is_file():
         raise _never_cleaned(name)
-    contents = DatasetContents.model_validate_json((folder / "dataset.json").read_text())
+    contents = contents_of(folder)
     dropped = examples(folder)
     if as_json:
         found = {rule: [item.model_dump() for item in items] for rule, items in dropped.items()}

@@ -22,10 +22,12 @@ def command(
     from genwright.adapters.mlflow.lineage import trace
     from genwright.adapters.mlflow.registry import Registry
     from genwright.data.forgotten import digest_of, forget
+    from genwright.evaluation import memo
 
     workspace = Workspace()
     digest, name = digest_of(file)
     entry = forget(workspace, digest, name, why)
+    memo.clear(workspace)
     names = trace(Registry(workspace), digest).to_retrain
     if as_json:
         typer.echo(json.dumps({**entry.model_dump(), "retrain": names}, indent=2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from math import prod
 from typing import Annotated, Literal
 
@@ -85,6 +86,11 @@ class Signature(Record):
 
     makes: Shape | None
     given: dict[str, Port] = Field(default_factory=dict)
+
+    def asked(self, given: Collection[str] | None) -> Signature:
+        """The same of which only some is given; None: all of it."""
+        ports = {name: port for name, port in self.given.items() if given is None or name in given}
+        return Signature(makes=self.makes, given=ports)
 
     def one(self, kind: type[Tokens] | type[Signal] | type[Label]) -> str | None:
         """The name of the only given of a kind of shape; None where there is none, or more than one."""

@@ -21,7 +21,8 @@ from pathlib import Path
 from pydantic import Field
 
 from genwright import __version__
-from genwright.core.durable import replacing, write_json
+from genwright.core import stored
+from genwright.core.durable import replacing
 from genwright.core.errors import DataError, RecipeError, Unreadable
 from genwright.core.record import Part
 from genwright.core.stored import Stored
@@ -33,7 +34,7 @@ from genwright.data.filters.base import Entry, Filter, filters
 from genwright.data.item import content_first
 from genwright.data.modalities.base import Modality
 from genwright.data.modalities.base import build as build_modality
-from genwright.data.records import DatasetContents, Side
+from genwright.data.records import CONTENTS, DatasetContents, Side
 from genwright.data.shards import Shards
 from genwright.data.split import Splitting
 
@@ -77,7 +78,7 @@ def clean(spec: CleanSpec, raw: Path, out: Path) -> DatasetContents:
         written = Writer(folder, sieve.columns)
         written.write()
         contents = _contents(sieve, written)
-        write_json(folder / "dataset.json", contents.model_dump(mode="json"))
+        stored.write(folder / CONTENTS, contents)
     return contents
 
 

@@ -31,10 +31,10 @@ from genwright.data.encode import COLUMNS
 from genwright.data.feed import Made, Side
 from genwright.data.modalities.base import Modality
 from genwright.data.modalities.base import build as build_modality
-from genwright.data.records import DatasetContents
+from genwright.data.records import CONTENTS, DatasetContents, contents_of
 from genwright.data.view import Derived, View, Wanted
 
-CONTENTS, COLUMN = "dataset.json", "column.json"
+COLUMN = "column.json"
 
 
 class Kept(Stored):
@@ -92,11 +92,10 @@ class Dataset:
     is the folder of derived columns that were computed once; a fixed one that is not there is made as it is asked for."""
 
     def __init__(self, folder: Path, view: View | None = None, kept: Path | None = None) -> None:
-        file = folder / CONTENTS
-        if not file.is_file():
+        if not (folder / CONTENTS).is_file():
             raise DataError("This is not a cleaned data set.", got=folder, do="run `genwright run` on its recipe first")
         self.folder, self.kept = folder, kept
-        self.contents = DatasetContents.model_validate_json(file.read_text())
+        self.contents = contents_of(folder)
         self.view = view or whole(self.contents)
         self.derived = self._derived()
         self.signature = self._signature()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
+from genwright.core import stored
 from genwright.core.record import Part, Record
 from genwright.core.shapes import Label, Shape
+from genwright.core.stored import Stored
 
 Side = Literal["train", "validation", "test"]
 
@@ -24,8 +27,14 @@ class ColumnContents(Record):
     label_counts: dict[str, int] | None = None
 
 
-class DatasetContents(Record):
+CONTENTS = "dataset.json"
+
+
+class DatasetContents(Stored):
     """`dataset.json` of a cleaned folder. Counts reconcile: collected = kept (sum of splits) + dropped (by reason)."""
+
+    form = "dataset"
+    signed = False  # equal data have equal hashes
 
     content: str = Field(description="the column that an item is known by")
     columns: dict[str, ColumnContents]
@@ -51,6 +60,11 @@ class DatasetContents(Record):
         """The only column of labels; None where there is none, or more than one."""
         labels = [name for name, column in self.columns.items() if isinstance(column.shape, Label)]
         return labels[0] if len(labels) == 1 else None
+
+
+def contents_of(folder: Path) -> DatasetContents:
+    """What a cleaned folder holds. Raises FormatError where its record cannot be read."""
+    return stored.read(DatasetContents, folder / CONTENTS)
 
 
 class DatasetVersion(Record):

@@ -14,7 +14,6 @@ from torch import Tensor
 from genwright import __version__
 from genwright.core.errors import TrainingError
 from genwright.core.record import fingerprint
-from genwright.core.shapes import Signature
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
 from genwright.evaluation import kept
@@ -73,11 +72,12 @@ def composed(graph: Graph, dataset: Dataset, *, side: str, count: int, seed: int
 
 
 def score(model: Architecture, dataset: Dataset, plan: Plan, *, side: str, device: str, memo: Memo | None = None) -> Measured:
-    """The plan's measure on `plan.samples` samples or items. `memo` is what earlier measures found out about the data.
-    Raises TrainingError where it cannot be taken."""
+    """The plan's measure on `plan.samples` samples or items, given what it says. `memo` is what earlier measures found
+    out about the data. Raises TrainingError where it cannot be taken."""
     subject = evaluand(
         model, dataset, side=side, count=plan.samples, sampling=plan.sampling, seed=plan.seed, device=device, memo=memo
     )
+    subject = replace(subject, signature=subject.signature.asked(plan.asked))
     metric = metrics.get(plan.measure)()
     reason = metric.applies(subject)
     if reason is not None:
@@ -147,9 +147,8 @@ def tasked(subject: Evaluand, tasks: Sequence[Task]) -> list[tuple[Evaluand, str
     found: list[tuple[Evaluand, str | None]] = []
     ports = subject.signature.given
     for place, task in enumerate(tasks):
-        given = {name: ports[name] for name in sorted(task.given) if name in ports}
         unknown = [name for name in task.given if name not in ports]
-        asked = Signature(makes=subject.signature.makes, given=given)
+        asked = subject.signature.asked(task.given)
         reason = f"the model is not given {', '.join(unknown)}" if unknown else None
         found.append((replace(subject, signature=asked, task=task.name if place else ""), reason))
     return found or [(subject, None)]

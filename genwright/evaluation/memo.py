@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,11 @@ SIDES = ("train", "validation", "test")
 
 FOLDER = "measures"
 """Folder of a workspace's state; what lies in it can be deleted at any time, and is then computed again."""
+
+
+def clear(workspace: Workspace) -> None:
+    """Remove whatever is kept of any data: features are computed from items, and those may have to be forgotten."""
+    shutil.rmtree(workspace.state / FOLDER, ignore_errors=True)
 
 
 class Memo:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from genwright.core import stored
 from genwright.core.workspace import Settings, Workspace
 from genwright.data import clean, shards
 from genwright.data.collect import identity
@@ -19,12 +20,14 @@ from genwright.data.dataset import Dataset
 from genwright.data.encode import Recorded, Writer
 from genwright.data.filters.base import Entry
 from genwright.data.item import Item
+from genwright.data.records import CONTENTS
 from genwright.data.shards import Shards
 from genwright.evaluation.evaluate import evaluate
 from genwright.evaluation.metrics.base import ranked
 from genwright.evaluation.records import Evaluation
-from genwright.models.bundle import Bundle, load
-from genwright.models.device import choose, prepare
+from genwright.models.bundle import load
+from genwright.models.composition import is_composition
+from genwright.models.device import prepare
 from genwright.recipes import stages
 from genwright.recipes.recipe import Recipe
 
@@ -34,13 +37,15 @@ LOSSES = 256  # items whose loss is taken
 
 @dataclass
 class WatchedChampion:
-    """What triggers see of a champion and its sources. `folder` is a place to write, `bundle` the champion's, `trained_on` its
-    data as it reads it, `seen` the hashes of all items the last training looked at, `tried` when that was."""
+    """What triggers see of a champion and its sources. `folder` is a place to write, `bundle` the champion's, `uses` where the
+    versions lie that it pins, `trained_on` its data as it reads it, `seen` the hashes of all items the last training looked
+    at, `tried` when that was."""
 
     recipe: Recipe
     workspace: Workspace
     settings: Settings
     bundle: Path
+    uses: Mapping[str, Path]
     trained_on: Dataset
     seen: frozenset[str]
     tried: datetime
@@ -70,7 +75,6 @@ class WatchedChampion:
             return None
         out = self.folder / "fresh"
         out.mkdir()
-        loaded = self._loaded
         sieve = clean.Sieve(stages.cleaning(self.recipe))
         with Shards(out, "items", shards.schema(sieve.columns, "side")) as kept:
             for row in shards.read(self.folder, "new"):
@@ -80,7 +84,7 @@ class WatchedChampion:
         count = sieve.kept.total()
         if not count:
             return None
-        columns = {name: Recorded(loaded.modalities[name], column.optional) for name, column in sieve.columns.items()}
+        columns = {name: Recorded(self.trained_on.modalities[name], column.optional) for name, column in sieve.columns.items()}
         Writer(out, columns).write()
         old = self.trained_on.folder
         for file in old.iterdir():
@@ -89,13 +93,14 @@ class WatchedChampion:
                 (out / file.name).symlink_to(file.resolve())
         contents = self.trained_on.contents
         counts = contents.model_copy(update={"splits": {**contents.splits, "test": count}})
-        (out / "dataset.json").write_text(counts.model_dump_json())
-        return Dataset(out, loaded.info.view)
+        stored.write(out / CONTENTS, counts)
+        return Dataset(out, self.trained_on.view)
 
     @property
     def measure(self) -> str:
-        """The measure that compares families on the recipe's content."""
-        return ranked(self.trained_on.signature).name
+        """The measure that compares families on what the recipe makes."""
+        made = self.recipe.whole or self.recipe.members[-1]
+        return ranked(self.trained_on.signature.asked(made.first)).name
 
     def days_since_training(self) -> float:
         """Since the champion was made, or a retraining was last tried."""
@@ -103,11 +108,15 @@ class WatchedChampion:
 
     def score(self, data: Dataset) -> Evaluation:
         """The champion on the test items of `data`, by the measure alone."""
-        return evaluate(self.bundle, data, self.recipe.evaluation, self.settings, only={self.measure})
+        return evaluate(self.bundle, data, self.recipe.evaluation, self.settings, only={self.measure}, uses=self.uses)
 
     def losses(self, data: Dataset) -> NDArray[np.float64] | None:
-        """(n,) its loss of each of the first test items, an item's noise the same every time; None with several players."""
-        model, device = self._loaded.model, choose(self.settings)
+        """(n,) its loss of each of the first test items, an item's noise the same every time; None with several players
+        or several models."""
+        if is_composition(self.bundle):
+            return None
+        device = prepare(self.settings)
+        model = load(self.bundle, str(device)).model
         if model.players != ("model",):
             return None
         found = []
@@ -116,10 +125,6 @@ class WatchedChampion:
                 torch.manual_seed(place)
                 found.append(float(model.loss(data.test.items(np.array([place])).to(device), "model")))
         return np.array(found)
-
-    @cached_property
-    def _loaded(self) -> Bundle:
-        return load(self.bundle, str(prepare(self.settings)))
 
     def _new_items(self) -> Iterator[Item]:
         met: set[str] = set()

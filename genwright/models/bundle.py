@@ -21,10 +21,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from genwright import __version__
+from genwright.core import stored
 from genwright.core.durable import replacing, sha256, sync, write_json
-from genwright.core.errors import ModelError
-from genwright.core.record import Part, Record
+from genwright.core.errors import FormatError, ModelError
+from genwright.core.record import Part
 from genwright.core.shapes import Shape, Signature
+from genwright.core.stored import S, Stored
 from genwright.data.dataset import Dataset, Kept
 from genwright.data.encode import COLUMNS
 from genwright.data.modalities.base import Modality, modalities
@@ -36,8 +38,11 @@ from genwright.models.records import Plan, Used
 WEIGHTS, INFO, MANIFEST = "weights.safetensors", "model.json", "manifest.json"
 
 
-class BundleInfo(Record):
+class BundleInfo(Stored):
     """Everything needed to build the model again, and where it came from."""
+
+    form = "bundle"
+    mend = "promote another version, or train it again"
 
     family: str
     config: dict[str, Any]
@@ -99,7 +104,7 @@ def save(
             uses=dict(uses or {}),
             provided_by=providers(model.name, columns),
         )
-        write_json(beside / INFO, info.model_dump(mode="json"))
+        stored.write(beside / INFO, info)
         shutil.copytree(dataset.folder / COLUMNS, beside / COLUMNS)
         seal(beside)
     return sha256(folder / WEIGHTS)
@@ -157,12 +162,17 @@ def verified(folder: Path) -> bool:
 
 
 def info(folder: Path) -> BundleInfo:
-    """What a model is, without building it. Raises ModelError when a file is altered or of another release."""
+    """What a model is, without building it. Raises ModelError when a file is altered, or of a form that cannot be read."""
     verify(folder)
+    return told(BundleInfo, folder)
+
+
+def told(kind: type[S], folder: Path) -> S:
+    """What `model.json` says. Raises ModelError where it cannot be read."""
     try:
-        return BundleInfo.model_validate_json((folder / INFO).read_text())
-    except ValidationError as error:
-        raise ModelError("A model does not fit this release of Genwright.", got=f"{folder}: {error}") from error
+        return stored.read(kind, folder / INFO)
+    except FormatError as error:
+        raise ModelError(error.what, got=error.got, allowed=error.allowed, do=error.do) from error
 
 
 def weights(folder: Path, digest: str) -> dict[str, Tensor]:
@@ -176,8 +186,8 @@ def weights(folder: Path, digest: str) -> dict[str, Tensor]:
 def load(folder: Path, device: str = "cpu") -> Bundle:
     """The model in a folder, in evaluation mode. Raises ModelError when a file is altered or does not fit."""
     hashes = verify(folder)
+    info = told(BundleInfo, folder)
     try:
-        info = BundleInfo.model_validate_json((folder / INFO).read_text())
         model = build_model(info.family, info.config, info.signature)
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (ValidationError, RuntimeError, SafetensorError, OSError) as error:

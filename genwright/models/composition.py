@@ -12,12 +12,13 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from genwright import __version__
-from genwright.core.durable import replacing, sha256, write_json
-from genwright.core.errors import ModelError
-from genwright.core.record import Part, Record
+from genwright.core import stored
+from genwright.core.durable import replacing, sha256
+from genwright.core.record import Part
+from genwright.core.stored import Stored
 from genwright.data.dataset import Dataset
 from genwright.data.encode import COLUMNS
 from genwright.data.view import View
@@ -26,9 +27,12 @@ from genwright.models.bundle import INFO, BundleInfo, seal, verify
 from genwright.models.records import Used
 
 
-class CompositionInfo(Record):
+class CompositionInfo(Stored):
     """`view` is that of the whole: what it makes, and how derived columns come about. `members` are pinned versions by the
     name the recipe has for each. `order` are those that the recipe trained, as it did: they make columns. The others encode."""
+
+    form = "composition"
+    mend = "promote another version, or run the recipe again"
 
     view: View
     columns: dict[str, Part] = Field(description="recorded columns")
@@ -49,7 +53,7 @@ def save(folder: Path, dataset: Dataset, members: Mapping[str, Used], order: Seq
             order=list(order),
             data=data,
         )
-        write_json(beside / INFO, info.model_dump(mode="json"))
+        stored.write(beside / INFO, info)
         shutil.copytree(dataset.folder / COLUMNS, beside / COLUMNS)
         seal(beside)
     return sha256(folder / INFO)
@@ -64,12 +68,9 @@ def is_composition(folder: Path) -> bool:
 
 
 def info(folder: Path) -> CompositionInfo:
-    """What a composition is. Raises ModelError when a file is altered or of another release."""
+    """What a composition is. Raises ModelError when a file is altered, or of a form that cannot be read."""
     verify(folder)
-    try:
-        return CompositionInfo.model_validate_json((folder / INFO).read_text())
-    except ValidationError as error:
-        raise ModelError("A composition does not fit this release of Genwright.", got=f"{folder}: {error}") from error
+    return bundle.told(CompositionInfo, folder)
 
 
 def described(folder: Path) -> CompositionInfo | BundleInfo:

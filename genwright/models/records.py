@@ -57,6 +57,7 @@ class Plan(Record):
     measure_price: float = Field(0.0, ge=0, description="what a held-out measure costs, in training steps")
     patience: int = Field(0, ge=0, description="held-out measures without improvement before stopping; 0 never stops early")
     measure: str
+    asked: list[str] | None = Field(None, description="what is given for the held-out measure; None: all")
     sampling: dict[str, Any] = Field(default_factory=dict, description="sampling options that differ from the family's own")
     samples: int = Field(256, gt=0, description="samples drawn for a held-out measure during training")
     seed: int = 0

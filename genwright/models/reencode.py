@@ -8,14 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from genwright.core.durable import replacing, sha256, write_json
+from genwright.core import stored
+from genwright.core.durable import replacing, sha256
 from genwright.core.errors import ModelError
 from genwright.core.shapes import Label, Signal
-from genwright.data.dataset import CONTENTS, Dataset
+from genwright.data.dataset import Dataset
 from genwright.data.encode import COLUMNS, Recorded, Writer
 from genwright.data.modalities.base import build
 from genwright.data.modalities.label import Labels
-from genwright.data.records import DatasetContents
+from genwright.data.records import CONTENTS, DatasetContents
 from genwright.models.bundle import BundleInfo
 from genwright.models.composition import CompositionInfo, described
 
@@ -94,7 +95,7 @@ def _encode(model: Path, dataset: Dataset, out: Path) -> None:
     for shard in out.glob("items-*.parquet"):
         shard.unlink()  # it may go on to name other items
     new = contents.model_copy(update={"columns": written.contents()})
-    write_json(out / CONTENTS, new.model_dump(mode="json"))
+    stored.write(out / CONTENTS, new)
 
 
 def _same(model: Path, data: Path) -> bool:

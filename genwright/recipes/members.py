@@ -121,6 +121,11 @@ class Member(Record):
         return fingerprint(self.model_dump(mode="json", exclude={"name", "key"}))
 
     @property
+    def first(self) -> list[str] | None:
+        """What is given in the first task, at which models are compared; None: all."""
+        return self.tasks[0].given if self.tasks else None
+
+    @property
     def evaluation(self) -> EvaluationSpec:
         """How it is measured."""
         return EvaluationSpec(tasks=self.tasks, samples=self.samples)

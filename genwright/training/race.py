@@ -64,7 +64,7 @@ class Race:
 
     def __init__(self, dataset: Dataset, member: Member, folder: Path, settings: Settings, base: Path | None = None) -> None:
         self.dataset, self.member, self.folder, self.settings, self.base = dataset, member, folder, settings, base
-        metric = ranked(dataset.signature)
+        metric = ranked(dataset.signature.asked(member.first))
         self.measure, self.better = metric.name, metric.better
         self.notes: list[str] = []  # what a person should hear of times and compiling
         self.rejected: list[RaceEntry] = []

@@ -15,7 +15,7 @@ from torch import Tensor
 from genwright.core.record import Part
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
-from genwright.evaluation.evaluate import evaluand, evaluate, evaluation_set
+from genwright.evaluation.evaluate import evaluand, evaluate, evaluation_set, score
 from genwright.evaluation.metrics.base import metrics, ranked
 from genwright.evaluation.records import EvaluationSpec
 from genwright.models import bundle
@@ -98,3 +98,14 @@ def test_families_are_compared_by_one_measure_that_can_be_taken(
     untaken = set(metrics.all()) - set(measured.measures)
     assert set(measured.unmeasured) == untaken
     assert all(measured.unmeasured.values())
+
+
+def test_a_held_out_measure_is_given_what_the_plan_says(tmp_path: Path) -> None:
+    """What a round is stopped and ranked by is the first task, not one that gives the answer away."""
+    data = made.pictures(tmp_path / "data")
+    plan = made.plan(data, "vae")
+    torch.manual_seed(0)
+    model = build_model(plan.candidate.family, plan.candidate.config, data.signature)
+    plans = [plan.model_copy(update={"asked": asked}) for asked in (None, ["condition"], [])]
+    by_default, by_label, by_nothing = (score(model, data, one, side="validation", device="cpu") for one in plans)
+    assert by_default == by_label != by_nothing

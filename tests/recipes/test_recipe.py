@@ -114,6 +114,7 @@ MASKED = {
 def test_tasks_are_asked_in_the_order_of_the_recipe() -> None:
     recipe = parse({**MASKED, "accept": {"mmd": {"at_most": 9}, "psnr@complete": {"at_least": 20}}})
     assert [task.name for task in recipe.evaluation.tasks] == ["draw", "complete"]
+    assert recipe.members[0].first == ["condition"]  # models are compared at drawing
     assert parse(recipe.model_dump(mode="json", exclude={"content", "condition"})) == recipe
     other = parse({**MASKED, "tasks": dict(reversed(MASKED["tasks"].items()))})  # its plain measures say something else
     assert other.identity != recipe.model_copy(update={"accept": {}}).identity

@@ -75,6 +75,7 @@ def look(champion: tuple[Path, Recipe, Dataset, Path], tmp_path: Path) -> Any:
             workspace=Workspace(root),
             settings=Settings(workspace=root, threads=1, device="cpu"),
             bundle=bundle,
+            uses={},
             trained_on=data,
             seen=seen(data.folder),
             tried=datetime.now(UTC) - timedelta(days=days),

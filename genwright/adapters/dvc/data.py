@@ -19,7 +19,7 @@ from genwright.core.errors import DataError
 from genwright.core.folder_hash import tree
 from genwright.core.stored import Stored
 from genwright.core.workspace import Workspace
-from genwright.data.records import DatasetContents
+from genwright.data.records import DatasetContents, contents_of
 
 EXPORTS = 4  # exported versions kept for a recipe, those used last
 
@@ -137,12 +137,11 @@ class Data:
         if any(version.digest == digest for version in known):
             return
         entries = (parsed(self.workspace.root / "dvc.lock") or {})["stages"]
-        contents = (self.workspace.clean(recipe) / "dataset.json").read_text()
         version = DataVersion(
             digest=digest,
             raw=self.stages.digest(recipe, "collect"),
             recorded=datetime.now(UTC).isoformat(timespec="seconds"),
-            contents=DatasetContents.model_validate_json(contents),
+            contents=contents_of(self.workspace.clean(recipe)),
             specs={stage: json.loads(self.stages.spec(recipe, stage).read_text()) for stage in OUTS},
             locks={stage: entries[f"{stage}@{recipe}"] for stage in OUTS},
         )
