@@ -129,9 +129,9 @@ class Dataset:
         raise DataError(f"There is no column {name!r}{nearest(name, there)}.", got=name, allowed=", ".join(there))
 
     def _derived(self) -> dict[str, Making | Kept]:
-        """Every derived column of the view, after those it is made of."""
+        """Every derived column that the view sees, after those it is made of."""
         self.derived = {}
-        waiting = dict(self.view.derived)
+        waiting = self.view.seen
         while waiting:
             names = {*self.contents.columns, *(name for one in self.derived.values() for name in one.shapes)}
             ready = [name for name, derived in waiting.items() if names.issuperset(derived.of)]

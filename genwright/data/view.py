@@ -28,7 +28,20 @@ class View(Record):
 
     makes: str | None
     given: dict[str, Wanted] = Field(default_factory=dict)
-    derived: dict[str, Derived] = Field(default_factory=dict, description="every derived column that is needed")
+    derived: dict[str, Derived] = Field(default_factory=dict, description="how derived columns come about")
+
+    @property
+    def seen(self) -> dict[str, Derived]:
+        """The derived columns that are made or given, and those they are made of. There are others where several models see
+        one view: what one makes for another."""
+        found: set[str] = set()
+        waiting = [*self.given, *([self.makes] if self.makes is not None else [])]
+        while waiting:
+            main = main_of(waiting.pop(), self.derived)
+            if main is not None and main not in found:
+                found.add(main)
+                waiting += self.derived[main].of
+        return {name: one for name, one in self.derived.items() if name in found}
 
     def origins(self, name: str) -> set[str]:
         """The columns, recorded or derived, that a column comes from; itself where it is recorded."""

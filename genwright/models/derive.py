@@ -27,7 +27,7 @@ from genwright.data import stage
 from genwright.data.arrays import ColumnWriter
 from genwright.data.dataset import COLUMN, Dataset, Kept, Making
 from genwright.data.encode import SIDES
-from genwright.data.view import Derived, View
+from genwright.data.view import Derived, View, Wanted
 from genwright.models import bundle
 from genwright.models.architectures.base import encoder
 from genwright.models.device import choose
@@ -53,7 +53,7 @@ class DeriveSpec(Stored):
 
 def derive(spec: DeriveSpec, workspace: Workspace, out: Path, device: torch.device) -> Kept:
     """Write the column's arrays and `column.json` into `out`, whole or not at all. Raises DataError or ModelError."""
-    view = View(makes=None, derived=spec.before)
+    view = View(makes=None, given={of: Wanted() for of in spec.derived.of}, derived=spec.before)
     dataset = Dataset(workspace.clean(spec.recipe), view, workspace.derived(spec.recipe))
     model = None if spec.bundle is None else bundle.load(workspace.root / spec.bundle, str(device))
     if model is not None and spec.by is not None and model.weights != spec.by.weights:
