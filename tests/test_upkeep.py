@@ -54,6 +54,20 @@ def pictures(folder: Path, kind: int, n: int = 120) -> None:
         Image.fromarray(picture).save(folder / f"{kind}-{place:03d}.png")
 
 
+def ask(method: str, address: str, body: Any = None) -> Any:
+    """What Prefect's server answers; asked again, as Prefect's own clients do, where its SQLite database was busy."""
+    for patience in range(5, -1, -1):
+        try:
+            answer = httpx.request(method, address, json=body, timeout=30)
+            if answer.status_code < 500 or not patience:
+                return answer.raise_for_status().json()
+        except httpx.TransportError:
+            if not patience:
+                raise
+        time.sleep(1)
+    return None
+
+
 class Studio:
     """A workspace, its command line, and a `genwright up` in it."""
 
@@ -99,8 +113,8 @@ class Studio:
     def run_deployment(self, name: str) -> None:
         services = running(self.workspace)
         assert services is not None
-        there = httpx.get(f"{services.prefect_api}/deployments/name/{name}").json()
-        httpx.post(f"{services.prefect_api}/deployments/{there['id']}/create_flow_run", json={}).raise_for_status()
+        there = ask("GET", f"{services.prefect_api}/deployments/name/{name}")
+        ask("POST", f"{services.prefect_api}/deployments/{there['id']}/create_flow_run", {})
 
     def runs_in_database(self) -> list[tuple[str, str]]:
         """Name and kind of state of every retraining, also while nothing is up."""
@@ -113,7 +127,7 @@ class Studio:
         services = running(self.workspace)
         assert services is not None
         wanted = {"flows": {"name": {"any_": [flow]}}, "sort": "START_TIME_DESC"}
-        found: list[dict[str, Any]] = httpx.post(f"{services.prefect_api}/flow_runs/filter", json=wanted, timeout=60).json()
+        found: list[dict[str, Any]] = ask("POST", f"{services.prefect_api}/flow_runs/filter", wanted)
         return found
 
 
@@ -162,7 +176,7 @@ def without_a_hand(studio: Studio, told: Callable[[], list[str]]) -> None:
     paused = studio.until(lambda: [r for r in studio.runs() if r["state"]["type"] == "PAUSED"], "the question")
     assert studio.champion() == 1
     answer = {"run_input": {"decision": "approve", "why": "looks right", "who": "ada"}}
-    httpx.post(f"{services.prefect_api}/flow_runs/{paused[0]['id']}/resume", json=answer).raise_for_status()
+    ask("POST", f"{services.prefect_api}/flow_runs/{paused[0]['id']}/resume", answer)
     studio.until(lambda: studio.champion() == 3, "the approved champion")
     last = Registry(studio.workspace).ledger("shapes").entries()[-1]
     assert (last.what, last.who, last.after) == ("promoted", "ada", 3)
@@ -221,7 +235,7 @@ def test_what_may_call_for_a_retraining_is_measured_and_told(studio: Studio) -> 
     pictures(studio.root / "inbox", 3)
     studio.run_deployment("watch/shapes")
     wanted = {"filter": {"event": {"prefix": ["genwright.watch."]}, "occurred": {"since": "2020-01-01T00:00:00Z"}}}
-    found = lambda: httpx.post(f"{services.prefect_api}/events/filter", json=wanted).json()["events"]  # noqa: E731
+    found = lambda: ask("POST", f"{services.prefect_api}/events/filter", wanted)["events"]  # noqa: E731
     studio.until(lambda: len({event["event"] for event in found()}) == 3, "three events")
     told = {event["event"].rpartition(".")[2]: event["payload"]["why"] for event in found()}
     assert "loss is" in told["drift"]
