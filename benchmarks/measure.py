@@ -18,6 +18,6 @@ def runs(quick: bool) -> Iterator[tuple[str, float]]:
             for ranked in (False, True):
                 what = f"{family}, " + (f"losses and {fit.plan.measure}" if ranked else "losses")
                 for turn in range(2 if quick else 4):
-                    seconds = _work.timed(partial(measured, ranked=ranked), learner, fit.dataset)
+                    seconds = _work.timed(partial(measured, ranked=ranked), learner, fit.dataset, fit.memo)
                     if turn:
                         yield what, seconds
