@@ -30,8 +30,11 @@ FOLDER = "measures"
 
 
 def clear(workspace: Workspace) -> None:
-    """Remove whatever is kept of any data: features are computed from items, and those may have to be forgotten."""
-    shutil.rmtree(workspace.state / FOLDER, ignore_errors=True)
+    """Remove whatever is kept of any data: features are computed from items, and those may have to be forgotten. Raises
+    OSError where something of it would stay."""
+    folder = workspace.state / FOLDER
+    if folder.is_dir():
+        shutil.rmtree(folder)
 
 
 class Memo:

@@ -99,8 +99,7 @@ class WatchedChampion:
     @property
     def measure(self) -> str:
         """The measure that compares families on what the recipe makes."""
-        made = self.recipe.whole or self.recipe.members[-1]
-        return ranked(self.trained_on.signature.asked(made.first)).name
+        return ranked(self.trained_on.signature.asked(self.recipe.outcome.first)).name
 
     def days_since_training(self) -> float:
         """Since the champion was made, or a retraining was last tried."""

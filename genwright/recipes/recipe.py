@@ -125,9 +125,14 @@ class Recipe(Record):
         return whole(self) if self.models else None
 
     @property
+    def outcome(self) -> Member:
+        """What it makes in the end: the only model, or what several make together."""
+        return self.whole or self.members[-1]
+
+    @property
     def evaluation(self) -> EvaluationSpec:
         """How what it makes in the end is measured."""
-        return (self.whole or self.members[-1]).evaluation
+        return self.outcome.evaluation
 
     @property
     def providers(self) -> dict[str, str]:
