@@ -172,7 +172,7 @@ def best_round(rounds: list[Round]) -> Round:
 
     Raises TrainingError when no round gave a model.
     """
-    evaluated = [(place, r, r.evaluation) for place, r in enumerate(rounds, 1) if r.evaluation is not None]
+    evaluated = [(n, r, r.evaluation) for n, r in enumerate(rounds, 1) if r.evaluation is not None and not r.evaluation.faults]
     if not evaluated:
         findings = "; ".join(f"round {n}: {r.diagnosis.finding} ({r.diagnosis.evidence})" for n, r in enumerate(rounds, 1))
         raise TrainingError("No round gave a model.", got=findings, do="lower `train.learning_rate` or `select.dials`")

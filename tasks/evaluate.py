@@ -15,7 +15,7 @@ from genwright.training.records import TrainedModel
 @task(name="evaluate", cache_policy=NO_CACHE)
 def evaluate(run: Run, trained: TrainedModel) -> Evaluation | None:
     """The evaluation of a round: remembered for these weights, or taken now. None for a round that failed."""
-    if trained.stopped in ("diverged", "out of memory") and trained.best_score is None:
+    if trained.stopped in ("diverged", "out of memory") and not trained.best_step:
         return None
     name = f"round-{trained.plan.round}-evaluation"
     known = run.recall(name, Evaluation)

@@ -37,8 +37,8 @@ def train(run: Run, plan: Plan) -> TrainedModel:
     for note in fit.notes:
         say("train", note)
     trained = fit.result
-    score = "" if trained.best_score is None else f"; best {plan.measure} {trained.best_score:.4g} at step {trained.best_step}"
-    say("train", f"round {plan.round} ended ({trained.stopped}) after {trained.steps_done} steps{score}")
+    say("train", f"round {plan.round} ended ({trained.stopped}) after {trained.steps_done} steps")
+    say("train", f"kept: the weights of step {trained.best_step}; {trained.kept}")
     return trained
 
 

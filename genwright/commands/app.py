@@ -17,6 +17,7 @@ from rich.text import Text
 from typer.exceptions import TyperException
 
 from genwright import commands
+from genwright.core import machine
 from genwright.core.errors import GenwrightError
 from genwright.core.workspace import Workspace
 
@@ -85,15 +86,25 @@ def explain(error: Exception, console: Console) -> int:
     if isinstance(error, TyperException):
         error.show()  # type: ignore[attr-defined]
         return int(error.exit_code)
-    if isinstance(error, GenwrightError):
-        console.print(Text("error: ", style="bold red") + Text(str(error)))
+    known = error if isinstance(error, GenwrightError) else machine.refusal(error)
+    if known is not None:
+        console.print(Text("error: ", style="bold red") + Text(str(known)))
         return ERROR
-    log = Workspace().state / "logs" / f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text("".join(traceback.format_exception(error)))
     console.print(Text("fault: ", style="bold red") + Text(f"{type(error).__name__}: {error}"))
-    console.print(f"  This is a fault of Genwright. The traceback is in {log}; the same command may be tried again.")
+    console.print(f"  This is a fault of Genwright. {_logged(error)}; the same command may be tried again.")
     return CRASH
+
+
+def _logged(error: Exception) -> str:
+    """Where the traceback of a fault is, in words: in a file of the workspace, or where none can be written, here."""
+    told = "".join(traceback.format_exception(error))
+    try:
+        log = Workspace().state / "logs" / f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(told)
+    except (OSError, GenwrightError) as failed:
+        return f"Its log cannot be written ({failed}), so here it is:\n{told}"
+    return f"The traceback is in {log}"
 
 
 if __name__ == "__main__":

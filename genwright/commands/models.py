@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from pydantic import Field
 
 from genwright.core.record import Record
 from genwright.core.workspace import Workspace
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from genwright.models.records import ModelVersion
 
 ALIASES = ("champion", "previous", "challenger")
+FOREIGN = "not registered by Genwright, which passes it over"
 
 
 class Row(Record):
@@ -23,13 +25,13 @@ class Row(Record):
 
     version: int
     aliases: list[str]
-    made: str
     model: str
-    data: str
-    recipe: str
-    gate: str
-    measures: dict[str, str]
-    licences: str
+    made: str = ""
+    data: str = ""
+    recipe: str = ""
+    gate: str = ""
+    measures: dict[str, str] = Field(default_factory=dict)
+    licences: str = ""
 
 
 def command(
@@ -40,11 +42,14 @@ def command(
     from genwright.adapters.mlflow.registry import Registry
 
     registry = Registry(Workspace())
-    versions = registry.versions.of(name)
-    if not versions:
+    versions, foreign = registry.versions.of(name), registry.versions.foreign(name)
+    if not versions and not foreign:
         raise registry.versions.unknown(name)
     aliases = {alias: registry.alias(name, alias) for alias in ALIASES}
-    rows = [_row(registry, version, [a for a, number in aliases.items() if number == version.version]) for version in versions]
+    named = {number: [a for a, pointed in aliases.items() if pointed == number] for number in aliases.values()}
+    rows = [_row(registry, version, named.get(version.version, [])) for version in versions]
+    rows += [Row(version=number, aliases=named.get(number, []), model=FOREIGN) for number in foreign]
+    rows.sort(key=lambda row: row.version)
     if as_json:
         typer.echo(json.dumps([row.model_dump() for row in rows], indent=2))
         return
@@ -59,6 +64,9 @@ def show(rows: list[Row]) -> None:
     console = Console(highlight=False)
     for row in rows:
         aliases = f" ({', '.join(row.aliases)})" if row.aliases else ""
+        if row.model == FOREIGN:
+            console.print(Text(f"version {row.version}{aliases}", style="bold"), Text(f"  {FOREIGN}"))
+            continue
         console.print(Text(f"version {row.version}{aliases}", style="bold"), Text(f"  made {row.made}, {row.model}"))
         measures = ", ".join(f"{key} {float(value):.3g}" for key, value in row.measures.items())
         console.print(Text(f"  {measures}"))

@@ -14,17 +14,28 @@ def command(
     name: Annotated[str, typer.Argument(help="a registered model")],
     version: Annotated[int, typer.Argument(help="the version to promote")],
     why: Annotated[str | None, typer.Option(help="the reason, for the ledger; needed for a version the gate refused")] = None,
+    expect: Annotated[
+        int | None, typer.Option(help="the version that is to be champion until then, or nothing is done")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False,
 ) -> None:
     """Make a version the champion, after its files are verified and sampled from."""
-    from genwright.adapters.mlflow.lineage import untainted
-    from genwright.adapters.mlflow.registry import GATE, Registry
     from genwright.core.workspace import Workspace
+    from genwright.lifecycle.ledger import Ledger
+
+    # What there is to be replaced is read first of all: whoever promotes while this starts up came first.
+    ledger = Ledger.of(Workspace(), name)
+    seen = ledger.champions()
+    from genwright.adapters.mlflow.lineage import untainted
+    from genwright.adapters.mlflow.registry import CHAMPION, GATE, Registry
     from genwright.lifecycle.promotion import promote
 
     registry = Registry(Workspace())
-    champion, wanted = registry.champion(name), registry.versions.get(name, version)
-    if champion is not None and champion.version == version:
+    wanted = registry.versions.get(name, version)
+    expected = expect if expect is not None else next(iter(seen[-1:]), None)
+    if expect is None and ledger.champions() == seen:  # the alias may have been moved by other means
+        expected = registry.standing(name)
+    if registry.alias(name, CHAMPION) == version:
         raise ModelError(f"Version {version} is the champion of {name} already.")
     verdict = registry.versions.tags(wanted).get(GATE, "the gate has not judged it")
     if verdict != "passed" and not why:
@@ -34,7 +45,6 @@ def command(
             do=f"`genwright promote {name} {version} --why 'REASON'` promotes it all the same",
         )
     reason = why or "promoted by hand; it had passed the gate"
-    expected = champion.version if champion else None
     entry = promote(registry, wanted, [untainted(registry)], expected=expected, why=reason)
     if as_json:
         print(entry.model_dump_json())

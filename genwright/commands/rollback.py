@@ -20,6 +20,8 @@ def command(
     from genwright.lifecycle.promotion import rollback
 
     registry = Registry(Workspace())
+    if altered := registry.verify(name):
+        why += "; the ledger was altered, so the alias `previous` was followed"
     entry = rollback(registry, name, [untainted(registry)], why=why)
     if as_json:
         print(entry.model_dump_json())
@@ -27,3 +29,5 @@ def command(
         Console().print(
             f"Version {entry.after} is the champion of {name} again; it was version {entry.before}.", highlight=False
         )
+        for line in altered:
+            Console().print(f"The ledger was altered, so the alias `previous` was followed: {line}", highlight=False)

@@ -31,24 +31,27 @@ def command(
     for row in rows:
         measures = ", ".join(f"{key} {value}" for key, value in row["measures"].items())
         champion = "none" if row["champion"] is None else f"version {row['champion']}"
+        if row["foreign"] is not None:
+            champion += f"; the alias names version {row['foreign']}, which Genwright did not register"
         table.add_row(row["recipe"], row["run"] or "never run", (row["data"] or "")[:12], champion, measures)
     Console().print(table)
 
 
 def standing(workspace: Workspace, recipe: str) -> dict[str, Any]:
     """Run, data and champion of one recipe. Raises ServiceError when MLflow cannot be read."""
-    from genwright.adapters.mlflow.registry import Registry
+    from genwright.adapters.mlflow.registry import CHAMPION, Registry
     from genwright.lifecycle.run import newest, reached
 
     found = newest(workspace, recipe)
     registry = Registry(workspace)
-    champion = registry.champion(recipe)
+    champion, named = registry.champion(recipe), registry.alias(recipe, CHAMPION)
     tags = {} if champion is None else registry.versions.tags(champion)
     return {
         "recipe": recipe,
         "run": None if found is None else reached(found[0]),
         "data": None if found is None else found[1].data,
         "champion": None if champion is None else champion.version,
+        "foreign": named if named in registry.versions.foreign(recipe) else None,
         "measures": tagged(tags),
     }
 

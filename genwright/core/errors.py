@@ -40,6 +40,10 @@ class ModelError(GenwrightError):
     """A model cannot be found, verified, loaded or sampled."""
 
 
+class NotFinite(ModelError):
+    """A model's numbers are no numbers: what it makes is no result."""
+
+
 class ServiceError(GenwrightError):
     """A service (Prefect, MLflow, a DVC remote) does not answer or refuses."""
 

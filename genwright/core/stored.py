@@ -1,10 +1,11 @@
 """Forms: what lies on disk says by a number how it is written, so that a later release still reads it.
 
 A form is a record with a place of its own, a file or a line of one. Its JSON holds the record's fields beside `format`,
-the number, and `genwright`, the release that wrote it. Records within a form have no number: that of the form covers
-them. When the fields of a form or of anything within it change, its `format` rises by one and its `upgrades` get one
-function more, from the values of the number before to those of the new one. They are applied on reading and in memory;
-nothing on disk is rewritten for it.
+the number, `genwright`, the release that wrote it, and `seal`, the fingerprint of all the rest: decisions are made by what
+records say, so one that was altered by hand, by another program or by a failing disk is not believed. Records within a
+form have no number and no seal: those of the form cover them. When the fields of a form or of anything within it change,
+its `format` rises by one and its `upgrades` get one function more, from the values of the number before to those of the
+new one. They are applied on reading and in memory; nothing on disk is rewritten for it.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from pydantic_core import from_json
 from genwright import __version__
 from genwright.core.durable import write_json
 from genwright.core.errors import FormatError
-from genwright.core.record import Record
+from genwright.core.record import Record, fingerprint
 
-FORMAT, RELEASE = "format", "genwright"
+FORMAT, RELEASE, SEAL = "format", "genwright", "seal"
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 """From the values of one format to those of the next. What it raises counts as damage of the file."""
 
@@ -46,6 +47,8 @@ class Stored(Record):
     """What a person does about one that cannot be read."""
     signed: ClassVar[bool] = True
     """Whether the release that wrote it is named. Not where equal contents have to give equal bytes."""
+    sealed: ClassVar[bool] = True
+    """Whether it carries a seal. Not where something else says that it is as it was written."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -61,7 +64,8 @@ def document(record: Stored) -> dict[str, Any]:
     """The JSON object that stands for a record on disk."""
     head = {FORMAT: record.format} | ({RELEASE: __version__} if record.signed else {})
     fields: dict[str, Any] = from_json(record.model_dump_json())
-    return head | fields
+    whole = head | fields
+    return whole | ({SEAL: fingerprint(whole)} if record.sealed else {})
 
 
 def write(path: Path, record: Stored) -> None:
@@ -108,6 +112,8 @@ def parse(kind: type[S], text: str | bytes, where: str) -> S:
         raise _damaged(kind, where, f"format {number!r}")
     if number > kind.format:
         raise _later(kind, where, number, values.get(RELEASE))
+    if kind.sealed and (seal := values.pop(SEAL, None)) != fingerprint({FORMAT: number} | values):
+        raise _damaged(kind, where, "no seal" if seal is None else "not what was written: its seal is of other values")
     if RELEASE not in kind.model_fields:
         values.pop(RELEASE, None)
     try:

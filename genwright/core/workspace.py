@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from genwright.core import processors
+from genwright.core.errors import GenwrightError
+
+ODD = "?#%"
+"""Letters that addresses of databases and files give a meaning of their own."""
 
 
 class Settings(BaseSettings):
@@ -26,12 +31,32 @@ class Settings(BaseSettings):
     email_to: str | None = None
     email_from: str | None = Field(None, description="default: the same as `email_to`")
 
+    def __init__(self, **values: Any) -> None:
+        """Raises GenwrightError naming the variables that say what is not allowed."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            faults = error.errors(include_url=False, include_context=False)
+            told = [(f"GENWRIGHT_{fault['loc'][0]}".upper(), fault) for fault in faults]
+            raise GenwrightError(
+                f"{', '.join(name for name, _ in told)} cannot be used.",
+                got="; ".join(f"{name}={fault['input']}" for name, fault in told),
+                allowed="; ".join(fault["msg"].removeprefix("Input should be ") for _, fault in told),
+                do="correct it, or unset it",
+            ) from None
+
 
 class Workspace:
     """The folders of one workspace; all that is written lies under `data/` and `.genwright/`."""
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = (root or Settings().workspace).resolve()
+        if odd := sorted(set(ODD) & set(str(self.root))):
+            raise GenwrightError(
+                f"The workspace cannot lie in a folder with {' '.join(odd)} in its path: databases would land elsewhere.",
+                got=self.root,
+                do="move it, rename the folder, or set GENWRIGHT_WORKSPACE to another",
+            )
 
     @property
     def state(self) -> Path:

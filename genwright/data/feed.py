@@ -111,6 +111,15 @@ class Side:
             return max(1, int(self._lengths.sum()) // (self._length - 1))
         return len(self) if self.texts is None else int(self._windows.sum())
 
+    def subset(self, limit: int) -> Integers:
+        """Up to `limit` rows in the order of their contents' hashes, which is a random one however the items are stored. A
+        smaller subset is the beginning of a larger one, and data that grows changes few of its rows."""
+        return self._shuffled[:limit]
+
+    @cached_property
+    def _shuffled(self) -> Integers:
+        return np.argsort(np.ascontiguousarray(self.digests[:, 0]), kind="stable")
+
     def contents(self, rows: Integers) -> Tensor:
         """What is made, of these rows: Signal (n, channels, *axes), Tokens (n, length) cut to it."""
         assert self.makes is not None

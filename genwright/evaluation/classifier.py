@@ -5,6 +5,7 @@ Learned from the training split alone, never trained against.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,18 @@ from torch import Tensor
 
 from genwright.core.shapes import Signal, Signature
 from genwright.data.dataset import Dataset
+from genwright.data.feed import Side
+from genwright.evaluation import naive as imitations
 from genwright.evaluation.evaluand import Evaluand
 
 MOST = 10_000  # training items; the cost of an SVM grows with their square
+HELD_OUT = 2000  # validation items it is calibrated on, and held-out items it is shown
+NAIVE = 500  # imitations it is shown
+SURE = 0.8  # probability at which it counts as sure
 LARGEST = 32 * 32 * 3
 FEWEST = 5  # items of a class; one for each fold of the calibration
+LEAST = 1e-12  # probability that counts as none
+WIDEST = 50.0  # by how much log probabilities are stretched or shrunk, at most
 
 
 def suits(signature: Signature) -> str | None:
@@ -52,24 +60,58 @@ def labels(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
 
 
 class Judge:
-    """Probabilities of the classes of a data set; classes with fewer than FEWEST labelled items are left out."""
+    """Probabilities of the classes of a data set; classes with fewer than FEWEST labelled items are left out.
+
+    How sure it says it is, is put right by a temperature (Guo et al. 2017) learned from the validation items: a machine that
+    is right and never sure would recognise nothing.
+    """
 
     def __init__(self, dataset: Dataset) -> None:
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.svm import SVC
 
-        rows = np.arange(min(MOST, len(dataset.train)))
-        x = dataset.train.contents(rows).flatten(1).numpy()
-        y, present = (column[rows] for column in labels(dataset))
-        classes, counts = np.unique(y[present], return_counts=True)
-        known = present & np.isin(y, classes[counts >= FEWEST])
+        x, y = _labelled(dataset.train, dataset, MOST)
+        classes, counts = np.unique(y, return_counts=True)
+        known = np.isin(y, classes[counts >= FEWEST])
         self._model: Any = CalibratedClassifierCV(SVC(kernel="rbf", gamma="scale", C=10.0), cv=FEWEST, ensemble=False)
         self._model.fit(x[known], y[known])
+        self._sharpness = 1.0
+        x, y = _labelled(dataset.validation, dataset, HELD_OUT)
+        known = np.isin(y, self._model.classes_)
+        if known.sum() >= FEWEST:
+            self._sharpness = _sharpness(self._logs(x[known]), np.searchsorted(self._model.classes_, y[known]))
 
     def probabilities(self, content: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """(n,) the likeliest class of each item, and (n,) its probability."""
-        table = self._model.predict_proba(content.flatten(1).numpy())
+        table = _softmax(self._sharpness * self._logs(content.flatten(1).numpy()))
         return self._model.classes_[table.argmax(axis=1)].astype(np.int64), table.max(axis=1)
+
+    def _logs(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.asarray(np.log(np.clip(self._model.predict_proba(x), LEAST, 1.0)))
+
+
+def _labelled(side: Side, dataset: Dataset, limit: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Some items of a side, flat, and their classes; items without one are left out."""
+    assert dataset.contents.label is not None
+    rows = side.subset(limit)
+    given = side.columns[dataset.contents.label].given(rows)
+    present = given.present.numpy()
+    return side.contents(rows[present]).flatten(1).numpy(), given.value.numpy()[present]
+
+
+def _softmax(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    powers = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def _sharpness(logs: NDArray[np.float64], right: NDArray[np.intp]) -> float:
+    """The factor on log probabilities (n, classes), one over the temperature, under which the right classes are likeliest."""
+    from scipy.optimize import minimize_scalar
+
+    def surprise(log_factor: float) -> float:
+        return -float(np.log(_softmax(np.exp(log_factor) * logs)[np.arange(len(right)), right].clip(LEAST)).mean())
+
+    return float(np.exp(minimize_scalar(surprise, bounds=(-np.log(WIDEST), np.log(WIDEST)), method="bounded").x))
 
 
 def judged(evaluand: Evaluand) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -77,15 +119,40 @@ def judged(evaluand: Evaluand) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     return evaluand.once("judged", lambda: _judge(evaluand).probabilities(evaluand.samples))
 
 
-def judged_held_out(evaluand: Evaluand, limit: int) -> NDArray[np.float64]:
-    """(min(limit, n),) how sure the judge is of the held-out items."""
-    side = evaluand.held_out
+@dataclass(frozen=True)
+class Known:
+    """What the judge says of some held-out items: the likeliest class of each, how sure it is, and the class it has; -1 for
+    none. All (n,)."""
 
-    def sure() -> dict[str, Tensor]:
-        rows = np.arange(min(limit, len(side)))
-        return {"sure": torch.from_numpy(_judge(evaluand).probabilities(side.contents(rows))[1])}
+    kinds: NDArray[np.int64]
+    sure: NDArray[np.float64]
+    right: NDArray[np.int64]
 
-    return evaluand.data.tensors(f"{side.name} judged", sure)["sure"].numpy()
+
+def judged_held_out(evaluand: Evaluand) -> Known:
+    """What it says of up to HELD_OUT held-out items."""
+    side, label = evaluand.held_out, evaluand.dataset.contents.label
+    assert label is not None
+
+    def say() -> dict[str, Tensor]:
+        rows = side.subset(HELD_OUT)
+        kinds, sure = _judge(evaluand).probabilities(side.contents(rows))
+        given = side.columns[label].given(rows)
+        right = torch.where(given.present, given.value, -1)
+        return {"kinds": torch.from_numpy(kinds), "sure": torch.from_numpy(sure), "right": right}
+
+    found = evaluand.data.tensors(f"{side.name} judged", say)
+    return Known(found["kinds"].numpy(), found["sure"].numpy(), found["right"].numpy())
+
+
+def judged_naive(evaluand: Evaluand) -> float:
+    """The share of naive imitations that it is sure of."""
+
+    def say() -> dict[str, Tensor]:
+        sure = _judge(evaluand).probabilities(imitations.values(evaluand, NAIVE))[1]
+        return {"share": torch.tensor(float((sure >= SURE).mean()))}
+
+    return float(evaluand.data.tensors("naive judged", say)["share"])
 
 
 def _judge(evaluand: Evaluand) -> Judge:

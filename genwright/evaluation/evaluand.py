@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genwright.core.batch import Given
+from genwright.core.errors import NotFinite
 from genwright.core.shapes import Label, Signature
 from genwright.data.columns import Integers
 from genwright.data.dataset import Dataset
@@ -97,7 +98,8 @@ class Evaluand:
     @property
     def rows(self) -> Integers:
         """(count,) the held-out item of each sample, where it is asked for like one."""
-        return np.arange(self.count) % max(1, len(self.held_out))
+        chosen = self.held_out.subset(self.count)
+        return chosen[np.arange(self.count) % max(1, len(chosen))]
 
     def given_of(self, rows: Integers) -> dict[str, Given]:
         """What is given of these held-out items."""
@@ -141,12 +143,21 @@ class Evaluand:
             for place in range(self.count)
         ]
 
-    @cached_property
+    @property
     def samples(self) -> Tensor:
-        """(count, ...) samples of the model, the same for the same seed."""
-        return self.draw(self.asks)
+        """(count, ...) samples of the model, the same for the same seed. Raises NotFinite where one is no result."""
+        found = self.once("samples", self._drawn)
+        if isinstance(found, NotFinite):
+            raise found
+        return found
+
+    def _drawn(self) -> Tensor | NotFinite:
+        try:
+            return self.draw(self.asks)
+        except NotFinite as error:
+            return error
 
     @property
     def drawn(self) -> bool:
-        """Whether a measure has asked for the samples."""
-        return "samples" in self.__dict__
+        """Whether a measure has asked for the samples, and got them."""
+        return isinstance(self._known.get("samples"), Tensor)

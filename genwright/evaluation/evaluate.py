@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from genwright import __version__
-from genwright.core.errors import TrainingError
+from genwright.core.errors import NotFinite, TrainingError
 from genwright.core.record import fingerprint
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
 from genwright.evaluation import kept
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.memo import Memo
-from genwright.evaluation.metrics.base import key_of, metrics, ranked
+from genwright.evaluation.metrics.base import Metric, key_of, metrics, ranked
 from genwright.evaluation.records import Evaluation, EvaluationSpec, Measured, Task
 from genwright.models import bundle, composition
 from genwright.models.architectures.base import Architecture, SampleOptions
@@ -73,7 +73,7 @@ def composed(graph: Graph, dataset: Dataset, *, side: str, count: int, seed: int
 
 def score(model: Architecture, dataset: Dataset, plan: Plan, *, side: str, device: str, memo: Memo | None = None) -> Measured:
     """The plan's measure on `plan.samples` samples or items, given what it says. `memo` is what earlier measures found
-    out about the data. Raises TrainingError where it cannot be taken."""
+    out about the data. Raises TrainingError where it cannot be taken, NotFinite where the model is no result."""
     subject = evaluand(
         model, dataset, side=side, count=plan.samples, sampling=plan.sampling, seed=plan.seed, device=device, memo=memo
     )
@@ -83,7 +83,10 @@ def score(model: Architecture, dataset: Dataset, plan: Plan, *, side: str, devic
     if reason is not None:
         raise TrainingError(f"{plan.measure} cannot be measured during training: {reason}")
     with torch.no_grad():
-        return metric.measure(subject)
+        measured = metric.measure(subject)
+    if not measured.finite:
+        raise NotFinite(f"{plan.measure} is {measured.value}, which is no number.")
+    return measured
 
 
 def held_out_losses(
@@ -131,6 +134,7 @@ def evaluate(
     if samples is not None:
         kept.keep(samples, [asked for asked, _ in subjects], identity, items)
     return Evaluation(
+        faults=list(dict.fromkeys(str(one) for one in found.values() if isinstance(one, Fault))),
         model=identity,
         evaluation_set=items,
         code=__version__,
@@ -154,6 +158,12 @@ def tasked(subject: Evaluand, tasks: Sequence[Task]) -> list[tuple[Evaluand, str
     return found or [(subject, None)]
 
 
+class Fault(str):
+    """Why a measure could not be taken, where that says that the model is no result."""
+
+    __slots__ = ()
+
+
 def _measures(subject: Evaluand, unasked: str | None, only: Collection[str] | None) -> dict[str, Measured | str]:
     """The measures of a task, or why they cannot be taken, by key."""
     items = len(subject.held_out)
@@ -165,8 +175,18 @@ def _measures(subject: Evaluand, unasked: str | None, only: Collection[str] | No
         metric = kind()
         few = f"needs {metric.minimum} test items, there are {items}" if items < metric.minimum else None
         with torch.no_grad():
-            found[key] = unasked or metric.applies(subject) or few or metric.measure(subject)
+            found[key] = unasked or metric.applies(subject) or few or _taken(metric, subject)
     return found
+
+
+def _taken(metric: Metric, subject: Evaluand) -> Measured | Fault:
+    try:
+        measured = metric.measure(subject)
+    except NotFinite as error:
+        return Fault(error.what)
+    return (
+        measured if measured.finite else Fault(f"{key_of(metric.name, subject.task)} is {measured.value}, which is no number.")
+    )
 
 
 def opened_evaluand(

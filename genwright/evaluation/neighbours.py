@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from genwright.data.feed import Side
 from genwright.evaluation.evaluand import Evaluand
 
 MOST = 2000  # samples, and held-out items, whose neighbours are looked for
 PIECE = 2048  # items compared at once
+GRID = 16  # a side, of pictures that are looked at coarsely
 
 
 def pieces(split: Side, limit: int | None = None) -> Iterator[Tensor]:
-    """The first `limit` items of a split, flattened to (piece, values), in stored order."""
-    n = len(split) if limit is None else min(limit, len(split))
-    for start in range(0, n, PIECE):
-        yield split.contents(np.arange(start, min(start + PIECE, n))).flatten(1)
+    """Items of a split in stored order, flattened to (piece, values): all, or a random `limit` of them."""
+    rows = np.arange(len(split)) if limit is None else np.sort(split.subset(limit))
+    for start in range(0, len(rows), PIECE):
+        yield split.contents(rows[start : start + PIECE]).flatten(1)
 
 
 def flat(split: Side, limit: int) -> Tensor:
-    """(min(limit, n), values) items of a split in stored order."""
+    """(min(limit, n), values) random items of a split."""
     return torch.cat(list(pieces(split, limit)))
 
 
-def nearest(queries: Tensor, split: Side, k: int = 2) -> tuple[Tensor, Tensor]:
-    """Euclidean distances (n, k) from flat queries (n, values) to their k nearest items of a split, and their rows.
+def nearest(
+    queries: Tensor, split: Side, k: int = 2, view: Callable[[Tensor], Tensor] = lambda piece: piece
+) -> tuple[Tensor, Tensor]:
+    """Euclidean distances (n, k) from flat queries (n, values) to their k nearest items of a split, and their rows. `view`:
+    how flat items are looked at.
 
     Every item is looked at once: time grows in a line with the split, memory does not.
     """
@@ -37,13 +42,32 @@ def nearest(queries: Tensor, split: Side, k: int = 2) -> tuple[Tensor, Tensor]:
     rows = torch.zeros((len(queries), k), dtype=torch.int64)
     start = 0
     for piece in pieces(split):
-        distances = torch.cdist(queries, piece)
+        distances = torch.cdist(queries, view(piece))
         both = torch.cat([best, distances], dim=1)
         which = torch.cat([rows, torch.arange(start, start + len(piece)).expand(len(queries), -1)], dim=1)
         best, chosen = both.topk(k, dim=1, largest=False)
         rows = which.gather(1, chosen)
         start += len(piece)
     return best, rows
+
+
+def twins(queries: Tensor, split: Side, dims: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Distances (n, 2) from queries (n, *dims) to the two nearest items of a split, and their rows (n, 2). Pictures are
+    compared on a coarse grid, so that one moved by a little is near, and as themselves or mirrored, whichever is nearer by
+    the ratio of the two distances."""
+    if len(dims) != 3:
+        return nearest(queries.flatten(1), split)
+    found = [nearest(coarse(way, dims), split, view=lambda piece: coarse(piece, dims)) for way in (queries, queries.flip(-1))]
+    (plain, rows), (mirrored, others) = found
+    better = (mirrored[:, 0] * plain[:, 1] < plain[:, 0] * mirrored[:, 1])[:, None]
+    return torch.where(better, mirrored, plain), torch.where(better, others, rows)
+
+
+def coarse(items: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """Items, flat or not, averaged down to at most GRID a side, flat."""
+    channels, height, width = dims
+    small = (min(height, GRID), min(width, GRID))
+    return F.adaptive_avg_pool2d(items.reshape(-1, channels, height, width), small).flatten(1)
 
 
 def of_samples(evaluand: Evaluand) -> tuple[Tensor, Tensor]:

@@ -110,13 +110,13 @@ class Automaton:
 
 
 def excerpts(split: Side, lengths: Sequence[int]) -> list[list[int]]:
-    """Pieces of a split's items with up to these numbers of tokens, none twice: the items' beginnings in stored order, then
+    """Pieces of a split's items with up to these numbers of tokens, none twice: the items' beginnings in a random order, then
     what follows those. Fewer than asked for where the items are used up."""
     return [piece[:length] for piece, length in zip(_pieces(split, max([1, *lengths])), lengths, strict=False)]
 
 
 def _pieces(split: Side, size: int) -> Iterator[list[int]]:
     assert split.texts is not None
-    items = [split.texts.tokens(i) for i in range(len(split))]
+    items = [split.texts.tokens(int(row)) for row in split.subset(len(split))]
     for start in range(0, max(map(len, items), default=0), size):
         yield from (tokens[start : start + size].tolist() for tokens in items if len(tokens) > start)

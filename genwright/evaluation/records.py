@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -19,11 +20,27 @@ class Measured(Record):
     high: float
     n: int
     floor: float | None = Field(None, description="the same measure of real held-out items against real ones, where it has one")
+    naive: float | None = Field(None, description="the same measure of the best imitation that learned nothing, or only copies")
+    perfect: float | None = Field(None, description="the best value there could be, where real items have none")
     groups: dict[str, float] = Field(
         default_factory=dict,
         description="the measure of those of a class, `label=cat`, and of those given alike, `label+known`",
     )
     detail: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def finite(self) -> bool:
+        """Whether it is a number, with its interval."""
+        return all(map(isfinite, (self.value, self.low, self.high)))
+
+    @property
+    def skill(self) -> float | None:
+        """How far it has come from the naive imitation, 0, to real items, 1 (a skill score: Murphy 1988); None where the
+        measure does not tell the two apart."""
+        real = self.perfect if self.floor is None else self.floor
+        if self.naive is None or real is None or self.naive == real:
+            return None
+        return (self.naive - self.value) / (self.naive - real)
 
     @property
     def words(self) -> str:
@@ -67,6 +84,7 @@ class Evaluation(Stored):
     code: str = Field(description="version of Genwright that measured")
     compared_by: str = Field(description="the measure by which models of this signature are compared")
     measures: dict[str, Measured] = Field(description="those of other tasks than the first are called MEASURE@TASK")
+    faults: list[str] = Field(default_factory=list, description="why this is no result, whatever the measures say")
     unmeasured: dict[str, str] = Field(default_factory=dict, description="measure to the reason it could not be taken")
     seconds: float = 0.0
 

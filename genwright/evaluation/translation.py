@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genwright.core.shapes import Signature, Tokens
-from genwright.data.columns import Column
+from genwright.data.columns import Column, Integers
 from genwright.data.modalities.base import Modality, decode
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import bootstrap
@@ -17,8 +17,9 @@ from genwright.evaluation.metrics.base import bootstrap
 
 @dataclass(frozen=True)
 class Answers:
-    """Texts in the same order: of the model, of the data, and of the nearest training item."""
+    """Texts in the order of the held-out items in `rows`: of the model, of the data, and of the nearest training item."""
 
+    rows: Integers
     model: list[str]
     right: list[str]
     nearest: list[str]
@@ -32,7 +33,7 @@ def suits(signature: Signature) -> str | None:
 
 
 def answers(evaluand: Evaluand) -> Answers:
-    """The answers to the first `count` held-out texts."""
+    """The answers to `count` held-out texts."""
     return evaluand.once("answers", lambda: _answers(evaluand))
 
 
@@ -43,18 +44,19 @@ def _answers(evaluand: Evaluand) -> Answers:
     assert split.texts is not None
     assert train.texts is not None
     content, reader = evaluand.content, evaluand.dataset.modalities[asked]
-    n = min(evaluand.count, len(split))
-    known, questions = (_texts(reader, side.columns[asked], range(m)) for side, m in ((train, len(train)), (split, n)))
+    rows = split.subset(evaluand.count)
+    known, questions = (_texts(reader, side.columns[asked], of) for side, of in ((train, range(len(train))), (split, rows)))
     found = _nearest(known, questions)
     return Answers(
-        model=decode(content, evaluand.samples[:n]),
-        right=_texts(content, split.texts, range(n)),
+        rows=rows,
+        model=decode(content, evaluand.samples[: len(rows)]),
+        right=_texts(content, split.texts, rows),
         nearest=_texts(content, train.texts, found.tolist()),
     )
 
 
 def _texts(modality: Modality, column: Column, rows: Any) -> list[str]:
-    return [modality.decode(column.tokens(i)) for i in rows]
+    return [modality.decode(column.tokens(int(i))) for i in rows]
 
 
 def _nearest(known: list[str], asked: list[str]) -> NDArray[np.intp]:

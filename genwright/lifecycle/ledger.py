@@ -19,8 +19,12 @@ from genwright.core import stored
 from genwright.core.durable import sync
 from genwright.core.stored import Stored
 from genwright.core.who import person
+from genwright.core.workspace import Workspace
 from genwright.evaluation.bounds import GateVerdict
 from genwright.lifecycle.records import Decision
+
+LEDGERS = "ledger"
+"""Folder, within the state of a workspace."""
 
 What = Literal["promoted", "rolled back", "refused", "asked", "rejected", "noticed", "pruned"]
 SILENT = ("refused", "asked", "rejected", "pruned")  # entries that leave the champion where it is
@@ -33,6 +37,7 @@ class LedgerEntry(Stored):
 
     form = "ledger"
     mend = "put the line right, or move .genwright aside and run the recipes again"
+    sealed = False  # each line has the hash of the one before
 
     at: str = Field(description="ISO 8601 in UTC")
     who: str = Field(description="user@host")
@@ -50,6 +55,11 @@ class Ledger:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.path, self.name = folder / f"{name}.jsonl", name
+
+    @classmethod
+    def of(cls, workspace: Workspace, name: str) -> Ledger:
+        """The one of a model in a workspace."""
+        return cls(workspace.state / LEDGERS, name)
 
     def append(
         self,

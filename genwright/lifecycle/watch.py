@@ -110,7 +110,7 @@ class WatchedChampion:
         return evaluate(self.bundle, data, self.recipe.evaluation, self.settings, only={self.measure}, uses=self.uses)
 
     def losses(self, data: Dataset) -> NDArray[np.float64] | None:
-        """(n,) its loss of each of the first test items, an item's noise the same every time; None with several players
+        """(n,) its loss of each of some test items, an item's noise the same every time; None with several players
         or several models."""
         if is_composition(self.bundle):
             return None
@@ -120,9 +120,9 @@ class WatchedChampion:
             return None
         found = []
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
-            for place in range(min(LOSSES, len(data.test))):  # one by one: a loss is the mean of its batch
-                torch.manual_seed(place)
-                found.append(float(model.loss(data.test.items(np.array([place])).to(device), "model")))
+            for row in data.test.subset(LOSSES):  # one by one: a loss is the mean of its batch
+                torch.manual_seed(int(row))
+                found.append(float(model.loss(data.test.items(np.array([row])).to(device), "model")))
         return np.array(found)
 
     def _new_items(self) -> Iterator[Item]:

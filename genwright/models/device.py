@@ -5,17 +5,30 @@ from __future__ import annotations
 import psutil
 import torch
 
+from genwright.core.errors import GenwrightError
 from genwright.core.workspace import Settings
 from genwright.models import allocator, waiting
 
 
 def choose(settings: Settings) -> torch.device:
-    """The device asked for; with `auto` the first GPU there is, else the CPU."""
+    """The device asked for; with `auto` the first GPU there is, else the CPU. Raises GenwrightError where it is not there."""
     if settings.device != "auto":
-        return torch.device(settings.device)
+        return _named(settings.device)
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _named(name: str) -> torch.device:
+    """The device of a name. Raises GenwrightError where there is none here."""
+    there = ["cpu", *(f"cuda:{place}" for place in range(torch.cuda.device_count()))]
+    there += ["mps"] if torch.backends.mps.is_available() else []
+    known = {*there, *(one.partition(":")[0] for one in there)}
+    if name not in known:
+        raise GenwrightError(
+            "There is no such device here.", got=f"GENWRIGHT_DEVICE={name}", allowed=", ".join(["auto", *there])
+        )
+    return torch.device(name)
 
 
 def prepare(settings: Settings) -> torch.device:

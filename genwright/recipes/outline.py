@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from genwright.core.errors import nearest
 from genwright.core.record import Part
-from genwright.core.shapes import Port, Shape, Signature
+from genwright.core.shapes import Label, Port, Shape, Signature
 from genwright.data.dataset import named
 from genwright.data.derivations.base import derivations
 from genwright.data.modalities.base import build
@@ -54,19 +54,25 @@ def impossible(recorded: Mapping[str, Part], member: Member) -> list[str]:
         return found
     asked = {task.name if place else "": task.given for place, task in enumerate(member.tasks)} or {"": list(there)}
     known = shapes(recorded, member.view.derived)
-    return [problem for key in member.accept if (problem := _untakable(key, member, known, asked)) is not None]
+    labelled = any(isinstance(known.get(name), Label) for name in recorded)
+    return [problem for key in member.accept if (problem := _untakable(key, member, known, asked, labelled)) is not None]
 
 
-def _untakable(key: str, member: Member, known: Mapping[str, Shape], asked: Mapping[str, list[str]]) -> str | None:
-    """None, or why a bound can never be taken. `asked` are the columns that each task gives."""
+def _untakable(
+    key: str, member: Member, known: Mapping[str, Shape], asked: Mapping[str, list[str]], labelled: bool
+) -> str | None:
+    """None, or why a bound can never be taken. `asked` are the columns that each task gives; `labelled` says whether items
+    have a label."""
     name, task = split(key)
     if task not in asked:
         if member.tasks and task == member.tasks[0].name:
             return f"{key}: {task} is the first task, whose measures are called by their names alone: say {name}"
         there = ", ".join(filter(None, asked)) or "none besides the first"
         return f"{key}: {member.name} has no task {task!r}{nearest(task, asked)}; tasks: {there}"
-    made = signature(member, known, asked[task])
-    reason = None if made is None else metrics.get(name).suits(made)
+    made, metric = signature(member, known, asked[task]), metrics.get(name)
+    if metric.labelled and not labelled:
+        return f"{key} can never be taken of {member.name}: {name} needs items with a label, and no column is one"
+    reason = None if made is None else metric.suits(made)
     if made is None or reason is None:
         return None
     others = ", ".join(one for one, metric in metrics.all().items() if metric.suits(made) is None) or "none"

@@ -43,6 +43,7 @@ UPKEEP = {"description", "schedule", "watch", "promotion", "limits", "canaries"}
 """Keys of a recipe that do not bear on what a run makes."""
 
 
+MOST_SAMPLES = 1_000_000
 COLUMN = re.compile(r"[a-z][a-z0-9_]*")
 OWN = f"genwright {__version__}"
 
@@ -77,7 +78,7 @@ class Recipe(Record):
     accept: Bounds = Field(
         default_factory=dict, description="MEASURE or MEASURE@TASK to its bound; one that cannot be taken fails its gate"
     )
-    samples: int = Field(500, ge=1, description="samples drawn for the evaluation")
+    samples: int = Field(500, ge=1, le=MOST_SAMPLES, description="samples drawn for the evaluation")
     sampling: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="sampling options by family, e.g. {diffusion: {guidance: 1.5}}"
     )
@@ -190,6 +191,19 @@ class Recipe(Record):
         return self
 
 
+class OnceLoader(yaml.SafeLoader):
+    """YAML in which a key may stand but once: of two the one that is meant cannot be known."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for place, key in enumerate(keys):
+            if key in keys[:place]:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key!r} stands there twice", node.value[place][0].start_mark
+                )
+        return super().construct_mapping(node, deep=deep)
+
+
 def load(path: Path, overrides: list[str] | None = None) -> Recipe:
     """The recipe in a YAML file, with `a.b=value` overrides. Raises RecipeError naming every problem at once."""
     if not path.is_file():
@@ -200,7 +214,9 @@ def load(path: Path, overrides: list[str] | None = None) -> Recipe:
             do="`genwright new NAME --from FOLDER` writes one",
         )
     try:
-        given = yaml.safe_load(path.read_text())
+        given = OnceLoader(path.read_text()).get_single_data()
+    except RecursionError as error:
+        raise RecipeError(f"{path} is nested too deeply to be a recipe.", do="take out brackets that are not needed") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} is not YAML.", got=error, do="mend the line it names") from error
     if not isinstance(given, dict):

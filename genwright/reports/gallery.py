@@ -140,10 +140,10 @@ def _answers(subject: Evaluand, values: list[Any], asked: str) -> list[Pair]:
     makes = subject.dataset.view.makes
     assert makes is not None
     pairs = []
-    for place in range(min(SHOWN_TEXTS, len(values), len(side))):
-        there = bool(side.columns[asked].present(np.array([place]))[0])
-        given = item(reader, _stored(reader, side.columns[asked], place)) if there else None
-        real = item(subject.content, _stored(subject.content, side.columns[makes], place))
+    for place, row in enumerate(side.subset(min(SHOWN_TEXTS, len(values))).tolist()):
+        there = bool(side.columns[asked].present(np.array([row]))[0])
+        given = item(reader, _stored(reader, side.columns[asked], row)) if there else None
+        real = item(subject.content, _stored(subject.content, side.columns[makes], row))
         pairs.append(Pair(item(subject.content, values[place]), real, "", given))
     return pairs
 

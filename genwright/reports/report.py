@@ -120,7 +120,7 @@ def _curves(model: TrainedModel) -> list[tuple[str, Markup]]:
         ("Loss at every step", lines(losses)),
         ("Loss of the averaged model", lines(held_out)),
         (
-            f"{measure} on held-out items ({better} is better; the upright line marks the kept step)",
+            f"{measure} on held-out items ({better} is better; the upright line marks step {model.best_step}: {model.kept})",
             lines({measure: score}, mark=model.best_step),
         ),
     ]

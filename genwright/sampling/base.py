@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from genwright.core.batch import Given, blank
-from genwright.core.errors import ModelError, nearest
+from genwright.core.errors import ModelError, NotFinite, nearest
 from genwright.core.shapes import Label, Shape, Tokens
 from genwright.models.architectures.base import Architecture, SampleOptions
 from genwright.models.layers.conditioning import Conditioned
@@ -60,6 +60,7 @@ class Sampler(ABC):
         self._free = list(range(slots))
         self._taken: dict[int, list[int]] = {}  # all slots of a row, by its first
         self._done: set[int] = set()
+        self._broken: set[int] = set()  # slots of rows that met numbers that are not finite
 
     @property
     def free(self) -> int:
@@ -96,17 +97,24 @@ class Sampler(ABC):
         return ticks
 
     def take(self, slot: int) -> Tensor:
-        """The finished row of a slot, on the CPU; the slot is free again."""
+        """The finished row of a slot, on the CPU; the slot is free again. Raises NotFinite where it is no result."""
         if slot not in self._done:
             raise ValueError(f"no finished row in slot {slot}")
         row = self._result(slot)
+        broken = slot in self._broken or not bool(torch.isfinite(row).all())
         self.drop(slot)
+        if broken:
+            raise NotFinite(
+                f"A sample of {self.model.name} is not finite, so it is no result.",
+                do="train at a lower rate (train.learning_rate), or use another version",
+            )
         return row
 
     def drop(self, slot: int) -> None:
         """End the row of a slot, finished or not; no other row notices."""
         slots = self._taken.pop(slot)
         self._done.discard(slot)
+        self._broken.discard(slot)
         self._leave(slots)
         self._free = sorted([*self._free, *slots])
 

@@ -106,6 +106,8 @@ class TokenSampler(Sampler):
         logits = self._decodes.logits(self._newest[:, None].to(self.device), self._cache).float()
         logits[:, PAD], logits[:, BOS] = -torch.inf, -torch.inf
         rows = [self._rows[slot] for slot in running]
+        broken = ~torch.isfinite(logits.amax(dim=1)).cpu()  # what is drawn of such logits looks like any other token
+        self._broken |= {row.slots[0] for row in rows if bool(broken[row.slots].any())}
         done: set[int] = set()
         for beams, group in groupby(sorted(rows, key=_beams), key=_beams):
             done |= (self._search if beams > 1 else self._draw)(logits, list(group))

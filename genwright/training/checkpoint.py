@@ -57,8 +57,8 @@ def load(root: Path, step: int) -> Checkpoint | None:
     progress = _progress(found[1]) if found else None
     if found is None or progress is None:
         return None
-    best = None if progress.best_score is None else _read(root / f"{BEST}{progress.best_step:09d}{SUFFIX}")
-    if best is None and progress.best_score is not None:
+    best = _read(root / f"{BEST}{progress.best_step:09d}{SUFFIX}") if progress.best_step else None
+    if best is None and progress.best_step:
         return None
     return Checkpoint(progress, found[0], best[0] if best else {})
 

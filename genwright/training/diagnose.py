@@ -51,17 +51,9 @@ def _finding(
     if trained.stopped == "out of memory":
         return "out of memory", "memory ran out with one item a micro-batch", _resized(plan, dataset, 0.5)
     if trained.stopped == "diverged":
-        rate = plan.learning_rate / 4
-        change = f"learning rate {plan.learning_rate:.2g} -> {rate:.2g}, longer warm-up"
-        warmup = min(plan.steps // 4, max(20, 2 * plan.warmup))
-        return (
-            "diverged",
-            "updates were not finite, also after two roll-backs",
-            (
-                change,
-                {"learning_rate": rate, "warmup": warmup},
-            ),
-        )
+        return "diverged", "updates were not finite, also after two roll-backs", _slowed(plan)
+    if evaluation is not None and evaluation.faults:
+        return "diverged", "; ".join(evaluation.faults), _slowed(plan)
     measures = evaluation.measures if evaluation else {}
     copying = _alarms(measures, "memorised")
     if copying:
@@ -105,15 +97,15 @@ def _overfitted(curve: list[CurvePoint]) -> str | None:
 
 
 def _undertrained(trained: TrainedModel) -> str | None:
+    losses = [(p.step, p.validation_loss) for p in trained.curve if p.validation_loss is not None]
     scores = [(p.step, p.score) for p in trained.curve if p.score is not None]
-    if trained.stopped != "budget" or len(scores) < 2 or trained.best_step != scores[-1][0]:
+    name, values = ("the held-out loss", losses) if losses else (trained.plan.measure, scores)
+    if trained.stopped != "budget" or len(values) < 2 or trained.best_step != values[-1][0]:
         return None
-    before, last = scores[-2][1], scores[-1][1]
-    assert before is not None
-    assert last is not None
+    before, last = values[-2][1], values[-1][1]
     if abs(last - before) < IMPROVING * max(abs(before), 1e-9):
         return None
-    return f"{trained.plan.measure} was still improving at the last step ({before:.4g} -> {last:.4g})"
+    return f"{name} was still improving at the last step ({before:.4g} -> {last:.4g})"
 
 
 def _regularised(plan: Plan, dataset: Dataset, shorter: float) -> Change:
@@ -134,6 +126,14 @@ def _feels(plan: Plan, dataset: Dataset, layer: type[nn.Module]) -> bool:
     with torch.device("meta"):
         model = build_model(plan.candidate.family, plan.candidate.config, dataset.signature)
     return any(isinstance(module, layer) for module in model.modules())
+
+
+def _slowed(plan: Plan) -> Change:
+    """A quarter of the rate, reached more slowly."""
+    rate = plan.learning_rate / 4
+    warmup = min(plan.steps // 4, max(20, 2 * plan.warmup))
+    change = f"learning rate {plan.learning_rate:.2g} -> {rate:.2g}, longer warm-up"
+    return change, {"learning_rate": rate, "warmup": warmup}
 
 
 def _steadied(plan: Plan) -> Change:

@@ -23,13 +23,12 @@ from genwright.core.errors import TrainingError
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
 from genwright.evaluation.memo import Memo
-from genwright.evaluation.metrics.base import metrics
 from genwright.models import bundle
 from genwright.models.architectures.base import Architecture
 from genwright.models.device import out_of_memory, prepare
 from genwright.models.records import Plan, Used
 from genwright.training import checkpoint, optimizer
-from genwright.training.held_out import measured
+from genwright.training.held_out import kept_by, measured
 from genwright.training.learner import BAD_IN_A_ROW, Learner
 from genwright.training.progress import Progress
 from genwright.training.records import CurvePoint, TrainedModel
@@ -97,10 +96,9 @@ class Fit:
 
     @property
     def last_score(self) -> float | None:
-        """The newest held-out measure, None before the first."""
-        if self.finished:
-            return Progress(curve=self.result.curve).last_score
-        return self.progress.last_score
+        """The held-out measure at the step that was reached; None where it was not taken, or is no number."""
+        curve = self.result.curve if self.finished else self.progress.curve
+        return curve[-1].score if curve else None
 
     def __iter__(self) -> Iterator[CurvePoint]:
         if self.finished:
@@ -181,7 +179,7 @@ class Fit:
                 point = point.model_copy(update=self._read())
             if evaluated and not progress.bad:
                 point = self._evaluate(point)
-            self._keep(point)
+            self._keep(point, evaluated)
             progress.seconds += time.perf_counter() - began
             if self.saver.due(evaluated):
                 self._save()
@@ -225,27 +223,29 @@ class Fit:
         speed = rows * self.plan.batch_size / max(passed, 1e-9)
         return {"losses": losses[-1], "skipped": progress.skipped, "items_per_second": speed}
 
-    def _keep(self, point: CurvePoint) -> None:
+    def _keep(self, point: CurvePoint, evaluated: bool) -> None:
         """Store a point, if it is one of those that are stored."""
         thin = max(1, self.plan.steps // POINTS)
-        wanted = point.validation_loss is not None or point.score is not None or point.step % thin == 0 or point.step == 1
-        if wanted and point.step <= self.progress.step:
+        if (evaluated or point.step % thin == 0 or point.step == 1) and point.step <= self.progress.step:
             self.progress.curve.append(point)
 
     def _evaluate(self, point: CurvePoint) -> CurvePoint:
-        """What the averaged weights are worth, and what follows from it: best kept, early stopping."""
+        """What the averaged weights are worth, and what follows from it: the best are kept, training stops early."""
         progress, plan = self.progress, self.plan
         ends = point.step in (plan.steps, self.until)
         found = measured(self.learner, self.dataset, self.memo, ranked=ends or point.step % (plan.measure_every or 1) == 0)
         progress.evaluated = point.step
-        if found.score is not None:
-            if progress.offer(found.score, metrics.get(plan.measure).better):
+        point = point.model_copy(update=found._asdict())
+        by = kept_by(self.model, plan)
+        value = by.value(point)
+        if value is not None:
+            if progress.offer(value, by.better, by.doubt(point)):
                 weights = self.learner.average.state_dict()
                 self._best = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights.items()}
-            elif plan.patience and progress.stale >= plan.patience:
+            if plan.patience and progress.stale >= plan.patience:
                 progress.stopped = "early"
         self._asked = time.perf_counter()
-        return point.model_copy(update=found._asdict())
+        return point
 
     def _save(self) -> None:
         self._read()
@@ -281,6 +281,7 @@ class Fit:
         weights = bundle.save(folder, self.model, self.dataset, plan=plan, data=self.data, uses=self.uses)
         root = self.settings.workspace.resolve()
         path = (self.folder / "bundle").resolve()
+        kept = next((point for point in progress.curve if point.step == progress.best_step), None)
         trained = TrainedModel.model_validate(
             {
                 "plan": self.plan,
@@ -289,7 +290,8 @@ class Fit:
                 "weights": weights,
                 "best_step": progress.best_step,
                 "steps_done": progress.step,
-                "best_score": progress.best_score,
+                "best_score": kept.score if kept else None,
+                "kept": kept_by(self.model, plan).why(progress.curve, progress.best_step),
                 "stopped": progress.stopped or "budget",
                 "curve": progress.curve,
                 "seconds": progress.seconds,

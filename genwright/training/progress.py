@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf, isfinite
 from typing import Literal
 
 from pydantic import ConfigDict, Field
@@ -18,9 +19,9 @@ class Progress(Stored):
 
     step: int = 0
     evaluated: int = 0  # the last step with held-out losses, to which a roll-back goes
-    best_score: float | None = None
-    best_step: int = 0
-    stale: int = 0  # held-out measures since the best
+    best: float | None = None  # the best of the values by which weights are kept
+    best_step: int = 0  # whose weights are kept; 0: none yet
+    stale: int = 0  # such values since the best
     skipped: int = 0  # updates that failed
     bad: int = 0  # of those, the last ones in a row
     rollbacks: int = 0
@@ -29,19 +30,22 @@ class Progress(Stored):
     stopped: Literal["early", "diverged", "out of memory"] | None = None
     curve: list[CurvePoint] = Field(default_factory=list)
 
-    @property
-    def last_score(self) -> float | None:
-        """The newest held-out measure, None before the first."""
-        return next((point.score for point in reversed(self.curve) if point.score is not None), None)
-
-    def offer(self, score: float, better: str) -> bool:
-        """Take in a held-out measure, of which `better` says whether lower or higher is; whether it is the best so far."""
-        best = self.best_score
-        if best is None or (score < best if better == "lower" else score > best):
-            self.best_score, self.best_step, self.stale = score, self.step, 0
-            return True
-        self.stale += 1
-        return False
+    def offer(self, value: float, better: Literal["lower", "higher"], doubt: float = 0.0) -> bool:
+        """Take in a value by which weights are kept, and how far chance may have moved it; whether this step's are kept from
+        now on. They are where the value is the best so far, or may be but for chance: of steps that cannot be told apart the
+        later has learned more. A value that is not finite never counts."""
+        sign = 1.0 if better == "lower" else -1.0
+        cost = sign * value
+        if not isfinite(cost):
+            self.stale += 1
+            return False
+        best = inf if self.best is None else sign * self.best
+        self.stale = 0 if cost < best else self.stale + 1
+        self.best = sign * min(cost, best)
+        if cost - doubt > best:
+            return False
+        self.best_step = self.step
+        return True
 
     def tell(self, losses: list[dict[str, float]], made: int) -> None:
         """Complete the curve with the losses of the last steps, of which so many were made: fewer than were counted where too

@@ -48,6 +48,7 @@ class CurvePoint(Record):
     step: int
     losses: dict[str, float] = Field(default_factory=dict)
     score: float | None = None
+    doubt: float | None = Field(None, description="by how much chance may have made the score better, at 95 %")
     train_loss: float | None = Field(None, description="loss of the averaged weights on training items")
     validation_loss: float | None = Field(None, description="the same on held-out items; None with several players")
     learning_rate: float | None = None
@@ -64,9 +65,10 @@ class TrainedModel(Stored):
     data: str = Field(description="DatasetVersion.digest")
     path: str = Field(description="bundle folder, relative to the workspace")
     weights: str = Field(description="SHA-256 of weights.safetensors")
-    best_step: int
+    best_step: int = Field(description="whose weights these are; 0: nothing that was measured was a number")
+    kept: str = Field(description="why those, in words")
     steps_done: int
-    best_score: float | None
+    best_score: float | None = Field(description="the measure at that step, where it was taken")
     stopped: Literal["budget", "early", "diverged", "out of memory"]
     curve: list[CurvePoint]
     seconds: float

@@ -70,7 +70,7 @@ class Saver:
             self._thread.shutdown()
 
     def _write(self, progress: Progress, tensors: Mapping[str, Tensor], best: Mapping[str, Tensor], began: float) -> None:
-        if progress.best_score is not None:
+        if progress.best_step:
             checkpoint.save_best(self.root, progress.best_step, best)
         checkpoint.save(self.root, progress, tensors)
         there = [step for step in checkpoint.steps(self.root) if step <= progress.step]  # later ones were rolled back

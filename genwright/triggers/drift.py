@@ -84,11 +84,11 @@ class Drift(Trigger):
 
 
 def frequencies(split: Side, content: Tokens) -> NDArray[np.float32]:
-    """(n, vocab) square roots of the share each token has in each of the first items."""
+    """(n, vocab) square roots of the share each token has in each of some items."""
     assert split.texts is not None
     rows = np.zeros((min(MOST, len(split)), content.vocab), dtype=np.float32)
-    for place in range(len(rows)):
-        tokens = split.texts.tokens(place)
+    for place, row in enumerate(split.subset(MOST).tolist()):
+        tokens = split.texts.tokens(row)
         rows[place] = np.sqrt(np.bincount(tokens, minlength=content.vocab)[: content.vocab] / max(1, len(tokens)))
     return rows
 

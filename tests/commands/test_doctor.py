@@ -61,7 +61,7 @@ def test_status_of_a_workspace_in_which_nothing_has_run(tmp_path: Path) -> None:
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes" / "digits.yaml").write_text("name: digits\n")
     rows = json.loads(run(tmp_path, "status", "--json").stdout)
-    assert rows == [{"recipe": "digits", "run": None, "data": None, "champion": None, "measures": {}}]
+    assert rows == [{"recipe": "digits", "run": None, "data": None, "champion": None, "foreign": None, "measures": {}}]
     wrong = run(tmp_path, "status", "digts")
     assert wrong.returncode == 1
     assert "did you mean 'digits'" in wrong.stderr

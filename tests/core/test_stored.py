@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from genwright import __version__
 from genwright.core import stored
 from genwright.core.errors import FormatError
+from genwright.core.record import fingerprint
 from genwright.core.stored import Stored
 
 
@@ -57,7 +58,7 @@ ANYTHING = st.recursive(
 
 
 def text(**values: Any) -> str:
-    return json.dumps(values)
+    return json.dumps(values | {"seal": fingerprint(values)})
 
 
 def test_what_is_written_is_read_back_and_says_how_and_by_what_it_was_written(tmp_path: Path) -> None:
@@ -66,7 +67,35 @@ def test_what_is_written_is_read_back_and_says_how_and_by_what_it_was_written(tm
     assert stored.read(Bird, path) == DAW
     written = json.loads(path.read_text())
     assert (written["format"], written["genwright"]) == (3, __version__)
-    assert json.loads(stored.line(Egg(colour="blue"))) == {"format": 1, "colour": "blue"}
+    egg = {"format": 1, "colour": "blue"}
+    assert json.loads(stored.line(Egg(colour="blue"))) == egg | {"seal": fingerprint(egg)}
+
+
+def test_what_was_altered_is_not_believed() -> None:
+    """A number changed by hand, the seal left as it was or taken away."""
+    written = json.loads(stored.line(DAW))
+    for altered in (written | {"grams": 24}, {key: value for key, value in written.items() if key != "seal"}):
+        with pytest.raises(FormatError, match="seal"):
+            stored.parse(Bird, json.dumps(altered), "birds/1.json")
+    assert stored.parse(Bird, json.dumps(dict(reversed(written.items())), indent=3), "birds/1.json") == DAW
+
+
+def test_a_byte_that_is_no_text_makes_it_unreadable_and_nothing_worse(tmp_path: Path) -> None:
+    path = tmp_path / "bird.json"
+    stored.write(path, DAW)
+    path.write_bytes(path.read_bytes().replace(b"jackdaw", b"jack\xffaw"))
+    assert stored.readable(Bird, path) is None
+
+
+@pytest.mark.parametrize("place", range(0, len(stored.line(DAW)), 7))
+def test_a_flipped_bit_is_found(place: int) -> None:
+    """Unless it makes white space of white space: what is read is what was written, or nothing."""
+    damaged = bytearray(stored.line(DAW).encode())
+    damaged[place] ^= 1
+    try:
+        assert stored.parse(Bird, bytes(damaged), "birds/1.json") == DAW
+    except FormatError as error:
+        assert "birds/1.json" in str(error)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
@@ -161,7 +190,7 @@ def test_odd_bytes_raise_nothing_else(data: bytes) -> None:
 def test_odd_values_raise_nothing_else(key: str, value: Any, number: int) -> None:
     fields = [{"name": "wren", "weight": 1}, {"names": ["wren"], "weight": 1}, {"names": ["wren"], "grams": 9}, {}][number - 1]
     try:
-        stored.parse(Bird, json.dumps({"format": number, "genwright": "1.0", **fields, key: value}), "birds/1.json")
+        stored.parse(Bird, text(**{"format": number, "genwright": "1.0", **fields, key: value}), "birds/1.json")
     except FormatError as error:
         assert "birds/1.json" in str(error)
 

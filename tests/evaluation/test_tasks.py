@@ -13,6 +13,7 @@ from torch import Tensor
 
 from genwright.core.record import Part
 from genwright.core.workspace import Settings
+from genwright.data.columns import Integers
 from genwright.data.dataset import Dataset
 from genwright.data.view import Derived, View, Wanted
 from genwright.evaluation.bounds import Bound, absolute
@@ -50,7 +51,12 @@ def subject(data: Dataset, samples: Tensor, seen: list[Ask] | None = None) -> Ev
 
 
 def real(data: Dataset) -> Tensor:
-    return data.test.contents(np.arange(len(data.test)))
+    """The held-out items in the order in which samples are asked for like them."""
+    return data.test.contents(order(data))
+
+
+def order(data: Dataset) -> Integers:
+    return data.test.subset(len(data.test))
 
 
 def psnr(evaluand: Evaluand) -> Measured:
@@ -67,7 +73,7 @@ def test_a_task_is_asked_with_its_own_columns_alone(data: Dataset) -> None:
     n = len(data.test)
     assert [set(ask.given) for ask in seen] == [set(DRAW.given)] * n + [set(COMPLETE.given)] * n
     assert [int(ask.given["condition"]) for ask in seen[:8]] == [0, 1, 2, 3, 0, 1, 2, 3]  # classes in equal shares
-    held = data.test.given(np.arange(n))["condition"].value
+    held = data.test.given(order(data))["condition"].value
     assert [int(ask.given["condition"]) for ask in seen[n:]] == held.tolist()  # what belongs to the masked picture
 
 
@@ -103,7 +109,7 @@ def test_a_model_that_does_not_know_a_column_cannot_be_asked_with_it(data: Datas
 
 def test_what_was_left_visible_does_not_count(data: Dataset) -> None:
     """Off by a tenth where hidden, by a lot where not: only the tenth shows."""
-    x, keep = real(data), data.test.given(np.arange(len(data.test)))["known_mask"].value
+    x, keep = real(data), data.test.given(order(data))["known_mask"].value
     wrong = x - 0.1 * x.sign() * (1 - keep) - 0.9 * x.sign() * keep
     [_, (asked, _)] = tasked(subject(data, wrong), [DRAW, COMPLETE])
     assert psnr(asked).value == pytest.approx(10 * math.log10(4 / 0.01), abs=1e-3)
@@ -116,7 +122,7 @@ def test_it_says_how_each_class_and_each_way_of_asking_fares(tmp_path: Path) -> 
     image = Part(kind="image", options={"size": [8, 8], "channels": 1})
     folder = made.dataset(tmp_path / "some", image, condition=Part(kind="label"), lack={"condition": 4}).folder
     data = Dataset(folder, VIEW)
-    x, rows = real(data), np.arange(len(data.test))
+    x, rows = real(data), order(data)
     labels = data.test.given(rows)["condition"]
     wrong = x - 0.05 * x.sign() * 2.0 ** labels.value.view(-1, 1, 1, 1)
     [_, (asked, _)] = tasked(subject(data, wrong), [DRAW, COMPLETE])

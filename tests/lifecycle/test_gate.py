@@ -12,7 +12,12 @@ from genwright.recipes.recipe import Recipe, parse
 
 
 def recipe(**fields: Any) -> Recipe:
-    given = {"name": "r", "content": {"kind": "image"}, "sources": [{"kind": "sklearn", "dataset": "digits"}]}
+    given = {
+        "name": "r",
+        "content": {"kind": "image"},
+        "condition": "label",
+        "sources": [{"kind": "sklearn", "dataset": "digits"}],
+    }
     return parse({**given, **fields})
 
 

@@ -206,9 +206,9 @@ def test_answers_stand_beside_what_was_asked(tmp_path: Path) -> None:
     done = run(tmp_path, data, "seq2seq", {"content": {"kind": "text", **options}, "condition": {"kind": "text", **options}})
     first = done.exhibits.answers[0]
     assert first.given is not None
-    asked, right = data.test.columns["condition"], data.test.columns["content"]
-    assert first.given.before == data.modalities["condition"].decode(asked.tokens(0))
-    assert first.real.before == done.exhibits.content.decode(right.tokens(0))
+    asked, right, row = data.test.columns["condition"], data.test.columns["content"], int(data.test.subset(1)[0])
+    assert first.given.before == data.modalities["condition"].decode(asked.tokens(row))
+    assert first.real.before == done.exhibits.content.decode(right.tokens(row))
     assert " ".join(first.given.before.split()) in done.write(done.page()).words
 
 
@@ -223,8 +223,8 @@ def test_a_picture_stands_beside_its_caption_where_it_has_one(tmp_path: Path) ->
     done = run(tmp_path, data, "vae", {"columns": {"content": image, "caption?": text}})
     given = [pair.given.before if pair.given else None for pair in done.exhibits.answers]
     captions = data.test.columns["caption"]
-    told = [data.modalities["caption"].decode(captions.tokens(i)) for i in range(len(given))]
-    assert given == [None if place % 4 == 0 else caption for place, caption in enumerate(told)]
+    rows = data.test.subset(len(given)).tolist()
+    assert given == [None if row % 4 == 0 else data.modalities["caption"].decode(captions.tokens(row)) for row in rows]
     page = done.write(done.page())
     assert all(" ".join(caption.split()) in page.words for caption in given if caption)
     assert page.words.count("nothing was given") == given.count(None)

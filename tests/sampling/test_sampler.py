@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genwright.core.errors import ModelError
+from genwright.core.errors import ModelError, NotFinite
 from genwright.models.architectures.base import Denoises
 from genwright.sampling.sampler import Ask, Sampler, draw, drawn, sampler
 from tests.sampling.subjects import CASES, LABEL, TEXT, ask, distinct, model
@@ -66,8 +66,14 @@ def test_numbers_that_are_none_stay_with_the_row_that_has_them(case: str) -> Non
     bad = ask(made, 3)
     name = next(name for name, given in bad.given.items() if given.is_floating_point())
     bad = Ask(bad.key, bad.options, {**bad.given, name: torch.full_like(bad.given[name], torch.nan)})
-    found = drawn(made, [bad] * SLOTS + [ask(made, 2), ask(made, 3)], SLOTS)
-    assert torch.equal(found[SLOTS:], torch.stack(single))
+    at = sampler(made, SLOTS)
+    slots = at.admit([bad, ask(made, 2), ask(made, 3)])
+    while at.running:
+        at.step()
+    with pytest.raises(NotFinite, match="not finite"):
+        at.take(slots[0])
+    assert torch.equal(torch.stack([at.take(slot) for slot in slots[1:]]), torch.stack(single))
+    assert torch.equal(drawn(made, [ask(made, 2)] * SLOTS, SLOTS)[-1], single[0])  # nothing of it is left in a slot
 
 
 @EVERY

@@ -46,6 +46,7 @@ def trained(data: Dataset, family: str = "gan", curve: list[tuple[int, float, fl
         "path": "p",
         "weights": "w",
         "best_step": 8,
+        "kept": "the held-out loss is 0.9 there, the lowest of 3",
         "steps_done": 12,
         "best_score": 1.0,
         "stopped": "budget",

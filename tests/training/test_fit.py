@@ -341,8 +341,9 @@ def test_early_stopping_keeps_the_best(data: Dataset, tmp_path: Path, settings: 
     result = run(data, plan, tmp_path / "run", settings).result
     assert result.stopped in ("early", "diverged")
     assert result.steps_done < 400
-    scores = [p.score for p in result.curve if p.score is not None]
-    assert result.best_score == min(scores)
+    losses = {p.step: p.validation_loss for p in result.curve if p.validation_loss is not None}
+    assert losses[result.best_step] == min(losses.values())
+    assert result.kept.startswith("the held-out loss is ")
 
 
 def test_a_race_pauses_and_goes_on(data: Dataset, tmp_path: Path, settings: Settings) -> None:

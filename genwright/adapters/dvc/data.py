@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import Field
 
-from genwright.adapters.dvc.stages import OUTS, Stage, Stages, parsed
+from genwright.adapters.dvc.stages import OUTS, Stage, Stages, parsed, using_remote
 from genwright.core import stored
 from genwright.core.durable import replacing, write_json, write_text
 from genwright.core.errors import DataError
@@ -66,10 +66,10 @@ class Data:
             before = self._written(recipe)
             try:
                 self._enter(recipe, version)
-                if repo.config["core"].get("remote") and not (
-                    self.stages.cache.whole(version.raw) and self.stages.cache.whole(version.digest)
-                ):
-                    repo.fetch(targets=targets)
+                remote = repo.config["core"].get("remote")
+                if remote and not (self.stages.cache.whole(version.raw) and self.stages.cache.whole(version.digest)):
+                    with using_remote(repo, remote):
+                        repo.fetch(targets=targets)
                 repo.checkout(targets=targets, force=True)
                 self.stages.check(recipe, version.raw, "collect")
                 self.stages.check(recipe, version.digest, "clean")
@@ -111,7 +111,8 @@ class Data:
         before = self._written(recipe)
         try:
             self._enter(recipe, version)
-            repo.fetch(targets=[f"{stage}@{recipe}" for stage in OUTS])
+            with using_remote(repo, repo.config["core"]["remote"]):
+                repo.fetch(targets=[f"{stage}@{recipe}" for stage in OUTS])
         finally:
             for path, text in before.items():
                 write_text(path, text)

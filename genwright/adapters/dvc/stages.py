@@ -21,7 +21,7 @@ from typing import Any, Literal
 import yaml
 
 from genwright.core.durable import exclusive, write_text
-from genwright.core.errors import DataError, ServiceError
+from genwright.core.errors import DataError, GenwrightError, ServiceError
 from genwright.core.folder_hash import Objects, tree
 from genwright.core.workspace import Workspace
 from genwright.data import stage as stage_program
@@ -96,10 +96,11 @@ class Stages:
                 return False
             with repo.config.edit() as config:
                 config["remote"][name]["verify"] = True
-            repo.push(targets=[f"{stage}@{recipe}" for stage in OUTS])
-            remote = repo.cloud.get_remote_odb(name)
-            for oid in sorted({oid for stage in OUTS for oid in self.cache.parts(self.digest(recipe, stage))}):
-                self._check_remote(remote, oid)
+            with using_remote(repo, name):
+                repo.push(targets=[f"{stage}@{recipe}" for stage in OUTS])
+                remote = repo.cloud.get_remote_odb(name)
+                for oid in sorted({oid for stage in OUTS for oid in self.cache.parts(self.digest(recipe, stage))}):
+                    self._check_remote(remote, oid)
         return True
 
     def collected(self, recipe: str) -> str | None:
@@ -233,6 +234,25 @@ class Stages:
             raise ServiceError("The remote does not hold what was pushed.", got=f"{path}: {error}", do="push again") from error
         if found != oid.removesuffix(".dir"):
             raise ServiceError("The remote holds altered data.", got=path, do="delete that object there, then run again")
+
+
+@contextmanager
+def using_remote(repo: Any, name: str) -> Iterator[None]:
+    """Whatever a remote answers with, in words: each kind of storage raises errors of its own, some as bare as they come."""
+    try:
+        yield
+    except GenwrightError:
+        raise
+    except Exception as error:
+        url = repo.config["remote"].get(name, {}).get("url", "")
+        scheme = url.partition("://")[0] if "://" in url else ""
+        install = f"`pip install 'dvc[{scheme}]'` brings what {scheme}:// needs; or " if scheme else ""
+        raise ServiceError(
+            f"The data remote {name!r} cannot be used, so data are not kept there.",
+            got=f"{url}: {type(error).__name__}: {str(error) or 'no more is said'}",
+            do=f"{install}correct its address with `dvc remote modify {name} url ADDRESS`, or go on without one by "
+            "`dvc remote default --unset`",
+        ) from error
 
 
 def definition() -> str:

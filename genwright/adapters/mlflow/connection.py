@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +17,11 @@ from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 from sqlalchemy.exc import SQLAlchemyError
 
+from genwright.adapters.mlflow import database
 from genwright.core.durable import exclusive
 from genwright.core.errors import ServiceError
 from genwright.core.workspace import Workspace
+from genwright.lifecycle.ledger import LEDGERS, Ledger
 
 PROBE_SECONDS = 3  # to connect, and again to be answered
 LOCKED_SECONDS = 60  # an embedded database may be locked by another process that long
@@ -45,7 +48,7 @@ def server(workspace: Workspace, port: int) -> tuple[list[str], dict[str, str]]:
     Connection(workspace).client  # noqa: B018  (creates or migrates the database)
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{workspace.state / 'mlflow.db'}"]
-    command += ["--default-artifact-root", (workspace.state / "mlartifacts").as_uri()]
+    command += ["--default-artifact-root", Connection(workspace).artifacts.as_uri()]
     return command, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
@@ -70,9 +73,21 @@ class Connection:
         return self.workspace.state / "mlflow.db"
 
     @property
+    def artifacts(self) -> Path:
+        """Where files lie that belong to what is in the embedded database."""
+        return self.workspace.state / "mlartifacts"
+
+    @property
     def empty(self) -> bool:
-        """Whether nothing was ever written to the embedded database; asking does not create it."""
-        return self.embedded and not self.database.exists()
+        """Whether nothing was ever written to the embedded database; asking does not create it. Raises ServiceError where it
+        is lost: a ledger knows of champions, and nobody is to begin a second version 1 beside it."""
+        if not self.embedded or (self.database.exists() and self.database.stat().st_size):
+            return False
+        known = [Ledger.of(self.workspace, path.stem) for path in sorted((self.workspace.state / LEDGERS).glob("*.jsonl"))]
+        if champions := {ledger.name: line[-1] for ledger in known if (line := ledger.champions())}:
+            told = ", ".join(f"{name} version {version}" for name, version in champions.items())
+            raise database.unusable(self.database, f"it is gone, though the ledger knows of {told}")
+        return True
 
     @cached_property
     def client(self) -> MlflowClient:
@@ -81,20 +96,12 @@ class Connection:
             self._probe()
         with self.service("connecting"), exclusive(self.workspace.lock("mlflow-open"), busy="", wait=True):
             if self.empty:
-                self._create()
+                database.create(self.database)
+            elif self.embedded:
+                database.settle(self.database, self.artifacts)
             client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
-            client.search_experiments(max_results=1)  # migrates an embedded database
+            client.search_experiments(max_results=1)
         return client
-
-    def _create(self) -> None:
-        """The embedded database, there at once with all its tables: MLflow makes them one by one, and does not go on from
-        a half that a killed process has left."""
-        self.database.parent.mkdir(parents=True, exist_ok=True)
-        making = self.database.with_name("mlflow-new.db")
-        for left in making.parent.glob(f"{making.name}*"):  # with SQLite's own files beside it
-            left.unlink()
-        MlflowClient(tracking_uri=f"sqlite:///{making}").search_experiments(max_results=1)
-        making.rename(self.database)
 
     def _probe(self) -> None:
         problem = answers(self.uri)
@@ -110,7 +117,7 @@ class Connection:
         """Turn MLflow's exceptions into a ServiceError that says what was being done."""
         try:
             yield
-        except (MlflowException, SQLAlchemyError, OSError) as error:
+        except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
             raise ServiceError(
                 f"MLflow failed while {doing}.", got=f"{self.uri}: {error}", do="run `genwright doctor`"
             ) from error

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from genwright.adapters.dvc.data import Data, DataVersion
-from genwright.adapters.mlflow.registry import CHAMPION, Registry
+from genwright.adapters.mlflow.registry import Registry
 from genwright.core.errors import ModelError
 from genwright.core.record import Record
 from genwright.core.workspace import Workspace
@@ -73,7 +73,7 @@ def trace(registry: Registry, digest: str) -> Trace:
     fates = {entry.data: entry.fate for entry in held}
     learned = []
     for (name, number), through in _learned(registry, fates).items():
-        champion = registry.alias(name, CHAMPION) == number
+        champion = registry.standing(name) == number
         learned.append(Learned(name=name, version=number, champion=champion, through=through))
     return Trace(digest=digest, held=held, learned=learned)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from genwright.adapters.mlflow.versions import Versions, record
+from genwright.adapters.mlflow.versions import Versions
 from genwright.core.durable import exclusive
 from genwright.core.errors import ModelError, ServiceError
 from genwright.core.workspace import Workspace
@@ -39,12 +39,17 @@ class Registry:
         return None if number is None else int(number)
 
     def champion(self, name: str) -> ModelVersion | None:
-        """The champion; None only when there is none. Raises ServiceError when it cannot be read."""
+        """The champion; None only when there is none. Where its alias names what Genwright did not register, it is the last
+        one that the ledger knows of. Raises ServiceError when it cannot be read."""
+        number = self.standing(name)
+        return None if number is None else next((v for v in self.versions.of(name) if v.version == number), None)
+
+    def standing(self, name: str) -> int | None:
+        """The number of the champion."""
         number = self.alias(name, CHAMPION)
-        if number is None:
-            return None
-        with self.mlflow.service(f"reading the champion of {name}"):
-            return record(self.mlflow.client.get_model_version(name, str(number)))
+        if number is None or number not in self.versions.foreign(name):
+            return number
+        return next(iter(self.ledger(name).champions()[-1:]), None)
 
     def current(self, name: str) -> ModelVersion:
         """The champion. Raises ModelError where there is none, naming what there is."""
@@ -61,7 +66,7 @@ class Registry:
         )
 
     def ledger(self, name: str) -> Ledger:
-        return Ledger(self.workspace.state / "ledger", name)
+        return Ledger.of(self.workspace, name)
 
     def note(self, name: str, what: What, **fields: Any) -> LedgerEntry:
         """Append to the ledger of a model, and keep the hash of the new line with the model."""
@@ -79,7 +84,7 @@ class Registry:
 
     def challenge(self, version: ModelVersion) -> None:
         """Let `challenger` name a version that is being judged."""
-        if self.alias(version.name, CHAMPION) != version.version:
+        if self.standing(version.name) != version.version:
             with self.mlflow.service("naming the challenger"):
                 self.mlflow.client.set_registered_model_alias(version.name, CHALLENGER, str(version.version))
 
@@ -88,17 +93,17 @@ class Registry:
         or a version that waits for an answer: the ledger leads back to them."""
         ledger = self.ledger(name)
         aliased = {self.alias(name, alias) for alias in (CHAMPION, PREVIOUS, CHALLENGER)}
-        needed = {*aliased, *ledger.champions(), ledger.asked()}
+        needed = {*aliased, self.standing(name), *ledger.champions(), ledger.asked()}
         old = [version for version in self.versions.of(name)[:-keep] if version.version not in needed]
         for version in old:
             self.versions.delete(version)
-            champion = self.alias(name, CHAMPION)
+            champion = self.standing(name)
             self.note(name, "pruned", before=champion, after=version.version, why=f"only the newest {keep} are kept")
         return old
 
     def refuse(self, version: ModelVersion, why: str, decision: Decision | None = None) -> None:
         """Note in the ledger that a version was not promoted; a refusal that is the last word already is not repeated."""
-        ledger, before = self.ledger(version.name), self.alias(version.name, CHAMPION)
+        ledger, before = self.ledger(version.name), self.standing(version.name)
         last = ledger.entries()[-1:]
         if [(e.what, e.before, e.after, e.why) for e in last] != [("refused", before, version.version, why)]:
             self.note(version.name, "refused", before=before, after=version.version, why=why, decision=decision)
@@ -107,7 +112,7 @@ class Registry:
         """Note in the ledger that a version waits for a person's answer."""
         ledger = self.ledger(version.name)
         if ledger.asked() != version.version:
-            before = self.alias(version.name, CHAMPION)
+            before = self.standing(version.name)
             why = "it passed the gate"
             self.note(version.name, "asked", before=before, after=version.version, why=why, decision=decision)
 
@@ -115,14 +120,15 @@ class Registry:
         """Note in the ledger that a person does not want a version, once."""
         ledger = self.ledger(version.name)
         said = ledger.answered(version.version)
-        before = self.alias(version.name, CHAMPION)
+        before = self.standing(version.name)
         return said or self.note(version.name, "rejected", before=before, after=version.version, why=why, who=who)
 
     def former(self, name: str) -> ModelVersion | None:
-        """The champion before this one: the ledger's, or where it does not know, what the alias `previous` names; None where
-        there was none."""
-        champion, line = self.alias(name, CHAMPION), self.ledger(name).champions()
-        number = line[-2] if line[-1:] == [champion] and len(line) > 1 else self.alias(name, PREVIOUS)
+        """The champion before this one: the ledger's, or what the alias `previous` names where the ledger does not know or was
+        altered; None where there was none."""
+        champion, line = self.standing(name), self.ledger(name).champions()
+        known = line[-1:] == [champion] and len(line) > 1 and not self.verify(name)
+        number = line[-2] if known else self.alias(name, PREVIOUS)
         return None if number in (None, champion) else self.versions.get(name, number)
 
     def fetch(self, version: ModelVersion) -> tuple[Path, dict[str, Path]]:
@@ -157,28 +163,33 @@ class Registry:
                 client.set_registered_model_alias(name, CHAMPION, str(version.version))
             what: Literal["promoted", "rolled back"] = "rolled back" if back else "promoted"
             entry = self.note(name, what, before=before, after=version.version, why=why, decision=decision, who=who)
-            if self.alias(name, CHALLENGER) == version.version:
-                with self.mlflow.service("ending the challenge"):
-                    client.delete_registered_model_alias(name, CHALLENGER)
-            self._point_back(name)
+            self._tidy(name)
         return entry
 
     def settle(self, name: str) -> None:
-        """Tell the ledger of a champion it does not know of, as after a process that was killed half-way."""
+        """Finish what a process that was killed half-way, or somebody by other means, has left: tell the ledger of a champion
+        that it does not know of, and let no alias say what is over."""
         with exclusive(self.workspace.lock(f"promote-{name}"), busy="", wait=True):
             self._settle(name)
-            self._point_back(name)
+            self._tidy(name)
 
     def _settle(self, name: str) -> int | None:
-        champion, line = self.alias(name, CHAMPION), self.ledger(name).champions()
-        known = line[-1] if line else None
-        if champion != known:
-            why = "the alias was found moved: by other means, or by a process that ended before it wrote here"
+        """The champion, of which the ledger knows afterwards."""
+        named, champion, ledger = self.alias(name, CHAMPION), self.standing(name), self.ledger(name)
+        known = next(iter(ledger.champions()[-1:]), None)
+        why = "the alias was found moved: by other means, or by a process that ended before it wrote here"
+        if named != champion:
+            why = f"the alias names {_word(named)}, which was not registered by Genwright; {_word(champion)} counts"
+        if champion != known or (named != champion and [entry.why for entry in ledger.entries()[-1:]] != [why]):
             self.note(name, "noticed", before=known, after=champion, why=why)
         return champion
 
-    def _point_back(self, name: str) -> None:
-        """Let `previous` name the champion before this one, for people and other workspaces; the ledger comes first."""
+    def _tidy(self, name: str) -> None:
+        """No champion is a challenger any more, and `previous` names the champion before this one, for people and other
+        workspaces; the ledger comes first."""
+        if (challenger := self.alias(name, CHALLENGER)) is not None and challenger == self.standing(name):
+            with self.mlflow.service("ending the challenge"):
+                self.mlflow.client.delete_registered_model_alias(name, CHALLENGER)
         line = self.ledger(name).champions()
         if len(line) > 1 and self.alias(name, PREVIOUS) != line[-2]:
             with self.mlflow.service("noting the champion before"):

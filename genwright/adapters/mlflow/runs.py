@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -73,11 +75,13 @@ class Runs:
         ):
             found = self.mlflow.client.get_experiment_by_name(recipe)
             if found is None:
-                place = (self.workspace.state / "mlartifacts" / recipe).as_uri() if self.mlflow.embedded else None
+                place = (self.mlflow.artifacts / recipe).as_uri() if self.mlflow.embedded else None
                 return str(self.mlflow.client.create_experiment(recipe, artifact_location=place))
         if found.lifecycle_stage != "active":
             raise ServiceError(
-                f"The MLflow experiment {recipe} is deleted.", do=f"mlflow experiments restore -x {found.experiment_id}"
+                f"The MLflow experiment {recipe} is deleted.",
+                do=f"MLFLOW_TRACKING_URI={shlex.quote(self.workspace.mlflow_uri)} "
+                f"{shlex.quote(sys.executable)} -m mlflow experiments restore -x {found.experiment_id}",
             )
         return str(found.experiment_id)
 

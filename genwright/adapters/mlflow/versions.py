@@ -130,11 +130,18 @@ class Versions:
             return sorted(model.name for model in self.mlflow.client.search_registered_models(max_results=1000))
 
     def of(self, name: str) -> list[ModelVersion]:
-        """Every version of a model, oldest first."""
+        """Every version of a model that Genwright registered, oldest first."""
         if self.mlflow.empty:
             return []
         with self.mlflow.service(f"listing the versions of {name}"):
-            return sorted((record(v) for v in self._found(name, {})), key=lambda v: v.version)
+            return sorted((record(v) for v in self._found(name, {}) if registered(v)), key=lambda v: v.version)
+
+    def foreign(self, name: str) -> list[int]:
+        """The versions of a model that a person or another program made: nothing is known of what they are."""
+        if self.mlflow.empty:
+            return []
+        with self.mlflow.service(f"listing the versions of {name}"):
+            return sorted(int(v.version) for v in self._found(name, {}) if not registered(v))
 
     def get(self, name: str, number: int) -> ModelVersion:
         """One version. Raises ModelError naming those there are."""
@@ -145,6 +152,8 @@ class Versions:
         if not there:
             raise self.unknown(name)
         numbers = ", ".join(str(v.version) for v in there)
+        if number in self.foreign(name):
+            raise ModelError(f"Version {number} of {name} was not registered by Genwright.", got=number, allowed=numbers)
         raise ModelError(f"{name} has no version {number}.", got=number, allowed=numbers)
 
     def unknown(self, name: str) -> ModelError:
@@ -198,8 +207,10 @@ class Versions:
             for model in self._stored(experiment, tags):
                 self.mlflow.client.delete_logged_model(model.model_id)
                 place = urlsplit(model.artifact_location)
-                if self.mlflow.embedded and place.scheme in ("", "file"):  # MLflow itself leaves the files where they are
-                    shutil.rmtree(url2pathname(place.path), ignore_errors=True)
+                files = Path(url2pathname(place.path)).resolve()
+                # MLflow itself leaves the files where they are. What lies outside the workspace is not ours to remove.
+                if self.mlflow.embedded and place.scheme in ("", "file") and files.is_relative_to(self.mlflow.artifacts):
+                    shutil.rmtree(files, ignore_errors=True)
         shutil.rmtree(self.workspace.state / "models" / version.name / str(version.version), ignore_errors=True)
 
     def _fetch(self, version: ModelVersion, place: Path) -> Path:
@@ -220,22 +231,18 @@ class Versions:
         return Path(got)
 
 
+IDENTITY = ("weights", "data", "recipe")
+
+
+def registered(version: Any) -> bool:
+    """Whether a version is one that Genwright registered."""
+    return all(f"genwright.{key}" in version.tags for key in IDENTITY)
+
+
 def record(version: Any) -> ModelVersion:
-    """Raises ModelError for a version that Genwright did not register."""
-    tags = version.tags
-    try:
-        return ModelVersion(
-            name=version.name,
-            version=int(version.version),
-            weights=tags["genwright.weights"],
-            data=tags["genwright.data"],
-            recipe=tags["genwright.recipe"],
-            run=version.run_id or "",
-        )
-    except KeyError as error:
-        raise ModelError(
-            f"Version {version.version} of {version.name} was not registered by Genwright.", got=f"no tag {error}"
-        ) from error
+    """One that Genwright registered."""
+    told = {key: version.tags[f"genwright.{key}"] for key in IDENTITY}
+    return ModelVersion(name=version.name, version=int(version.version), run=version.run_id or "", **told)
 
 
 def _check(folder: Path, version: ModelVersion, manifest: str) -> None:

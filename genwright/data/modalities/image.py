@@ -97,7 +97,7 @@ class Image(Modality):
     def decode(self, array: NDArray[Any]) -> Picture:
         """The picture of uint8, or of float32 in [-1, 1]; what lies outside is clipped."""
         if array.dtype != np.uint8:
-            array = np.rint((np.nan_to_num(array) + 1) * 127.5).clip(0, 255).astype(np.uint8)
+            array = np.rint((array + 1) * 127.5).clip(0, 255).astype(np.uint8)
         return array[0] if self.options.channels == 1 else np.ascontiguousarray(array.transpose(1, 2, 0))
 
     def fitting(self, shape: Shape) -> Image | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from genwright.core.shapes import Signature
 from genwright.evaluation import translation
 from genwright.evaluation.evaluand import Evaluand
@@ -24,6 +22,7 @@ class Chrf(Metric):
 
     name = "chrf"
     better = "higher"
+    compared = True
     explain = "How much of the right answer's wording the model finds, letter by letter, from 0 to 100."
 
     @classmethod
@@ -38,8 +37,10 @@ class Chrf(Metric):
         answers = translation.answers(evaluand)
         score = translation.Chrf(answers.model, answers.right)
         value, low, high = translation.interval(score, None, evaluand.seed)
-        groups = of_each(evaluand.groups(np.arange(len(score))), score)
+        groups = of_each(evaluand.groups(answers.rows), score)
         baseline = translation.Chrf(answers.nearest, answers.right)()
         pairs = list(map(list, zip(answers.model[:SHOWN], answers.right[:SHOWN], strict=True)))
         detail = {"baseline": baseline, "answers": pairs}
-        return Measured(value=value, low=low, high=high, n=len(score), groups=groups, detail=detail)
+        return Measured(
+            value=value, low=low, high=high, n=len(score), naive=baseline, perfect=100.0, groups=groups, detail=detail
+        )

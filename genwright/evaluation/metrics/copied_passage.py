@@ -21,9 +21,9 @@ SHARE = 95  # percentile
 class CopiedPassage(Metric):
     """The longest passage of a sample that stands in one training item, in characters: exceeded by one sample in twenty.
 
-    `floor` is the same of pieces of held-out items, cut to the samples' lengths. Compared token by token, after encoding the
-    samples' text anew. `detail` names the longest passage of all: its text, length, sample and training item (row and
-    SHA-256).
+    `floor` is the same of pieces of held-out items, cut to the samples' lengths, `naive` that of training items: all of
+    them. Compared token by token, after encoding the samples' text anew. `detail` names the longest passage of all: its
+    text, length, sample and training item (row and SHA-256).
     """
 
     name = "copied_passage"
@@ -31,6 +31,7 @@ class CopiedPassage(Metric):
     explain = "How many characters in a row the samples repeat from the training texts; unseen real texts do so too."
 
     sign = "memorised"
+    compared = True
 
     @classmethod
     def suits(cls, signature: Signature) -> str | None:
@@ -44,7 +45,8 @@ class CopiedPassage(Metric):
 
     def measure(self, evaluand: Evaluand) -> Measured:
         modality, train = evaluand.content, evaluand.dataset.train
-        samples = [_tokens(modality, text) for text in decode(modality, evaluand.samples[:MOST])]
+        texts_made = decode(modality, evaluand.samples[:MOST])
+        samples, lengths = [_tokens(modality, text) for text in texts_made], [len(text) for text in texts_made]
         held_out = excerpts(evaluand.held_out, [len(s) for s in samples])
         automaton, texts = Automaton([*samples, *held_out]), train.texts
         assert texts is not None
@@ -64,6 +66,7 @@ class CopiedPassage(Metric):
             high=max(high, value),
             n=len(own),
             floor=float(np.percentile(real, SHARE)),
+            naive=max(float(np.percentile(lengths, SHARE)), 1.0),
             detail=_named(evaluand, worst, shared[worst], passages[worst]),
         )
 

@@ -1,8 +1,10 @@
-"""Density and coverage (Naeem et al. 2020): is every kind of real item there among the samples?"""
+"""Symmetric coverage (Khayatkhoei and AbdAlmageed 2023): is every kind of real item there among the samples?"""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from genwright.core.shapes import Signature
@@ -18,11 +20,13 @@ MOST = 2000
 
 @metrics.register
 class Coverage(Metric):
-    """Share of held-out items with a sample inside the ball that reaches their fifth nearest held-out neighbour.
+    """The smaller of two shares of held-out items: those with a sample inside the ball that reaches their fifth nearest
+    held-out neighbour (coverage: Naeem et al. 2020), and those inside such a ball around a sample (recall: Kynkaanniemi et
+    al. 2019). Either alone is fooled where there are many dimensions: the mean of all items lies in every ball around an item,
+    and wide noise has balls that hold everything. It does not see copies.
 
-    `detail.density` is how many such balls a sample lies in, against the number expected. As many samples as held-out
-    items are used (more where those are only a share of what the model knows), so that the value does not rise with the
-    number of samples.
+    As many samples as held-out items are used (more where those are only a share of what the model knows), so that the value
+    does not rise with the number of samples. `detail` has both shares.
     """
 
     name = "coverage"
@@ -30,6 +34,7 @@ class Coverage(Metric):
     explain = "Share of real, unseen items that have a sample much like them; low when kinds are missing."
 
     sign = "collapsed"
+    compared = True
 
     @classmethod
     def suits(cls, signature: Signature) -> str | None:
@@ -43,24 +48,42 @@ class Coverage(Metric):
     def measure(self, evaluand: Evaluand) -> Measured:
         held_out = features.held_out(evaluand, MOST)
         known = evaluand.data.tensors(f"{evaluand.held} coverage", lambda: _real(evaluand))
-        radius = known["radius"]
         samples = features.ruler(evaluand)(evaluand.samples[: round(len(held_out) / evaluand.share)].flatten(1))
-        inside = torch.cdist(samples, held_out) < radius
-        covered = inside.any(dim=0).float().numpy()
-        low, high = bootstrap(len(covered), lambda i: float(covered[i].mean()), seed=evaluand.seed)
+        held = _held(samples, held_out, known["radius"])
+
+        def smaller(rows: NDArray[np.intp]) -> float:
+            return float(held[rows].mean(axis=0).min())
+
+        value = smaller(np.arange(len(held)))
+        low, high = bootstrap(len(held), smaller, seed=evaluand.seed)
+        detail = {"covered": float(held[:, 0].mean()), "recalled": float(held[:, 1].mean())}
         return Measured(
-            value=float(covered.mean()),
-            low=low,
-            high=high,
-            n=len(covered),
+            value=value,
+            low=min(low, value),
+            high=max(high, value),
+            n=len(held),
             floor=float(known["floor"]),
-            detail={"density": float(inside.float().sum(dim=1).mean() / NEIGHBOURS)},
+            naive=0.0,
+            detail=detail,
         )
 
 
 def _real(evaluand: Evaluand) -> dict[str, Tensor]:
-    """`radius` (n,) of each held-out item's ball, and `floor`: what as many training items would cover."""
+    """`radius` (n,) of each held-out item's ball, and `floor`: what as many training items would get."""
     held_out = features.held_out(evaluand, MOST)
     train = features.ruler(evaluand)(flat(evaluand.dataset.train, len(held_out)))
-    radius = torch.cdist(held_out, held_out).kthvalue(min(NEIGHBOURS + 1, len(held_out)), dim=1).values
-    return {"radius": radius, "floor": (torch.cdist(train, held_out) < radius).any(dim=0).float().mean()}
+    radius = _radius(held_out)
+    return {"radius": radius, "floor": torch.tensor(_held(train, held_out, radius).mean(axis=0).min())}
+
+
+def _radius(items: Tensor) -> Tensor:
+    """(n,) from each item to its fifth nearest neighbour."""
+    return torch.cdist(items, items).kthvalue(min(NEIGHBOURS + 1, len(items)), dim=1).values
+
+
+def _held(samples: Tensor, held_out: Tensor, radius: Tensor) -> NDArray[np.float64]:
+    """(n, 2) whether each held-out item has a sample in its ball, and whether it lies in the ball of a sample."""
+    distances = torch.cdist(held_out, samples)
+    covered = (distances < radius[:, None]).any(dim=1)
+    recalled = (distances < _radius(samples)[None]).any(dim=1)
+    return torch.stack([covered, recalled], dim=1).double().numpy()

@@ -14,13 +14,17 @@ from genwright.evaluation.records import Measured
 @metrics.register
 class Evenness(Metric):
     """The smaller of (rarest class's share x classes) and 1 / (commonest class's share x classes), as a classifier
-    trained on real items sees the samples: 1 when all classes are equally frequent, 0 when one is missing."""
+    trained on real items sees the samples: 1 when all classes are equally frequent, 0 when one is missing. It does not see
+    whether samples of a class differ, or look like anything. `floor` is that of held-out items, or 1 where classes are asked
+    for in equal shares."""
 
     name = "evenness"
     better = "higher"
     explain = "1 when every kind comes up equally often among the samples, 0 when a kind never comes up."
 
     sign = "collapsed"
+    compared = True
+    labelled = True
 
     @classmethod
     def suits(cls, signature: Signature) -> str | None:
@@ -42,8 +46,13 @@ class Evenness(Metric):
             shares = np.bincount(chosen, minlength=classes) / len(chosen) * classes
             return float(min(shares.min(), 1 / shares.max()))
 
+        asked = list(evaluand.signature.given) == [evaluand.label]
+        floor = 1.0 if asked else statistic(classifier.judged_held_out(evaluand).kinds)
+
         low, high = bootstrap(len(kinds), lambda i: statistic(kinds[i]), seed=evaluand.seed)
         shares = np.bincount(kinds, minlength=classes) / len(kinds)
         detail = {"rarest": float(shares.min()), "commonest": float(shares.max())}
         value = statistic(kinds)  # resamples are always less even than the sample itself
-        return Measured(value=value, low=min(low, value), high=max(high, value), n=len(kinds), detail=detail)
+        return Measured(
+            value=value, low=min(low, value), high=max(high, value), n=len(kinds), floor=floor, naive=0.0, detail=detail
+        )

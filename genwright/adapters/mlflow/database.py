@@ -1,0 +1,136 @@
+"""The embedded database of MLflow: made whole or not at all, brought up to the schema of the MLflow that is installed, and at
+home in the workspace it lies in.
+
+MLflow writes down absolute addresses of files. In a workspace that was moved or copied these name the place it was copied
+from, so that what is logged would be written there and what is removed would go from there: they are put right first.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from mlflow import MlflowClient
+from mlflow.store.db.utils import _get_latest_schema_revision, _upgrade_db
+from sqlalchemy import create_engine
+
+from genwright.core.durable import sync
+from genwright.core.errors import ServiceError
+
+ADDRESSES = {
+    "experiments": ("artifact_location",),
+    "runs": ("artifact_uri",),
+    "logged_models": ("artifact_location",),
+    "model_versions": ("source", "storage_location"),
+}
+"""Columns that hold addresses of files, by table."""
+
+
+def create(database: Path) -> None:
+    """A database, there at once with all its tables: MLflow makes them one by one, and does not go on from a half that a
+    killed process has left."""
+    database.parent.mkdir(parents=True, exist_ok=True)
+    making = database.with_name("mlflow-new.db")
+    for left in making.parent.glob(f"{making.name}*"):  # with SQLite's own files beside it
+        left.unlink()
+    MlflowClient(tracking_uri=f"sqlite:///{making}").search_experiments(max_results=1)
+    making.rename(database)
+
+
+def settle(database: Path, artifacts: Path) -> None:
+    """Make a database usable where it lies: of today's schema, a copy of it kept where that had to be changed, and with
+    addresses of files in `artifacts` of this workspace. Raises ServiceError, naming the way out."""
+    fault = examine(database)
+    if fault is not None:
+        raise unusable(database, fault)
+    if revision(database) != newest():
+        _migrate(database)
+    _bring_home(database, artifacts)
+
+
+def examine(database: Path, *, whole: bool = False) -> str | None:
+    """None, or why a database cannot be used as it is; `whole` reads all of it."""
+    try:
+        with closing(_opened(database)) as connection:
+            if whole and (said := connection.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
+                return f"damaged: {said}"
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if missing := {"alembic_version", *ADDRESSES} - tables:
+                return "empty" if not tables else f"without the tables {', '.join(sorted(missing))}"
+            connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.OperationalError as error:
+        return None if "locked" in str(error) else str(error)
+    except sqlite3.DatabaseError as error:
+        return f"damaged: {error}"
+    return None
+
+
+def unusable(database: Path, fault: str) -> ServiceError:
+    """The error for a database that nothing can be done with."""
+    copies = ", ".join(sorted(path.name for path in database.parent.glob(f"{database.stem}-*.bak")))
+    put_back = f"put a copy of it back ({copies} lie beside it)" if copies else "put a copy of it back"
+    return ServiceError(
+        "MLflow's database in this workspace cannot be used.",
+        got=f"{database}: {fault}",
+        do=f"{put_back}; or move the whole of {database.parent} aside, and recipes are run anew",
+    )
+
+
+def newest() -> str:
+    """The schema of the MLflow that is installed."""
+    return str(_get_latest_schema_revision())  # type: ignore[no-untyped-call]
+
+
+def revision(database: Path) -> str:
+    """The schema of a database."""
+    with closing(_opened(database)) as connection:
+        return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+
+
+def _opened(database: Path) -> sqlite3.Connection:
+    """For reading; asking does not create it."""
+    return sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True, timeout=60)
+
+
+def _migrate(database: Path) -> None:
+    """Bring a database to today's schema, after a copy of it was made. A migration that fails leaves it as it was."""
+    before = revision(database)
+    copy = database.with_name(f"{database.stem}-{before}.bak")
+    with closing(_opened(database)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    sync(copy)
+    engine = create_engine(f"sqlite:///{database}")
+    try:
+        _upgrade_db(engine)  # type: ignore[no-untyped-call]
+    except Exception as error:  # migrations raise whatever the database or MLflow raises
+        engine.dispose()
+        shutil.copyfile(copy, database)
+        raise ServiceError(
+            "MLflow's database is of another schema, and could not be brought to that of the MLflow installed here.",
+            got=f"{database}: schema {before}, wanted {newest()}; {error}",
+            do=f"install the MLflow that wrote it, or put an older copy back; {copy.name} is as it was found",
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def _bring_home(database: Path, artifacts: Path) -> None:
+    """Let addresses in a folder of files of another workspace name that of this one. What lies anywhere else stays."""
+    home = artifacts.as_uri() + "/"
+    mark = f"/{artifacts.parent.name}/{artifacts.name}/"
+    with closing(sqlite3.connect(database, timeout=60)) as connection, connection:
+        for table, column in _columns():
+            there = connection.execute(
+                f'SELECT DISTINCT "{column}" FROM "{table}" WHERE "{column}" LIKE ?', (f"file:%{mark}%",)
+            )
+            for address in [address for (address,) in there if not address.startswith(home)]:
+                moved = home + address.partition(mark)[2]
+                connection.execute(f'UPDATE "{table}" SET "{column}" = ? WHERE "{column}" = ?', (moved, address))
+
+
+def _columns() -> Iterator[tuple[str, str]]:
+    return ((table, column) for table, columns in ADDRESSES.items() for column in columns)
