@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install -c const
 # A browser of pip's own cache may warn about links it ignores; errors still show.
 export PIP_NO_INPUT := 1
 
-.PHONY: demo test test-long check bench clean
+.PHONY: demo test test-long check bench frauds clean
 
 demo: .venv/installed  ## the main job on handwritten digits
 	@$(BIN)/genwright run digits
@@ -25,6 +25,9 @@ check: .venv/installed-dev  ## lint, types, tests
 
 bench: .venv/installed-dev  ## how long things take on this machine; a few minutes
 	@$(BIN)/python -m benchmarks
+
+frauds: .venv/installed-dev  ## which measure sees which fraud, on real data; some minutes
+	@$(BIN)/python -m benchmarks.frauds
 
 clean:  ## removes the environment, not the data or the models
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

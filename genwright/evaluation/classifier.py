@@ -25,6 +25,7 @@ NAIVE = 500  # imitations it is shown
 SURE = 0.8  # probability at which it counts as sure
 LARGEST = 32 * 32 * 3
 FEWEST = 5  # items of a class; one for each fold of the calibration
+NONE = -1  # the class of what is of no class
 LEAST = 1e-12  # probability that counts as none
 WIDEST = 50.0  # by how much log probabilities are stretched or shrunk, at most
 
@@ -60,7 +61,8 @@ def labels(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
 
 
 class Judge:
-    """Probabilities of the classes of a data set; classes with fewer than FEWEST labelled items are left out.
+    """Probabilities of the classes of a data set, and of being none of them; classes with fewer than FEWEST labelled items are
+    left out. What is none of them is learned from noise of several kinds: far from all it knows a machine is sure of anything.
 
     How sure it says it is, is put right by a temperature (Guo et al. 2017) learned from the validation items: a machine that
     is right and never sure would recognise nothing.
@@ -73,8 +75,11 @@ class Judge:
         x, y = _labelled(dataset.train, dataset, MOST)
         classes, counts = np.unique(y, return_counts=True)
         known = np.isin(y, classes[counts >= FEWEST])
+        others = imitations.nothing(dataset.train, max(FEWEST, int(np.median(counts))))
+        x = np.concatenate([x[known], others.flatten(1).numpy()])
+        y = np.concatenate([y[known], np.full(len(others), NONE)])
         self._model: Any = CalibratedClassifierCV(SVC(kernel="rbf", gamma="scale", C=10.0), cv=FEWEST, ensemble=False)
-        self._model.fit(x[known], y[known])
+        self._model.fit(x, y)
         self._sharpness = 1.0
         x, y = _labelled(dataset.validation, dataset, HELD_OUT)
         known = np.isin(y, self._model.classes_)
@@ -82,7 +87,7 @@ class Judge:
             self._sharpness = _sharpness(self._logs(x[known]), np.searchsorted(self._model.classes_, y[known]))
 
     def probabilities(self, content: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """(n,) the likeliest class of each item, and (n,) its probability."""
+        """(n,) the likeliest class of each item, NONE for one that is like no class, and (n,) its probability."""
         table = _softmax(self._sharpness * self._logs(content.flatten(1).numpy()))
         return self._model.classes_[table.argmax(axis=1)].astype(np.int64), table.max(axis=1)
 
@@ -149,8 +154,8 @@ def judged_naive(evaluand: Evaluand) -> float:
     """The share of naive imitations that it is sure of."""
 
     def say() -> dict[str, Tensor]:
-        sure = _judge(evaluand).probabilities(imitations.values(evaluand, NAIVE))[1]
-        return {"share": torch.tensor(float((sure >= SURE).mean()))}
+        kinds, sure = _judge(evaluand).probabilities(imitations.blended(evaluand.dataset.train, NAIVE))
+        return {"share": torch.tensor(float(((kinds != NONE) & (sure >= SURE)).mean()))}
 
     return float(evaluand.data.tensors("naive judged", say)["share"])
 

@@ -71,6 +71,12 @@ class Evaluand:
     def held_out(self) -> Side:
         return self.dataset.side(self.held)
 
+    @property
+    def reference(self) -> Side:
+        """Real items that say what real items score on the held-out ones: of the validation side where it is another, since
+        what is learned from training items flatters these."""
+        return self.dataset.validation if self.held == "test" else self.dataset.train
+
     @cached_property
     def content(self) -> Modality:
         """How what is made is read and written."""

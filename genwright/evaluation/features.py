@@ -20,6 +20,7 @@ from genwright.evaluation.neighbours import flat, pieces
 SIDE = 32  # longer axes are averaged down to this before comparing
 MOST = 20_000  # training items the components are learned from
 COMPONENTS = 128
+ENOUGH = 30  # unseen items to scale by
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,9 @@ def applies(content: Shape | None) -> str | None:
     return None if isinstance(content, Signal) and content.picture else "compares arrays with two axes (pictures)"
 
 
-def learn(train: Side, content: Signal) -> Features:
-    """Components that hold 99 % of the variance of the training items, at most COMPONENTS."""
+def learn(train: Side, content: Signal, unseen: Side) -> Features:
+    """Components that hold 99 % of the variance of the training items, at most COMPONENTS, each scaled to unit variance over
+    the unseen items: over the items it was learned from it has more, and the more so the fewer these are."""
     total, square, n = torch.zeros(()), torch.zeros(()), 0
     for piece in pieces(train, MOST):
         x = _reduced(piece, content.dims).double()
@@ -48,18 +50,20 @@ def learn(train: Side, content: Signal) -> Features:
     mean = total / n
     values, vectors = torch.linalg.eigh(square / n - torch.outer(mean, mean))
     values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
-    d = min(COMPONENTS, int((values.cumsum(0) < 0.99 * values.sum()).sum()) + 1)
-    basis = vectors[:, :d] / values[:d].clamp(min=1e-8).sqrt()
-    return Features(content.dims, mean.float(), basis.float())
+    d = min(COMPONENTS, max(1, n // 2), int((values.cumsum(0) < 0.99 * values.sum()).sum()) + 1)
+    scale = values[:d].sqrt()
+    if len(unseen) >= ENOUGH:
+        scale = ((_reduced(flat(unseen, MOST), content.dims).double() - mean) @ vectors[:, :d]).std(dim=0)
+    return Features(content.dims, mean.float(), (vectors[:, :d] / scale.clamp(min=1e-4)).float())
 
 
 def ruler(evaluand: Evaluand) -> Features:
-    """The components learned from the training items of what is measured."""
+    """The components of the training items of what is measured, scaled by the validation items."""
     makes = evaluand.signature.makes
     assert isinstance(makes, Signal)
 
     def learned() -> dict[str, Tensor]:
-        found = learn(evaluand.dataset.train, makes)
+        found = learn(evaluand.dataset.train, makes, evaluand.dataset.validation)
         return {"mean": found.mean, "basis": found.basis}
 
     kept = evaluand.data.tensors("components", learned)

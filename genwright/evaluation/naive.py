@@ -2,35 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from genwright.evaluation import features
-from genwright.evaluation.evaluand import Evaluand
+from genwright.core.shapes import Signal
+from genwright.data.feed import Side
 
-SEED = 0
-
-
-def pictures(evaluand: Evaluand, n: int) -> Iterator[Tensor]:
-    """(n, d) features of: the normal distribution with the mean and covariance of the training items (probabilistic PCA:
-    Tipping and Bishop 1999), which in whitened components is the standard one; values drawn one by one with the mean and
-    deviation each has among the training items; and the means of two training items."""
-    ruler, train = features.ruler(evaluand), evaluand.dataset.train
-    generator = torch.Generator().manual_seed(SEED)
-    yield torch.randn(n, ruler.basis.shape[1], generator=generator)
-    flat = train.contents(np.sort(train.subset(features.MOST // 4))).flatten(1)
-    mean, deviation = flat.mean(dim=0), flat.std(dim=0)
-    yield ruler((mean + deviation * torch.randn(n, len(mean), generator=generator)).clamp(-1, 1))
-    first, second = (torch.randint(len(flat), (n,), generator=generator) for _ in range(2))
-    yield ruler((flat[first] + flat[second]) / 2)
+KNOWN = 2000  # training items that imitations are made from
 
 
-def values(evaluand: Evaluand, n: int) -> Tensor:
-    """(n, ...) items whose values were drawn one by one, with the mean and deviation each has among the training items."""
-    train = evaluand.dataset.train
-    items = train.contents(np.sort(train.subset(features.MOST // 4)))
-    noise = torch.randn(n, *items.shape[1:], generator=torch.Generator().manual_seed(SEED))
-    return (items.mean(dim=0) + items.std(dim=0) * noise).clamp(-1, 1)
+def mean(train: Side, n: int) -> Tensor:
+    """(n, ...) the mean item, again and again."""
+    items = _known(train)
+    return items.mean(dim=0).expand(n, *items.shape[1:]).clone()
+
+
+def noise(train: Side, n: int) -> Tensor:
+    """(n, ...) values drawn evenly from all there are."""
+    items = _known(train)
+    return torch.rand(n, *items.shape[1:], generator=_generator()) * (items.max() - items.min()) + items.min()
+
+
+def static(train: Side, n: int) -> Tensor:
+    """(n, ...) values drawn one by one, with the mean and deviation each has among the training items."""
+    items = _known(train)
+    drawn = torch.randn(n, *items.shape[1:], generator=_generator())
+    return _within(items.mean(dim=0) + items.std(dim=0) * drawn, train)
+
+
+def normal(train: Side, n: int) -> Tensor:
+    """(n, ...) items of the normal distribution with the mean and covariance of the training items."""
+    items = _known(train)
+    centre, flat = items.mean(dim=0), items.flatten(1)
+    weights = torch.randn(n, len(items), generator=_generator()) / len(items) ** 0.5
+    return _within((weights @ (flat - flat.mean(dim=0))).view(n, *centre.shape) + centre, train)
+
+
+def blended(train: Side, n: int) -> Tensor:
+    """(n, ...) means of two training items."""
+    items, generator = _known(train), _generator()
+    first, second = (torch.randint(len(items), (n,), generator=generator) for _ in range(2))
+    return (items[first] + items[second]) / 2
+
+
+def nothing(train: Side, n: int) -> Tensor:
+    """(3 n, ...) items that are of no kind: noise of two sorts, and what is close to the mean item."""
+    items = _known(train)
+    dull = mean(train, n) + 0.1 * items.std() * torch.randn(n, *items.shape[1:], generator=_generator())
+    return torch.cat([static(train, n), noise(train, n), _within(dull, train)])
+
+
+IMITATIONS = (static, normal, blended)
+"""Those that come nearest to real items."""
+
+
+def _known(train: Side) -> Tensor:
+    return train.contents(np.sort(train.subset(KNOWN)))
+
+
+def _within(items: Tensor, train: Side) -> Tensor:
+    """Nothing makes values that there cannot be."""
+    makes = train.signature.makes
+    return items.clamp(-1, 1) if isinstance(makes, Signal) and makes.bounded else items
+
+
+def _generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)

@@ -68,7 +68,7 @@ class Drift(Trigger):
         if isinstance(content, Tokens):
             train, test, new = (frequencies(split, content) for split in (old.train, old.test, fresh.test))
         elif isinstance(content, Signal) and features.applies(content) is None:
-            ruler = features.learn(old.train, content)
+            ruler = features.learn(old.train, content, old.validation)
             train, test, new = (ruler(flat(split, MOST)).numpy() for split in (old.train, old.test, fresh.test))
         else:
             return None

@@ -24,6 +24,7 @@ class Metric(ABC):
     explain: ClassVar[str]  # one sentence for a person who is no expert
     minimum: ClassVar[int] = 30  # held-out items below which the measure says nothing
     memory: ClassVar[str] = ""  # the measure that says whether earlier items are still known, where this one cannot
+    sees: ClassVar[tuple[str, ...]] = ()  # the frauds that it finds worse than real items, by name: see evaluation/frauds.py
     compared: ClassVar[bool] = False  # whether it says what a naive imitation would get
     labelled: ClassVar[bool] = False  # whether items must have a label, given to the model or not
     rank: ClassVar[int] = 0  # above 0: may compare families; of those that suit a signature the highest does

@@ -22,6 +22,7 @@ class Chrf(Metric):
 
     name = "chrf"
     better = "higher"
+    sees = ("noise", "shuffled words", "answers to other questions", "shuffled answers")
     compared = True
     explain = "How much of the right answer's wording the model finds, letter by letter, from 0 to 100."
 

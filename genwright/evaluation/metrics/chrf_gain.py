@@ -15,6 +15,7 @@ class ChrfGain(Metric):
 
     name = "chrf_gain"
     better = "higher"
+    sees = ("noise", "shuffled words", "answers to other questions", "shuffled answers")
     explain = (
         "By how many points of chrF the model beats copying the answer of the most similar training item; above 0 it does."
     )

@@ -31,6 +31,7 @@ class CopiedPassage(Metric):
     explain = "How many characters in a row the samples repeat from the training texts; unseen real texts do so too."
 
     sign = "memorised"
+    sees = ("ten repeated", "copies")
     compared = True
 
     @classmethod

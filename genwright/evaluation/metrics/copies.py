@@ -25,6 +25,7 @@ class Copies(Metric):
     explain = "Share of samples that are all but equal to one training item; 0 is what new real items show."
 
     sign = "memorised"
+    sees = ("copies", "changed copies", "mirrored copies", "ten repeated")
     compared = True
 
     @classmethod

@@ -34,6 +34,7 @@ class Coverage(Metric):
     explain = "Share of real, unseen items that have a sample much like them; low when kinds are missing."
 
     sign = "collapsed"
+    sees = ("mean", "noise", "static", "normal", "faded", "blurred", "blended", "one class", "ten repeated", "other data")
     compared = True
 
     @classmethod
@@ -69,11 +70,11 @@ class Coverage(Metric):
 
 
 def _real(evaluand: Evaluand) -> dict[str, Tensor]:
-    """`radius` (n,) of each held-out item's ball, and `floor`: what as many training items would get."""
+    """`radius` (n,) of each held-out item's ball, and `floor`: what as many other real items get."""
     held_out = features.held_out(evaluand, MOST)
-    train = features.ruler(evaluand)(flat(evaluand.dataset.train, len(held_out)))
+    real = features.ruler(evaluand)(flat(evaluand.reference, len(held_out)))
     radius = _radius(held_out)
-    return {"radius": radius, "floor": torch.tensor(_held(train, held_out, radius).mean(axis=0).min())}
+    return {"radius": radius, "floor": torch.tensor(_held(real, held_out, radius).mean(axis=0).min())}
 
 
 def _radius(items: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ class Evenness(Metric):
     explain = "1 when every kind comes up equally often among the samples, 0 when a kind never comes up."
 
     sign = "collapsed"
+    sees = ("mean", "noise", "static", "one class")
     compared = True
     labelled = True
 
@@ -43,14 +44,17 @@ class Evenness(Metric):
         kinds, _ = classifier.judged(evaluand)
 
         def statistic(chosen: np.ndarray) -> float:
-            shares = np.bincount(chosen, minlength=classes) / len(chosen) * classes
+            known = chosen[chosen != classifier.NONE]
+            if not len(known):
+                return 0.0
+            shares = np.bincount(known, minlength=classes) / len(chosen) * classes
             return float(min(shares.min(), 1 / shares.max()))
 
         asked = list(evaluand.signature.given) == [evaluand.label]
         floor = 1.0 if asked else statistic(classifier.judged_held_out(evaluand).kinds)
 
         low, high = bootstrap(len(kinds), lambda i: statistic(kinds[i]), seed=evaluand.seed)
-        shares = np.bincount(kinds, minlength=classes) / len(kinds)
+        shares = np.bincount(kinds[kinds != classifier.NONE], minlength=classes) / len(kinds)
         detail = {"rarest": float(shares.min()), "commonest": float(shares.max())}
         value = statistic(kinds)  # resamples are always less even than the sample itself
         return Measured(

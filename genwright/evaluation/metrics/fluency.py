@@ -28,6 +28,7 @@ class Fluency(Metric):
     better = "higher"
     explain = "1 when the samples are as predictable as real unseen texts; lower for word salad, and for stock phrases."
 
+    sees = ("noise", "shuffled words", "word salad", "ten repeated", "copies", "changed copies")
     compared = True
 
     @classmethod

@@ -15,7 +15,6 @@ from genwright.evaluation.neighbours import flat
 from genwright.evaluation.records import Measured
 
 MOST = 2000  # items a side
-PARTS = 8  # of the training items, as many as there are held-out ones in each, that say what real items get
 FEWEST = 500  # naive items
 
 
@@ -31,6 +30,7 @@ class Mmd(Metric):
     explain = "How far the samples as a whole are from real items never seen in training; about 0 for more real items."
 
     rank = 1
+    sees = ("mean", "noise", "static", "normal", "faded", "blurred", "blended", "one class", "ten repeated", "other data")
     compared = True
 
     @classmethod
@@ -47,19 +47,13 @@ class Mmd(Metric):
 
 
 def _known(evaluand: Evaluand) -> dict[str, Tensor]:
-    """`floor`: what training items get, as many as there are held-out ones at a time, on average; `naive`: the least that an
-    imitation gets."""
-    held_out = features.held_out(evaluand, MOST)
-    n = len(held_out)
-    train = features.ruler(evaluand)(flat(evaluand.dataset.train, PARTS * n))
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
-    parts = [train[order[start : start + n]] for start in range(0, len(train), n)]
-    floor = np.mean([_discrepancy(part, held_out, 0, rounds=1)[0] for part in parts if len(part) == min(n, len(train))])
-    naive = min(
-        _discrepancy(imitation, held_out, 0, rounds=1)[0] for imitation in imitations.pictures(evaluand, max(n, FEWEST))
-    )
+    """`floor`: what other real items get; `naive`: the least that an imitation gets."""
+    held_out, ruler, train = features.held_out(evaluand, MOST), features.ruler(evaluand), evaluand.dataset.train
+    floor = _discrepancy(ruler(flat(evaluand.reference, MOST)), held_out, 0, rounds=1)[0]
+    imitated = (ruler(imitate(train, max(len(held_out), FEWEST)).flatten(1)) for imitate in imitations.IMITATIONS)
+    naive = min(_discrepancy(items, held_out, 0, rounds=1)[0] for items in imitated)
     # Real items are at no distance from each other; less is chance.
-    return {"floor": torch.tensor(max(0.0, float(floor))), "naive": torch.tensor(naive)}
+    return {"floor": torch.tensor(max(0.0, floor)), "naive": torch.tensor(naive)}
 
 
 def _kernel(a: Tensor, b: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ class Novelty(Metric):
     explain = "1 when samples are as far from the training items as real unseen items are; well below 1 means copying."
 
     sign = "memorised"
+    sees = ("copies", "changed copies", "ten repeated")
     compared = True
 
     @classmethod

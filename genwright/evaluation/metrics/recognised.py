@@ -16,14 +16,15 @@ from genwright.evaluation.records import Measured
 
 @metrics.register
 class Recognised(Metric):
-    """Share of samples to which a calibrated SVM gives some class with probability >= 0.8.
+    """Share of samples to which a calibrated SVM, which also knows noise, gives some class with probability >= 0.8.
 
-    `floor` is the same share of real held-out items; `detail.shares`: share of the samples recognised as each class. It does
-    not see whether all kinds are there, nor whether samples differ.
+    `floor` is the same share of real held-out items, `naive` that of blends of two; `detail.shares`: share of the samples
+    recognised as each class. It does not see whether all kinds are there, nor whether samples differ.
     """
 
     name = "recognised"
     better = "higher"
+    sees = ("mean", "noise", "static")
     compared = True
     labelled = True
     explain = "Share of samples that a classifier trained on the real items recognises as one of the kinds, being sure."
@@ -38,12 +39,13 @@ class Recognised(Metric):
 
     def measure(self, evaluand: Evaluand) -> Measured:
         kinds, probability = classifier.judged(evaluand)
-        sure = (probability >= classifier.SURE).astype(np.float64)
-        real = classifier.judged_held_out(evaluand).sure
+        sure = ((kinds != classifier.NONE) & (probability >= classifier.SURE)).astype(np.float64)
+        real = classifier.judged_held_out(evaluand)
         names = classifier.names(evaluand.dataset)
         detail: dict[str, Any] = {"shares": {names[k]: float((kinds == k).mean()) for k in range(len(names))}}
         low, high = bootstrap(len(sure), lambda i: float(sure[i].mean()), seed=evaluand.seed)
-        floor, naive = float((real >= classifier.SURE).mean()), classifier.judged_naive(evaluand)
+        floor = float(((real.kinds != classifier.NONE) & (real.sure >= classifier.SURE)).mean())
+        naive = classifier.judged_naive(evaluand)
         groups = of_each(evaluand.groups(), lambda i: float(sure[i].mean()))
         value = float(sure.mean())
         return Measured(value=value, low=low, high=high, n=len(sure), floor=floor, naive=naive, groups=groups, detail=detail)

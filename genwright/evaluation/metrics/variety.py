@@ -27,6 +27,7 @@ class Variety(Metric):
     explain = "1 when the samples vary as much as real unseen texts do; far below 1 the model repeats itself."
 
     sign = "collapsed"
+    sees = ("ten repeated",)
     compared = True
 
     @classmethod
