@@ -88,7 +88,7 @@ def explain(error: Exception, console: Console) -> int:
         return int(error.exit_code)
     known = error if isinstance(error, GenwrightError) else machine.refusal(error)
     if known is not None:
-        console.print(Text("error: ", style="bold red") + Text(str(known)))
+        console.print(Text("error: ", style="bold red") + Text(str(known)), soft_wrap=True)  # commands in it can be copied
         return ERROR
     console.print(Text("fault: ", style="bold red") + Text(f"{type(error).__name__}: {error}"))
     console.print(f"  This is a fault of Genwright. {_logged(error)}; the same command may be tried again.")

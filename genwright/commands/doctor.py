@@ -12,11 +12,14 @@ from genwright.core.workspace import Settings, Workspace
 
 def command(as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False) -> None:
     """Check machine, workspace and services. Exit code 1 when something must be mended before a run can work."""
+    from genwright.adapters.dvc import checkup as data
+    from genwright.adapters.mlflow import checkup as models
     from genwright.adapters.mlflow.connection import answers
     from genwright.adapters.prefect import server
     from genwright.lifecycle.doctor import check
 
-    checks = list(check(Workspace(), Settings(), {"prefect": server.answers, "mlflow": answers}))
+    probes = {"prefect": server.answers, "mlflow": answers}
+    checks = list(check(Workspace(), Settings(), probes, [models.check, data.check]))
     if as_json:
         typer.echo(json.dumps([f.model_dump() for f in checks], indent=2))
     else:

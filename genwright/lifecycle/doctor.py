@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
@@ -34,7 +34,11 @@ Probe = Callable[[str], str | None]
 """None when a service answers at an address, else the reason."""
 
 
-def check(workspace: Workspace, settings: Settings, probes: dict[str, Probe]) -> Iterator[Check]:
+Store = Callable[[Workspace], Iterator[Check]]
+"""Opens something that the workspace keeps, and says what it found."""
+
+
+def check(workspace: Workspace, settings: Settings, probes: dict[str, Probe], stores: Sequence[Store]) -> Iterator[Check]:
     """Every check, cheap ones first. `probes` asks the services of this name in PREFECT_API_URL and MLFLOW_TRACKING_URI."""
     yield Check(what="python", state="ok", found=f"{platform.python_version()} at {sys.executable}")
     yield Check(what="genwright", state="ok", found=f"{__version__}, workspace {workspace.root}")
@@ -43,6 +47,8 @@ def check(workspace: Workspace, settings: Settings, probes: dict[str, Probe]) ->
     yield _up(workspace)
     for name, variable in (("prefect", "PREFECT_API_URL"), ("mlflow", "MLFLOW_TRACKING_URI")):
         yield _service(name, variable, probes[name])
+    for store in stores:
+        yield from store(workspace)
     yield from _clients()
 
 

@@ -15,13 +15,15 @@ from genwright.data.view import Derived, View, Wanted, main_of
 from genwright.evaluation.bounds import Bounds
 from genwright.evaluation.records import EvaluationSpec, Tasks
 
+MOST_SAMPLES = 1_000_000
+
 
 class Budget(Record):
     """Work, either as minutes (turned into steps once, by a short measurement, and stored in the plan) or as steps
     (the same on every machine). Exactly one of the two."""
 
-    minutes: float | None = Field(None, gt=0)
-    steps: int | None = Field(None, gt=0)
+    minutes: float | None = Field(None, gt=0, le=10**6)
+    steps: int | None = Field(None, gt=0, le=10**9)
 
     @model_validator(mode="after")
     def _one(self) -> Budget:
@@ -45,8 +47,8 @@ class Training(Record):
 
     budget: Budget = Budget(minutes=5)
     rounds: int = Field(3, ge=1, le=10)
-    seed: int = Field(0, ge=0)
-    batch_size: int | None = Field(None, gt=0)
+    seed: int = Field(0, ge=0, lt=2**32)
+    batch_size: int | None = Field(None, gt=0, le=10**6)
     learning_rate: float | None = Field(None, gt=0)
     optimizer: Literal["adamw", "muon"] | None = None
     weight_decay: float | None = Field(None, ge=0)
@@ -77,7 +79,7 @@ class MemberSpec(Record):
     train: Training | None = None
     tasks: Tasks = Field(default_factory=list)
     accept: Bounds = Field(default_factory=dict)
-    samples: int | None = Field(None, ge=1)
+    samples: int | None = Field(None, ge=1, le=MOST_SAMPLES)
     sampling: dict[str, dict[str, Any]] = Field(default_factory=dict)
     config: dict[str, dict[str, Any]] = Field(default_factory=dict, description="fields of a family's config that are set")
     use: Use | None = Field(None, description="a registered model that encodes, instead of one that is trained here")

@@ -26,7 +26,7 @@ from genwright.evaluation.bounds import Bounds
 from genwright.evaluation.metrics.base import metrics
 from genwright.evaluation.records import EvaluationSpec, Tasks
 from genwright.models.architectures.base import architectures
-from genwright.recipes.members import Asked, Member, MemberSpec, Selecting, Training, members, whole
+from genwright.recipes.members import MOST_SAMPLES, Asked, Member, MemberSpec, Selecting, Training, members, whole
 from genwright.recipes.outline import impossible
 from genwright.recipes.parts import ContentPart, DerivedColumn, FilterPart, SourcePart, TriggerPart, with_parts
 from genwright.recipes.upkeep import Canary, Promotion, Schedule, SpendingLimits
@@ -43,7 +43,6 @@ UPKEEP = {"description", "schedule", "watch", "promotion", "limits", "canaries"}
 """Keys of a recipe that do not bear on what a run makes."""
 
 
-MOST_SAMPLES = 1_000_000
 COLUMN = re.compile(r"[a-z][a-z0-9_]*")
 OWN = f"genwright {__version__}"
 

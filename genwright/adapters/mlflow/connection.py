@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
+from mlflow.entities import Experiment, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
@@ -103,6 +104,11 @@ class Connection:
             client.search_experiments(max_results=1)
         return client
 
+    def deleted(self) -> list[Experiment]:
+        """Experiments that a person has deleted. Raises ServiceError."""
+        with self.service("listing experiments"):
+            return list(self.client.search_experiments(ViewType.DELETED_ONLY))
+
     def _probe(self) -> None:
         problem = answers(self.uri)
         if problem is not None:
@@ -118,6 +124,9 @@ class Connection:
         try:
             yield
         except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
+            said = database.told(error)
+            if self.embedded and any(word in said for word in ("malformed", "not a database")):
+                raise database.unusable(self.database, said) from error
             raise ServiceError(
-                f"MLflow failed while {doing}.", got=f"{self.uri}: {error}", do="run `genwright doctor`"
+                f"MLflow failed while {doing}.", got=f"{self.uri}: {said}", do="run `genwright doctor`"
             ) from error

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 from mlflow import MlflowClient
@@ -109,27 +110,66 @@ def _migrate(database: Path) -> None:
     except Exception as error:  # migrations raise whatever the database or MLflow raises
         engine.dispose()
         shutil.copyfile(copy, database)
+        if _of_today(database):  # only its mark was old
+            with closing(sqlite3.connect(database)) as connection, connection:
+                connection.execute("UPDATE alembic_version SET version_num = ?", (newest(),))
+            return
         raise ServiceError(
             "MLflow's database is of another schema, and could not be brought to that of the MLflow installed here.",
-            got=f"{database}: schema {before}, wanted {newest()}; {error}",
+            got=f"{database}: schema {before}, wanted {newest()}; {told(error)}",
             do=f"install the MLflow that wrote it, or put an older copy back; {copy.name} is as it was found",
         ) from error
     finally:
         engine.dispose()
 
 
-def _bring_home(database: Path, artifacts: Path) -> None:
-    """Let addresses in a folder of files of another workspace name that of this one. What lies anywhere else stays."""
-    home = artifacts.as_uri() + "/"
-    mark = f"/{artifacts.parent.name}/{artifacts.name}/"
-    with closing(sqlite3.connect(database, timeout=60)) as connection, connection:
+def _of_today(database: Path) -> bool:
+    """Whether all tables and columns are there that a new database has."""
+    with TemporaryDirectory() as place:
+        fresh = Path(place) / "fresh.db"
+        create(fresh)
+        wanted = _schema(fresh)
+    there = _schema(database)
+    return all(table in there and columns <= there[table] for table, columns in wanted.items())
+
+
+def _schema(database: Path) -> dict[str, set[str]]:
+    """Tables to the names of their columns."""
+    with closing(_opened(database)) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: {row[1] for row in connection.execute(f'PRAGMA table_info("{name}")')} for name in tables}
+
+
+def told(error: BaseException) -> str:
+    """What a database said, without the statement that it said it of."""
+    said = str(getattr(error, "orig", None) or error)
+    return said.splitlines()[0] if said else type(error).__name__
+
+
+def strays(database: Path, artifacts: Path) -> list[str]:
+    """Addresses in a folder of files of another workspace: this one was moved, or copied from there."""
+    home, found = artifacts.as_uri() + "/", set[str]()
+    with closing(_opened(database)) as connection:
         for table, column in _columns():
-            there = connection.execute(
-                f'SELECT DISTINCT "{column}" FROM "{table}" WHERE "{column}" LIKE ?', (f"file:%{mark}%",)
-            )
-            for address in [address for (address,) in there if not address.startswith(home)]:
-                moved = home + address.partition(mark)[2]
+            asked = f'SELECT DISTINCT "{column}" FROM "{table}" WHERE "{column}" LIKE ?'
+            found |= {address for (address,) in connection.execute(asked, (f"file:%{_mark(artifacts)}%",))}
+    return sorted(address for address in found if not address.startswith(home))
+
+
+def _bring_home(database: Path, artifacts: Path) -> None:
+    """Let strays name this workspace. What lies anywhere else stays as it is."""
+    astray = strays(database, artifacts)
+    if not astray:
+        return
+    with closing(sqlite3.connect(database, timeout=60)) as connection, connection:
+        for address in astray:
+            moved = f"{artifacts.as_uri()}/{address.partition(_mark(artifacts))[2]}"
+            for table, column in _columns():
                 connection.execute(f'UPDATE "{table}" SET "{column}" = ? WHERE "{column}" = ?', (moved, address))
+
+
+def _mark(artifacts: Path) -> str:
+    return f"/{artifacts.parent.name}/{artifacts.name}/"
 
 
 def _columns() -> Iterator[tuple[str, str]]:

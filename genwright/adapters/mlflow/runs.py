@@ -78,11 +78,7 @@ class Runs:
                 place = (self.mlflow.artifacts / recipe).as_uri() if self.mlflow.embedded else None
                 return str(self.mlflow.client.create_experiment(recipe, artifact_location=place))
         if found.lifecycle_stage != "active":
-            raise ServiceError(
-                f"The MLflow experiment {recipe} is deleted.",
-                do=f"MLFLOW_TRACKING_URI={shlex.quote(self.workspace.mlflow_uri)} "
-                f"{shlex.quote(sys.executable)} -m mlflow experiments restore -x {found.experiment_id}",
-            )
+            raise ServiceError(f"The MLflow experiment {recipe} is deleted.", do=restore(self.mlflow, found.experiment_id))
         return str(found.experiment_id)
 
     def parent_run(self, recipe: str, fingerprint: str, why: str = "") -> str:
@@ -188,6 +184,12 @@ class Runs:
         """Keep a text as a file with a run."""
         with self.mlflow.service(f"storing {name}"):
             self.mlflow.client.log_text(run, text, name)
+
+
+def restore(mlflow: Connection, experiment: str) -> str:
+    """The command that brings a deleted experiment back, wherever it is given."""
+    where = shlex.quote(mlflow.workspace.mlflow_uri)
+    return f"MLFLOW_TRACKING_URI={where} {shlex.quote(sys.executable)} -m mlflow experiments restore -x {experiment}"
 
 
 def _numbers(point: CurvePoint) -> dict[str, float]:
