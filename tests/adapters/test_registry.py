@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import shutil
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import pytest
 
 from genwright.adapters.mlflow.registry import Registry
 from genwright.adapters.mlflow.runs import Runs
+from genwright.core import stored
 from genwright.core.durable import sha256
 from genwright.core.errors import GenwrightError, ModelError, ServiceError
 from genwright.core.workspace import Workspace
@@ -116,9 +116,9 @@ def flipped(folder: Path) -> None:
 
 def reconfigured(folder: Path) -> None:
     """Another sampling setting, with a manifest to suit: only the registry's own record can tell."""
-    info = json.loads((folder / bundle.INFO).read_text())
-    info["plan"]["sampling"] = {"temperature": 0.1}
-    (folder / bundle.INFO).write_text(json.dumps(info))
+    info = bundle.info(folder)
+    plan = info.plan.model_copy(update={"sampling": {"temperature": 0.1}})
+    stored.write(folder / bundle.INFO, info.model_copy(update={"plan": plan}))
     bundle.seal(folder)
 
 

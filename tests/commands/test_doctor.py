@@ -18,7 +18,7 @@ from genwright.lifecycle.doctor import Check, check
 
 def findings(workspace: Path, settings: Settings, problem: str | None = None) -> dict[str, Check]:
     probes: dict[str, Any] = {name: lambda _: problem for name in ("prefect", "mlflow")}
-    found = list(check(Workspace(workspace), settings, probes))
+    found = list(check(Workspace(workspace), settings, probes, []))
     return {f.what: f for f in reversed(found)}
 
 

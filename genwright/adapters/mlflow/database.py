@@ -54,11 +54,12 @@ def settle(database: Path, artifacts: Path) -> None:
 
 
 def examine(database: Path, *, whole: bool = False) -> str | None:
-    """None, or why a database cannot be used as it is; `whole` reads all of it."""
+    """None, or why a database cannot be used as it is; `whole` also holds its indices against its tables."""
     try:
         with closing(_opened(database)) as connection:
-            if whole and (said := connection.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
-                return f"damaged: {said}"
+            said = connection.execute("PRAGMA integrity_check" if whole else "PRAGMA quick_check").fetchone()[0]
+            if said != "ok":
+                return f"damaged: {said.splitlines()[0]}"
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if missing := {"alembic_version", *ADDRESSES} - tables:
                 return "empty" if not tables else f"without the tables {', '.join(sorted(missing))}"
