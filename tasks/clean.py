@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from genwright.adapters.dvc.data import Data
 from genwright.core import stored
 from genwright.core.workspace import Workspace
+from genwright.data import quarantine
 from genwright.data.records import DatasetVersion, contents_of
+from genwright.evaluation.metrics.base import ENOUGH, FEWEST
 from genwright.recipes import stages
 from genwright.recipes.recipe import Recipe
+from genwright.tasks.display import say
+
+RARE = 5  # items of a class below which little can be learned of it
 
 
 @task(name="clean", cache_policy=NO_CACHE)
@@ -22,7 +29,30 @@ def clean(recipe: Recipe, workspace: Workspace) -> DatasetVersion:
     digest = data.reproduce(recipe.name, "clean")
     data.stages.verify(recipe.name, digest)
     data.stages.push(recipe.name)
-    return described(recipe, workspace, digest)
+    version = described(recipe, workspace, digest)
+    tell(version, workspace.clean(recipe.name))
+    return version
+
+
+def tell(version: DatasetVersion, folder: Path) -> None:
+    """What was kept, what was left out and why, a line each."""
+    contents, examples = version.contents, quarantine.examples(folder, each=1)
+    sides = ", ".join(f"{n:,} {side}" for side, n in contents.splits.items())
+    say("clean", f"{sum(contents.splits.values()):,} of {contents.collected:,} items kept ({sides})")
+    for rule, n in sorted(contents.dropped.items(), key=lambda told: -told[1]):
+        [first] = examples[rule][:1] if rule in examples else [None]
+        why = "" if first is None else f", e.g. {first.name!r}: {first.reason}"
+        say("clean", f"{n:,} left out by {rule}{why}; `genwright data show {version.recipe}` has more")
+    if (test := contents.splits["test"]) < ENOUGH:
+        worth = "measures are unsure" if test >= FEWEST else "no measure can be taken, so no version can beat another"
+        do = f"add items, raise `split.test`, or decide yourself: `genwright promote {version.recipe} VERSION`"
+        say("clean", f"{test} test items are few: {worth}; {do}")
+    for name, column in contents.columns.items():
+        if column.missing:
+            say("clean", f"{column.missing:,} of the kept have no {name}")
+        if rare := [label for label, n in (column.label_counts or {}).items() if n < RARE]:
+            told = ", ".join(rare[:3]) + (" and more" if len(rare) > 3 else "")
+            say("clean", f"{len(rare)} of {name} have fewer than {RARE} training items, too few to learn: {told}")
 
 
 @task(name="restore", cache_policy=NO_CACHE)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
 from genwright.training.records import CurvePoint
 
@@ -17,7 +18,8 @@ LINE_EVERY = 15.0  # seconds between lines where there is no terminal
 
 def say(stage: str, text: str) -> None:
     """One line about a stage."""
-    console.print(f"[bold cyan]{stage:>9}[/]  {text}", soft_wrap=True)
+    shown = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)  # names come from outside
+    console.print(Text.assemble((f"{stage:>9}", "bold cyan"), "  ", shown), soft_wrap=True)
 
 
 class Bar:

@@ -37,6 +37,9 @@ def select(run: Run) -> Selection:
             run.steps_trained += 1
     for note in race.notes:
         say("select", note)
+    for entry in race.result.table:
+        if entry.verdict == "rejected" and entry.cost is not None:  # one that could have raced
+            say("select", f"{entry.family} did not race: {entry.reason}")
     say("select", race.result.why)
     selection = run.keep("selection", race.result)
     tidy(run.folder / RACE, selection.winner)

@@ -38,7 +38,8 @@ def train(run: Run, plan: Plan) -> TrainedModel:
         say("train", note)
     trained = fit.result
     say("train", f"round {plan.round} ended ({trained.stopped}) after {trained.steps_done} steps")
-    say("train", f"kept: the weights of step {trained.best_step}; {trained.kept}")
+    if trained.best_step:
+        say("train", f"kept: the weights of step {trained.best_step}; {trained.kept}")
     return trained
 
 

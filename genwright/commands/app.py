@@ -10,13 +10,14 @@ import sys
 import traceback
 from datetime import UTC, datetime
 from types import FrameType
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 from typer.exceptions import TyperException
 
-from genwright import commands
+from genwright import __version__, commands
 from genwright.core import machine
 from genwright.core.errors import GenwrightError
 from genwright.core.workspace import Workspace
@@ -33,8 +34,16 @@ def build() -> typer.Typer:
         help="Prepares generative models and keeps them current: a recipe goes in, a promoted model comes out.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        add_completion=False,
     )
+
+    @app.callback()
+    def about(
+        version: Annotated[
+            bool, typer.Option("--version", is_eager=True, callback=_release, help="Print the release and end.")
+        ] = False,
+    ) -> None:
+        """Options of all commands."""
+
     for module in pkgutil.iter_modules(commands.__path__):
         found = importlib.import_module(f"genwright.commands.{module.name}")
         if hasattr(found, "group"):
@@ -42,6 +51,12 @@ def build() -> typer.Typer:
         elif hasattr(found, "command"):
             app.command(name=module.name)(found.command)
     return app
+
+
+def _release(asked: bool) -> None:
+    if asked:
+        typer.echo(f"genwright {__version__}")
+        raise typer.Exit
 
 
 def main() -> None:

@@ -64,6 +64,7 @@ def write(model: Model, values: list[Any], settings: dict[str, Any], out: Path) 
 
     try:
         out.mkdir(parents=True, exist_ok=True)
+        cleared(out)
         files = model.save(values, out)
         sheet = model.content.preview(values, out / "sheet")
     except OSError as error:
@@ -77,6 +78,23 @@ def write(model: Model, values: list[Any], settings: dict[str, Any], out: Path) 
     }
     write_json(out / "samples.json", summary)
     return summary
+
+
+def cleared(out: Path) -> None:
+    """Remove what an earlier call wrote into a folder, as its `samples.json` says, where it is still as it was written."""
+    from genwright.core.durable import sha256
+
+    try:
+        told = json.loads((out / "samples.json").read_text())
+        written = {**told["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # nothing there is known to be ours
+    for name, digest in written.items():
+        file = out / Path(str(name)).name
+        if file.is_file() and not file.is_symlink() and sha256(file) == digest:
+            file.unlink()
+    for sheet in out.glob("sheet.*"):
+        sheet.unlink()
 
 
 def _given(text: str) -> tuple[str, str]:

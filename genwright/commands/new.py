@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,6 +54,7 @@ def write(name: str, folder: Path, force: bool) -> tuple[Path, Inspection]:
         raise RecipeError(f"There is a recipe called {name} already.", got=path, do="choose another name, or add --force")
     found = inspect(folder)
     text = Proposal(name, relative(folder, workspace.root), found, Machine.here()).text()
+    workspace.settle()
     write_json(workspace.state / "recipe.schema.json", recipe.schema())
     write_text(path, text)
     return path, found
@@ -67,6 +69,7 @@ def show(path: Path, found: Inspection, as_json: bool) -> None:
         "bytes": found.bytes,
         "duplicates": found.duplicates,
         "unreadable": found.unreadable,
+        "notes": found.notes,
         "others": found.others,
         "labels": found.classes,
         "captions": found.captioned,
@@ -79,7 +82,14 @@ def show(path: Path, found: Inspection, as_json: bool) -> None:
         told = "taken as labels" if found.labelled else "which no family here can use as labels"
         typer.echo(f"  in {len(found.classes)} folders, {told}")
     if found.captions:
-        typer.echo(f"  with {found.captioned:,} captions, left aside: no family here turns texts into pictures")
+        typer.echo(f"  with {found.captioned:,} captions, by which a model can be asked")
+    for note in found.notes:
+        typer.echo(f"  {note}")
     if found.others:
         typer.echo("  not read: " + ", ".join(f"{count} x {ending}" for ending, count in found.others.items()))
+    if found.unreadable:
+        kinds = Counter(reason.partition(":")[0] for reason in found.unreadable.values())
+        common = kinds.most_common(1)[0][0]
+        name, reason = next(one for one in found.unreadable.items() if one[1].partition(":")[0] == common)
+        typer.echo(f"  {len(found.unreadable)} of {found.sampled} that were opened cannot be used, e.g. {name!r}: {reason}")
     typer.echo(f"Wrote {path}; read it, then `genwright run {path.stem}`.")

@@ -44,6 +44,7 @@ def here(
 
     workspace, settings = Workspace(), Settings()
     path = find(recipe, workspace)
+    workspace.settle()
     with prefect_server(workspace) as server:  # starts while the rest is imported
         from genwright.recipes.recipe import load
 

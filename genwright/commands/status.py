@@ -48,12 +48,22 @@ def standing(workspace: Workspace, recipe: str) -> dict[str, Any]:
     tags = {} if champion is None else registry.versions.tags(champion)
     return {
         "recipe": recipe,
-        "run": None if found is None else reached(found[0]),
+        "run": _at(workspace, recipe, None if found is None else reached(found[0]), registry.ledger(recipe).asked()),
         "data": None if found is None else found[1].data,
         "champion": None if champion is None else champion.version,
         "foreign": named if named in registry.versions.foreign(recipe) else None,
         "measures": tagged(tags),
     }
+
+
+def _at(workspace: Workspace, recipe: str, last: str | None, asked: int | None) -> str | None:
+    """Where a run is: at work, waiting for a person, or how far the last one came."""
+    from genwright.core.durable import holder
+
+    process = holder(workspace.lock(f"run-{recipe}"))
+    if asked is not None:
+        return f"version {asked} waits for approval: `genwright approve {recipe}`"
+    return last if process is None else f"at work now (process {process}), {last or 'collecting'}"
 
 
 def _names(workspace: Workspace, name: str | None) -> list[str]:

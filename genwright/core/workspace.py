@@ -63,6 +63,13 @@ class Workspace:
         """Runs, checkpoints, locks and the embedded databases."""
         return self.root / ".genwright"
 
+    def settle(self) -> None:
+        """Make the folder of the state, which git is told to pass over: it is somebody else's repository."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        passed = self.state / ".gitignore"
+        if not passed.exists():
+            passed.write_text("*\n")
+
     @property
     def recipes(self) -> Path:
         return self.root / "recipes"

@@ -119,8 +119,8 @@ def reached(folder: Path) -> str:
         return f"round {rounds[-1]} trained"
     training = any(folder.glob("round-*/checkpoints"))
     if (folder / "selection.json").is_file():
-        return "stopped while training" if training else "selected"
-    return "stopped in the race" if (folder / "race").is_dir() else "data made"
+        return "in the first round" if training else "selected"
+    return "in the race" if (folder / "race").is_dir() else "data made"
 
 
 def newest(workspace: Workspace, recipe: str) -> tuple[Path, Begun] | None:

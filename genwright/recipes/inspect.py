@@ -55,6 +55,8 @@ class Inspection:
     classes: dict[str, int] = field(default_factory=dict)  # files by label
     captions: str | None = None  # ending of the side files
     captioned: int = 0
+    notes: list[str] = field(default_factory=list)  # what a person should hear of how it was read
+    sampled: int = 0  # files that were opened
 
     @property
     def duplicates(self) -> int:
@@ -92,7 +94,11 @@ def inspect(folder: Path) -> Inspection:
         )
     fitted = build_modality(Part(kind=kind))
     fitted.fit(values)
-    labels, classes = (None, {}) if captioned or _long(fitted, values) else _labels(folder, files)
+    labels, classes = _labels(folder, files)
+    notes = [f"{name!r} is a folder of one file: too little to learn that label" for name, n in classes.items() if n == 1][:3]
+    if captioned and classes:
+        notes = [f"{len(classes)} folders look like labels; the captions say more, so they are not taken as labels"]
+        labels, classes = None, {}
     return Inspection(
         folder=folder,
         kind=kind,
@@ -106,6 +112,8 @@ def inspect(folder: Path) -> Inspection:
         gzip_bits=_gzip_bits(fitted, values) if isinstance(fitted.shape, Tokens) else None,
         labels=labels,
         classes=classes,
+        notes=notes,
+        sampled=len(values) + len(unreadable),
         captions=captions,
         captioned=len(captioned),
     )
@@ -173,14 +181,6 @@ def _read(modality: Modality, files: list[Path]) -> tuple[list[Any], dict[str, s
         got = f"more than {LARGEST:,} bytes each"
         raise DataError("Every file that was looked at is too large.", got=got, do="cut them up, one file an item")
     return values, unreadable
-
-
-def _long(modality: Modality, values: list[Any]) -> bool:
-    """Whether most values are longer than a model sees at once. Under a condition items are cut to that, so folders of long
-    texts are better taken as one stream without labels."""
-    shape = modality.shape
-    sizes = (0 if (tokens := modality.encode(value)) is None else len(tokens) for value in values)
-    return isinstance(shape, Tokens) and statistics.median(sizes) > shape.length
 
 
 def _labels(folder: Path, files: list[Path]) -> tuple[Literal["subfolder", "parent"] | None, dict[str, int]]:

@@ -190,6 +190,10 @@ class Recipe(Record):
         return self
 
 
+EITHER = ({"minutes", "steps"}, {"cron", "every"})
+"""Keys of which a mapping has one."""
+
+
 class OnceLoader(yaml.SafeLoader):
     """YAML in which a key may stand but once: of two the one that is meant cannot be known."""
 
@@ -245,6 +249,10 @@ def _override(given: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
         for step in path:
             place = place[int(step)] if isinstance(place, list) else place.setdefault(step, {})
+        if isinstance(place, dict):
+            for others in (either - {last} for either in EITHER if last in either):
+                for other in others:  # of two ways to say a thing the later one counts
+                    place.pop(other, None)
         place[int(last) if isinstance(place, list) else last] = value
     except (yaml.YAMLError, ValueError, IndexError, TypeError, AttributeError) as error:
         raise RecipeError("An override does not fit the recipe.", got=override, do=f"mend it: {error}") from error

@@ -18,6 +18,7 @@ from genwright.core.shapes import Tokens
 from genwright.data.filters.base import filters
 from genwright.data.modalities.base import build as build_modality
 from genwright.data.split import Splitting
+from genwright.evaluation.metrics.base import FEWEST as FEWEST_MEASURED
 from genwright.evaluation.metrics.base import metrics
 from genwright.recipes.inspect import Inspection
 from genwright.recipes.recipe import parse
@@ -26,7 +27,7 @@ SIDES = (8, 16, 32, 64)  # of pictures, in pixels
 SHARES = {0.05: 200, 0.1: 60, 0.15: 40, 0.2: 36, 0.25: 32, 0.3: 0}  # held out on either side, and the items it must give
 RULES = ("corrupt", "exact_duplicates", "near_duplicates")
 FEWEST = {"train": 16, "validation": 4, "test": 4}  # twice what cleaning insists on, since it may drop some
-MEASURABLE = 30  # test items below which most measures say nothing
+SAFE = 1.5  # times as many test items as measures need, since cleaning may drop some
 KILO, MEGA = 2**10, 2**20
 PICTURES = {"mmd": 0.5, "texture": 0.3, "novelty": 0.7, "copies": 0.9}
 KINDS = {"agreement": 0.5, "evenness": 0.3}
@@ -71,7 +72,7 @@ class Proposal:
         for share, wanted in SHARES.items():
             split = Splitting(validation=share, test=share)
             sides: list[str] = [split.side(digest) for digest in self.found.digests]
-            if min(sides.count("validation"), sides.count("test")) >= wanted:
+            if self._usable * min(sides.count("validation"), sides.count("test")) >= wanted:
                 break
         if any(sides.count(side) < fewest for side, fewest in FEWEST.items()):
             raise DataError(
@@ -84,8 +85,13 @@ class Proposal:
 
     @property
     def held_out(self) -> int:
-        """Items of the test split, before cleaning."""
-        return sum(self.split.side(digest) == "test" for digest in self.found.digests)
+        """Items of the test split, those left out that cannot be read."""
+        return round(self._usable * sum(self.split.side(digest) == "test" for digest in self.found.digests))
+
+    @property
+    def _usable(self) -> float:
+        """Share of the files that can be read."""
+        return 1 - len(self.found.unreadable) / max(1, self.found.sampled)
 
     @cached_property
     def content(self) -> dict[str, Any]:
@@ -138,7 +144,7 @@ class Proposal:
     @property
     def bounds(self) -> dict[str, float]:
         """Measures to the skill that is asked for, as far as this much data can support it."""
-        if self.held_out < MEASURABLE:
+        if self.held_out < SAFE * FEWEST_MEASURED:
             return {}
         if self.found.gzip_bits is not None:
             return SEQUENCES

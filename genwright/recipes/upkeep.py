@@ -5,7 +5,7 @@ Nothing here bears on what a run makes, so changing it trains nothing anew.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,10 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field, model_validator
 
 from genwright.core.record import Record
-from genwright.core.span import Span
+from genwright.core.span import Span, span
+
+LEAST = timedelta(minutes=1)
+"""Between two retrainings."""
 
 
 def _zone(name: str) -> str:
@@ -44,6 +47,8 @@ class Schedule(Record):
     def _one(self) -> Schedule:
         if (self.cron is None) == (self.every is None):
             raise ValueError("give either `cron` or `every`")
+        if self.every is not None and span(self.every) < LEAST:
+            raise ValueError(f"a retraining every {self.every} would never end; the shortest interval is 1m")
         return self
 
     @property

@@ -33,7 +33,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     (tmp_path / "texts").mkdir()
     for place, data in enumerate(modalities.get("text").fixture(60)):
         (tmp_path / "texts" / f"{place}.txt").write_bytes(data)
-    (tmp_path / "texts" / "bad\x1b[31m.txt").write_bytes(b"\xff\xfe")
+    (tmp_path / "texts" / "bad\x1b[31m.txt").write_bytes(b"\xff")
     return Workspace(tmp_path)
 
 

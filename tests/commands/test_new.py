@@ -130,14 +130,30 @@ def test_text(workspace: Path) -> None:
     assert "bits_per_byte" in recipe.accept
 
 
-def test_code_in_folders_has_no_labels(workspace: Path) -> None:
+def test_folders_of_long_files_are_labels_too(workspace: Path) -> None:
     long = "function f(x) {\n" + "".join(f"  x = x + {i};\n" for i in range(400)) + "}\n"
     for name in ("api", "core"):
         fill(workspace / "project" / name, 40, lambda n, name=name: f"// {name} {n}\n{long}".encode(), ".js")
     recipe = made(workspace, workspace / "project")
     assert recipe.content.kind == "code"
     assert recipe.content.options["ending"] == "js", "what it generates opens as what it was made from"
-    assert recipe.condition is None
+    assert recipe.condition is not None
+    assert recipe.condition.kind == "label"
+
+
+def test_what_is_passed_over_is_said(workspace: Path) -> None:
+    """Files that cannot be read, folders that are no labels because captions say more, a folder of one file."""
+    folder = texts(workspace / "inbox" / "good", 60)
+    for place in range(20):
+        (folder / f"west{place}.txt").write_bytes("caf\xe9 \u201cquoted\u201d".encode("cp1252"))
+        (folder / f"wide{place}.txt").write_text(f"a wide sky {place}", encoding="utf-16")
+    fill(workspace / "inbox" / "other", 20, lambda n: f"another {n}".encode(), ".txt")
+    fill(workspace / "inbox" / "single", 1, lambda n: b"alone", ".txt")
+    said = CliRunner().invoke(build(), ["new", "mine", "--from", str(workspace / "inbox")]).output
+    assert "20 of 121 that were opened cannot be used" in said
+    assert "not UTF-8" in said
+    assert "`encoding: cp1252`" in said
+    assert "'single' is a folder of one file" in said
 
 
 def test_of_several_kinds_the_commonest_and_the_rest_is_named(workspace: Path) -> None:

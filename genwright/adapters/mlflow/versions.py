@@ -161,7 +161,7 @@ class Versions:
         names = self.names()
         return ModelError(
             f"No model is registered as {name!r}{nearest(name, names)}.",
-            got=name,
+            got=f"{name}, looked for in the workspace {self.workspace.root}",
             allowed=", ".join(names) or None,
             do=f"`genwright run {name}` makes one",
         )

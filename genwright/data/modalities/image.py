@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pictures
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import ImageColor, ImageOps, UnidentifiedImageError
 from pydantic import Field
 
 from genwright.core.durable import write_bytes, write_json
@@ -30,20 +30,27 @@ Picture = NDArray[np.uint8]
 
 
 class ImageOptions(Record):
-    size: tuple[int, int] = Field((32, 32), description="height and width; pictures are cropped at the centre and scaled")
+    size: tuple[int, int] = Field((32, 32), description="height and width that pictures are brought to")
     channels: Literal[1, 3] = Field(3, description="1: grey, 3: red, green, blue")
+    fit: Literal["crop", "pad"] = Field("crop", description="of another shape: cut at the centre, or all of it with margins")
+    background: str = Field("white", description="colour of margins, and of what lies behind transparent parts")
 
     def model_post_init(self, context: Any, /) -> None:
         if not all(1 <= side <= 4096 for side in self.size):
             raise ValueError(f"size must be [height, width], each 1 to 4096, not {list(self.size)}")
+        try:
+            ImageColor.getrgb(self.background)
+        except ValueError as error:
+            raise ValueError(f"background is a colour such as white, black or #ffeecc, not {self.background!r}") from error
 
 
 @modalities.register
 class Image(Modality):
     """A value is a uint8 array (height, width) or (height, width, 3), of whatever size the file has; `encode` crops it
-    at the centre to the aspect asked for and scales it (bicubic, antialiased) where it is not that size already.
+    at the centre to the aspect asked for, or pads it, and scales it (bicubic, antialiased) where it is not that size already.
 
-    What is transparent is laid on white; of an animation the first frame counts; EXIF rotation is applied.
+    What is transparent is laid on the background; of an animation the first frame counts; EXIF rotation is applied. Levels of
+    more than 8 bits are brought to 8 bits: by the largest that 16 bits hold, unless all of them are below 256 already.
     """
 
     name = "image"
@@ -72,11 +79,11 @@ class Image(Modality):
     def _array(self, file: Pictures.Image) -> Picture:
         if file.mode == "F":
             raise Unreadable("a picture of real numbers without a known range")
-        if file.mode.startswith("I"):  # 16 bits a pixel
-            return self._array(Pictures.fromarray((np.asarray(file, dtype=np.int64).clip(0, 65535) // 257).astype(np.uint8)))
+        if file.mode.startswith("I"):
+            return self._array(Pictures.fromarray(_eight_bits(np.asarray(file, dtype=np.int64))))
         if file.has_transparency_data:
             file = file.convert("RGBA")
-            file = Pictures.alpha_composite(Pictures.new("RGBA", file.size, "white"), file)
+            file = Pictures.alpha_composite(Pictures.new("RGBA", file.size, self.options.background), file)
         return np.asarray(file.convert("L" if self.options.channels == 1 else "RGB"), dtype=np.uint8)
 
     @property
@@ -91,7 +98,12 @@ class Image(Modality):
         """(channels, height, width) uint8."""
         height, width = self.options.size
         if value.shape[:2] != (height, width):
-            value = np.asarray(ImageOps.fit(Pictures.fromarray(value), (width, height), Pictures.Resampling.BICUBIC))
+            picture, method = Pictures.fromarray(value), Pictures.Resampling.BICUBIC
+            if self.options.fit == "crop":
+                value = np.asarray(ImageOps.fit(picture, (width, height), method))
+            else:
+                colour = ImageColor.getcolor(self.options.background, picture.mode)
+                value = np.asarray(ImageOps.pad(picture, (width, height), method, color=colour))
         return value[None] if self.options.channels == 1 else np.ascontiguousarray(value.transpose(2, 0, 1))
 
     def decode(self, array: NDArray[Any]) -> Picture:
@@ -156,3 +168,11 @@ class Image(Modality):
             Pictures.fromarray(picture).save(png, format="PNG")
             files.append(png.getvalue())
         return files
+
+
+def _eight_bits(levels: NDArray[np.int64]) -> Picture:
+    """Levels of 16 or 32 bits as 8. Raises Unreadable where they are no levels that 16 bits hold."""
+    low, high = int(levels.min(initial=0)), int(levels.max(initial=0))
+    if low < 0 or high > 65535:
+        raise Unreadable(f"levels from {low:,} to {high:,}: a picture without a known range")
+    return (levels if high < 256 else levels // 257).astype(np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import random
 import re
 from collections.abc import Iterable, Sequence
@@ -20,12 +21,26 @@ from genwright.data.modalities.base import Modality, modalities
 
 SPECIAL = max(PAD, BOS, EOS) + 1  # ids below are never those of a piece of text
 LONGEST_LINE = 100_000  # characters
+MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""Byte order marks; the longer ones first, as one begins like a shorter one."""
 
 
 class TextOptions(Record):
     vocab: int = Field(4096, ge=SPECIAL + 256, le=1_000_000, description="tokens at most: 3 special ones, 256 bytes, merges")
     length: int = Field(256, ge=2, description="tokens a model sees at once")
     normalise: bool = Field(True, description="line ends become LF and a byte order mark goes; nothing else is changed")
+    encoding: str | None = Field(None, description="of files that are not UTF-8, e.g. cp1252; default: they are left out")
+
+    def model_post_init(self, context: Any, /) -> None:
+        try:
+            codecs.lookup(self.encoding or "utf-8")
+        except LookupError as error:
+            raise ValueError(f"encoding is the name of one, e.g. cp1252 or latin-1, not {self.encoding!r}") from error
 
 
 @modalities.register
@@ -47,14 +62,31 @@ class Text(Modality):
         self._tokenizer: Any = None
 
     def read(self, data: bytes) -> str:
-        """The text. Raises Unreadable for bytes that are not UTF-8 or hold NUL."""
+        """The text: UTF-8, or UTF-16 or 32 that says so by its byte order mark, or what the options say. Raises Unreadable
+        for other bytes, and for NUL."""
+        marked = next((name for mark, name in MARKS if data.startswith(mark)), None)
         try:
-            text = data.decode("utf-8")
+            text = data.decode(marked or "utf-8")
         except UnicodeDecodeError as error:
-            raise Unreadable(f"not UTF-8: {error.reason} at byte {error.start:,}") from error
+            text = self._otherwise(data, error)
         if "\0" in text:
             raise Unreadable(f"not text: NUL at character {text.index(chr(0)):,}")
         return re.sub(r"\r\n?", "\n", text.lstrip("\ufeff")) if self.options.normalise else text
+
+    def _otherwise(self, data: bytes, error: UnicodeDecodeError) -> str:
+        """A text that is not UTF-8."""
+        if self.options.encoding is not None:
+            try:
+                return data.decode(self.options.encoding)
+            except UnicodeDecodeError as other:
+                raise Unreadable(
+                    f"neither UTF-8 nor {self.options.encoding}: {other.reason} at byte {other.start:,}"
+                ) from other
+        try:
+            likely = "; as Windows-1252 it could be read (`encoding: cp1252`)" if data.decode("cp1252") else ""
+        except UnicodeDecodeError:
+            likely = ""
+        raise Unreadable(f"not UTF-8: {error.reason} at byte {error.start:,}{likely}") from error
 
     def keep(self, value: str) -> str | None:
         if not value.strip():

@@ -15,6 +15,9 @@ from genwright.core.shapes import Signature
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.records import Measured
 
+FEWEST, ENOUGH = 12, 30
+"""Held-out items below which most measures are not taken, and below which they are unsure."""
+
 
 class Metric(ABC):
     """A measure of a model on held-out items. Stateless; everything it needs is in the Evaluand."""
@@ -22,7 +25,7 @@ class Metric(ABC):
     name: ClassVar[str]
     better: ClassVar[Literal["lower", "higher"]]
     explain: ClassVar[str]  # one sentence for a person who is no expert
-    minimum: ClassVar[int] = 30  # held-out items below which the measure says nothing
+    minimum: ClassVar[int] = FEWEST  # held-out items below which the measure says nothing
     memory: ClassVar[str] = ""  # the measure that says whether earlier items are still known, where this one cannot
     sees: ClassVar[tuple[str, ...]] = ()  # the frauds that it finds worse than real items, by name: see evaluation/frauds.py
     compared: ClassVar[bool] = False  # whether it says what a naive imitation would get

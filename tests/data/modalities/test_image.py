@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from PIL import Image as Pictures
+from pydantic import ValidationError
 
 from genwright.core.errors import Unreadable
 from genwright.core.record import Part
@@ -55,6 +56,38 @@ def test_a_picture_of_the_right_size_goes_there_and_back_bit_by_bit(picture: NDA
 def test_what_a_model_overdoes_is_clipped() -> None:
     decoded = image(size=[1, 4], channels=1).decode(np.array([[[-9, 1, 7, 0]]], dtype=np.float32))
     assert decoded.tolist() == [[0, 255, 255, 128]]
+
+
+@pytest.mark.parametrize(("levels", "kind"), [(255, np.int32), (65535, np.int32), (65535, np.uint16), (200, np.uint16)])
+def test_many_bits_are_brought_to_eight(levels: int, kind: type) -> None:
+    """A TIFF of 32-bit integers is not black because its levels are those of 8 bits."""
+    tiff = io.BytesIO()
+    ramp = np.linspace(0, levels, 64).reshape(8, 8).astype(kind)
+    Pictures.fromarray(ramp).save(tiff, format="TIFF")
+    read = image(size=[8, 8], channels=1).read(tiff.getvalue())
+    assert read.max() == (255 if levels > 255 else levels)
+    assert len(np.unique(read)) > 50
+
+
+def test_levels_without_a_known_range_are_refused() -> None:
+    tiff = io.BytesIO()
+    Pictures.fromarray(np.array([[-5, 70000]], dtype=np.int32)).save(tiff, format="TIFF")
+    with pytest.raises(Unreadable, match="from -5 to 70,000"):
+        image(size=[8, 8], channels=1).read(tiff.getvalue())
+
+
+def test_padding_keeps_the_sides_and_the_background_can_be_chosen() -> None:
+    wide = np.full((4, 8, 3), 200, dtype=np.uint8)
+    wide[:, 0] = 10
+    padded = image(size=[8, 8], channels=3, fit="pad", background="#ff0000").encode(wide)
+    assert padded[:, 0, 0].tolist() == [255, 0, 0]  # above
+    assert padded[:, 4, 0].max() < 60  # the left side is there
+    assert image(size=[8, 8], channels=3).encode(wide)[:, 4, 0].min() > 100  # cropped away
+    clear = io.BytesIO()
+    Pictures.new("RGBA", (8, 8), (0, 0, 0, 0)).save(clear, format="PNG")
+    assert image(size=[8, 8], channels=1, background="black").read(clear.getvalue()).max() == 0
+    with pytest.raises(ValidationError, match="background is a colour"):
+        image(background="plaid")
 
 
 def test_pictures_are_cropped_at_the_centre_and_scaled_smoothly() -> None:

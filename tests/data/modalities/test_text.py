@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from genwright.core.errors import Unreadable
 from genwright.core.record import Part
 from genwright.core.shapes import BOS, EOS, PAD
 from genwright.data.modalities.base import build
+from genwright.data.modalities.text import Text, TextOptions
 
 
 def trained(kind: str = "text", **options: Any) -> Any:
@@ -55,11 +57,30 @@ def test_special_and_incomplete_tokens_decode_to_text() -> None:
     assert TEXT.decode(TEXT.encode("é")[:1]).encode()  # half a character
 
 
-@pytest.mark.parametrize("data", [b"a\0b", b"\xff\xfea\0", "\ud800".encode("utf-8", "surrogatepass"), b"caf\xe9"])
+@pytest.mark.parametrize(
+    "data", [b"a\0b", b"\xff\xfea", b"\xff\xfea\0\0\0", "\ud800".encode("utf-8", "surrogatepass"), b"caf\xe9"]
+)
 def test_what_is_not_text_is_unreadable(data: bytes) -> None:
     for modality in (TEXT, CODE):
         with pytest.raises(Unreadable):
             modality.read(data)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig", "utf-8"])
+def test_a_text_that_says_how_it_is_encoded_is_read(encoding: str) -> None:
+    assert TEXT.read("caf\xe9 \u05e9\u05dc\u05d5\u05dd".encode(encoding)) == "caf\xe9 \u05e9\u05dc\u05d5\u05dd"
+
+
+def test_another_encoding_is_read_where_it_is_asked_for() -> None:
+    west = Text(TextOptions(vocab=300, encoding="cp1252"))
+    assert west.read("\u201ccaf\xe9\u201d".encode("cp1252")) == "\u201ccaf\xe9\u201d"
+    assert west.read("caf\xe9".encode()) == "caf\xe9"
+    with pytest.raises(Unreadable, match="neither UTF-8 nor cp1252"):
+        west.read(b"\x81\x8d")
+    with pytest.raises(Unreadable, match="encoding: cp1252"):
+        TEXT.read("\u201ccaf\xe9\u201d".encode("cp1252"))
+    with pytest.raises(ValidationError, match="name of one"):
+        TextOptions(encoding="klingon")
 
 
 def test_text_has_its_line_ends_made_equal_and_code_keeps_all() -> None:
