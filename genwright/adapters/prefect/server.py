@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -19,6 +20,7 @@ from genwright.core.workspace import Workspace
 from genwright.lifecycle import servers
 
 PROBE_SECONDS = 3.0
+REVIVALS = 5  # in one run; a server that dies more often does not want to live
 
 
 def environment(workspace: Workspace) -> dict[str, str]:
@@ -87,24 +89,54 @@ def _served(workspace: Workspace) -> Iterator[Server]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", buffering=1) as out, keeper() as kept:
         port = free_port()
+
+        def write(line: str) -> None:
+            with suppress(OSError):  # a full disk is told by what matters more than this log
+                print(line, file=out)
+
         # Scheduling and events are the business of `genwright up`, whose database this is as well.
-        child = kept.start("Prefect", [*command(port), "--no-services"], lambda line: print(line, file=out))
+        own = Own(f"http://127.0.0.1:{port}/api", lambda: kept.start("Prefect", [*command(port), "--no-services"], write), log)
         try:
-            yield Server(f"http://127.0.0.1:{port}/api", child, log)
+            yield own
         finally:
-            child.stop()
+            own.stop()
 
 
 class Server:
-    """A Prefect API at `url`; `child` is the process that serves it where it is ours."""
+    """A Prefect API at `url` that somebody else keeps up."""
 
-    def __init__(self, url: str, child: Child | None = None, log: Path = Path()) -> None:
-        self.url, self._child, self._log = url, child, log
+    def __init__(self, url: str) -> None:
+        self.url = url
 
     def wait(self) -> None:
         """Until it answers. Raises ServiceError when it does not start."""
-        if self._child is not None:
-            self._child.wait(lambda: answers(self.url), self._log)
+
+
+class Own(Server):
+    """One that this process starts, and starts again when it dies: what Prefect's client could not send it sends once more,
+    for about a minute."""
+
+    def __init__(self, url: str, start: Callable[[], Child], log: Path) -> None:
+        super().__init__(url)
+        self._start, self._log = start, log
+        self._child, self._ending = start(), threading.Event()
+        threading.Thread(target=self._revive, daemon=True).start()
+
+    def wait(self) -> None:
+        self._child.wait(lambda: answers(self.url), self._log)
+
+    def stop(self) -> None:
+        """End it for good."""
+        self._ending.set()
+        self._child.stop()
+
+    def _revive(self) -> None:
+        for _ in range(REVIVALS):
+            self._child.process.wait()
+            if self._ending.is_set():
+                return
+            self._child.clear(patience=1.0)
+            self._child = self._start()
 
 
 def _flush() -> None:
