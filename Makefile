@@ -2,7 +2,8 @@
 
 PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.13 3,$(shell command -v python$(v) 2>/dev/null)))
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install -c constraints.txt
+# What is never imported need not be compiled; Python compiles the rest when it first is.
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-compile -c constraints.txt
 # A browser of pip's own cache may warn about links it ignores; errors still show.
 export PIP_NO_INPUT := 1
 
@@ -15,7 +16,7 @@ test: .venv/installed-dev  ## the everyday tests
 	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-long: .venv/installed-dev  ## the tests that take minutes
-	@$(BIN)/python -m pytest -m long
+	@$(BIN)/python -m pytest -m long -n auto --dist loadfile
 
 check: .venv/installed-dev  ## lint, types, tests
 	@$(BIN)/ruff check .
