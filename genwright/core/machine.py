@@ -20,6 +20,7 @@ SAID = {
     "unable to open database file": "closed",
 }
 """What libraries that keep no number say, in small letters."""
+TALKERS = ("safetensors", "sqlalchemy")
 
 
 def refusal(error: BaseException) -> GenwrightError | None:
@@ -45,13 +46,7 @@ def refusal(error: BaseException) -> GenwrightError | None:
 def _kind(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno is not None:
         return "full" if error.errno in FULL else "closed" if error.errno in CLOSED else None
-    if isinstance(error, GenwrightError):
-        return None
-    if isinstance(error, sqlite3.Error | OSError) or type(error).__module__.split(".")[0] in (
-        "safetensors",
-        "sqlalchemy",
-        "builtins",
-    ):
+    if isinstance(error, sqlite3.Error | OSError) or type(error).__module__.split(".")[0] in TALKERS:
         said = str(error).lower()
         return next((kind for words, kind in SAID.items() if words in said), None)
     return None
