@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-com
 # A browser of pip's own cache may warn about links it ignores; errors still show.
 export PIP_NO_INPUT := 1
 
-.PHONY: demo test test-long check bench frauds clean
+.PHONY: demo test test-long check bench frauds soak clean
 
 demo: .venv/installed  ## the main job on handwritten digits
 	@$(BIN)/genwright run digits
@@ -28,7 +28,10 @@ bench: .venv/installed-dev  ## how long things take on this machine; a few minut
 	@$(BIN)/python -m benchmarks
 
 frauds: .venv/installed-dev  ## which measure sees which fraud, on real data; some minutes
-	@$(BIN)/python -m benchmarks.frauds
+	@$(BIN)/python -m trials.frauds
+
+soak: .venv/installed-dev  ## half an hour of kills at random moments: everything comes out as if there were none
+	@$(BIN)/python -m trials.soak --minutes 30
 
 clean:  ## removes the environment, not the data or the models
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

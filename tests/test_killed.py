@@ -73,3 +73,21 @@ def test_killed_at_ten_random_moments_it_ends_the_same(tmp_path: Path) -> None:
     assert champion is not None
     assert champion.weights == theirs.current("digits").weights
     assert (mine.versions.download(champion) / "weights.safetensors").is_file()
+
+
+def test_the_embedded_prefect_server_may_die(tmp_path: Path) -> None:
+    """In the middle of training: it is started again, the run ends well, and nobody sees pages of errors."""
+    running = start(tmp_path)
+    end = time.monotonic() + 120
+    while not any(tmp_path.glob(".genwright/runs/*/round-1/checkpoints/*")) and time.monotonic() < end:
+        assert running.poll() is None
+        time.sleep(0.1)
+    [server] = [one for one in psutil.Process(running.pid).children(recursive=True) if "server" in " ".join(one.cmdline())][:1]
+    server.kill()
+    began = time.monotonic()
+    ended = finish(running, tmp_path)
+    assert time.monotonic() - began < 120
+    assert ended["champion"] == 1
+    said = (tmp_path / "errors.log").read_text()
+    assert "Traceback" not in said
+    assert "ConnectError" not in said

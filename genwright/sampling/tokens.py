@@ -108,6 +108,7 @@ class TokenSampler(Sampler):
         rows = [self._rows[slot] for slot in running]
         broken = ~torch.isfinite(logits.amax(dim=1)).cpu()  # what is drawn of such logits looks like any other token
         self._broken |= {row.slots[0] for row in rows if bool(broken[row.slots].any())}
+        logits[broken.to(logits.device)] = 0.0  # these rows are refused when they are taken; the others go on
         done: set[int] = set()
         for beams, group in groupby(sorted(rows, key=_beams), key=_beams):
             done |= (self._search if beams > 1 else self._draw)(logits, list(group))

@@ -11,12 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.frauds import Verdict, cleaned, proposed, tried
 from genwright.core.workspace import Workspace
 from genwright.data.dataset import Dataset
 from genwright.evaluation import frauds
 from genwright.evaluation.metrics.base import metrics
 from genwright.recipes.recipe import Recipe, parse
+from trials.frauds import Verdict, cleaned, proposed, tried
 
 KINDS = ("digits", "unlabelled digits", "code", "answers")
 Tried = tuple[Recipe, Dataset, dict[str, Verdict]]

@@ -1,0 +1,1 @@
+"""Programs that try Genwright hard: which measure sees which fraud, and what is left of a pipeline that is killed."""
