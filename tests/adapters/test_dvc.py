@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from genwright.adapters.dvc import stages
+from genwright.adapters.dvc import checkup, stages
 from genwright.adapters.dvc.data import Data
 from genwright.core import stored
 from genwright.core.durable import exclusive
@@ -176,6 +176,25 @@ def test_the_remote_is_verified_and_brings_back_what_the_cache_lost(workspace: W
     alter(remote / "files" / "md5" / md5[:2] / md5[2:])
     with pytest.raises(ServiceError, match="altered"):
         clean.fn(recipe(), workspace)
+
+
+@pytest.mark.parametrize("address", ["{file}/store", "/proc/nowhere/store", "s3://nobucket/x", "ssh://nobody@127.0.0.1:9/x"])
+def test_a_remote_that_cannot_be_used_is_said_with_what_to_do(address: str, workspace: Workspace, tmp_path: Path) -> None:
+    """By the run, and by the doctor."""
+    produce(workspace)
+    (tmp_path / "file").touch()
+    url = address.format(file=tmp_path / "file")
+    config = workspace.root / ".dvc" / "config"
+    config.write_text(
+        config.read_text().replace("[core]", "[core]\n    remote = store") + f"['remote \"store\"']\n    url = {url}\n"
+    )
+    with pytest.raises(ServiceError, match="remote 'store' cannot be used") as caught:
+        clean.fn(recipe(), workspace)
+    assert url in str(caught.value)
+    assert "dvc remote default --unset" in str(caught.value)
+    [check] = checkup.check(workspace)
+    assert check.state == "problem"
+    assert url in check.found
 
 
 def test_without_a_remote_nothing_is_pushed(workspace: Workspace) -> None:

@@ -25,6 +25,7 @@ class NearDuplicatesOptions(Record):
     threshold: float = Field(0.8, gt=0, le=1, description="texts: share of word triples in common that makes two alike")
     distance: int = Field(4, ge=0, le=16, description="pictures: differing bits, of 64, of hashes worth a closer look")
     alike: float = Field(0.997, gt=0, le=1, description="pictures: correlation of small versions that makes two alike")
+    keep: list[str] = Field(default_factory=list, description="names of items that stay, whatever they are like")
 
 
 class Index(Protocol):
@@ -56,7 +57,7 @@ class NearDuplicates(Filter):
         if self._index is None:
             self._index = (Texts if isinstance(entry.value, str) else Pictures)(self.options)
         found = self._index.like(entry.value, entry.item.name)
-        return None if found is None else f"nearly the same as {found}"
+        return None if found is None or entry.item.name in self.options.keep else f"nearly the same as {found}"
 
 
 class Texts:

@@ -67,6 +67,14 @@ def test_an_edited_text_is_a_near_duplicate_and_another_is_not() -> None:
     assert near.reason(entry(" ".join(reversed(words)).encode())) is None
 
 
+def test_an_item_that_a_person_wants_back_stays() -> None:
+    near = rule("near_duplicates", keep=["second.txt"])
+    text = " ".join(f"word{i * 7919 % 997}" for i in range(300))
+    assert near.reason(entry(text.encode(), name="first.txt")) is None
+    assert near.reason(entry(f"{text} more".encode(), name="second.txt")) is None
+    assert near.reason(entry(f"{text} and more".encode(), name="third.txt")) == "nearly the same as first.txt"
+
+
 def test_short_texts_that_differ_are_kept() -> None:
     near = rule("near_duplicates")
     for number in range(200):
