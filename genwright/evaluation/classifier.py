@@ -1,4 +1,5 @@
-"""An independent judge of labelled arrays: an RBF support vector machine with calibrated probabilities.
+"""An independent judge of labelled items: an RBF support vector machine with calibrated probabilities, over the values of
+arrays, or over how often each token stands in a sequence.
 
 Learned from the training split alone, never trained against.
 """
@@ -13,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genwright.core.shapes import Signal, Signature
+from genwright.core.shapes import BOS, EOS, PAD, Signal, Signature, Tokens
 from genwright.data.dataset import Dataset
 from genwright.data.feed import Side
 from genwright.evaluation import naive as imitations
@@ -21,6 +22,7 @@ from genwright.evaluation.evaluand import Evaluand
 
 MOST = 10_000  # training items; the cost of an SVM grows with their square
 HELD_OUT = 2000  # validation items it is calibrated on, and held-out items it is shown
+PLACES = 1024  # that tokens are hashed into
 NAIVE = 500  # imitations it is shown
 SURE = 0.8  # probability at which it counts as sure
 LARGEST = 32 * 32 * 3
@@ -32,9 +34,10 @@ WIDEST = 50.0  # by how much log probabilities are stretched or shrunk, at most
 
 def suits(signature: Signature) -> str | None:
     """None, or why there can be no such judge of what is made."""
-    if not isinstance(signature.makes, Signal) or signature.makes.size > LARGEST:
-        return f"judges arrays of up to {LARGEST} values"
-    return None
+    makes = signature.makes
+    if isinstance(makes, Tokens) or (isinstance(makes, Signal) and makes.size <= LARGEST):
+        return None
+    return f"judges sequences, and arrays of up to {LARGEST} values"
 
 
 def lacks(dataset: Dataset) -> str | None:
@@ -76,7 +79,7 @@ class Judge:
         classes, counts = np.unique(y, return_counts=True)
         known = np.isin(y, classes[counts >= FEWEST])
         others = imitations.nothing(dataset.train, max(FEWEST, int(np.median(counts))))
-        x = np.concatenate([x[known], others.flatten(1).numpy()])
+        x = np.concatenate([x[known], _values(others)])
         y = np.concatenate([y[known], np.full(len(others), NONE)])
         self._model: Any = CalibratedClassifierCV(SVC(kernel="rbf", gamma="scale", C=10.0), cv=FEWEST, ensemble=False)
         self._model.fit(x, y)
@@ -88,7 +91,7 @@ class Judge:
 
     def probabilities(self, content: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """(n,) the likeliest class of each item, NONE for one that is like no class, and (n,) its probability."""
-        table = _softmax(self._sharpness * self._logs(content.flatten(1).numpy()))
+        table = _softmax(self._sharpness * self._logs(_values(content)))
         return self._model.classes_[table.argmax(axis=1)].astype(np.int64), table.max(axis=1)
 
     def _logs(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -101,7 +104,19 @@ def _labelled(side: Side, dataset: Dataset, limit: int) -> tuple[NDArray[np.floa
     rows = side.subset(limit)
     given = side.columns[dataset.contents.label].given(rows)
     present = given.present.numpy()
-    return side.contents(rows[present]).flatten(1).numpy(), given.value.numpy()[present]
+    return _values(side.contents(rows[present])), given.value.numpy()[present]
+
+
+def _values(content: Tensor) -> NDArray[np.float32]:
+    """(n, values) what the judge looks at: the values of arrays; of sequences the square roots of the share each token has,
+    tokens hashed into PLACES."""
+    if content.is_floating_point():
+        return content.flatten(1).numpy()
+    rows = np.zeros((len(content), PLACES), dtype=np.float32)
+    for row, tokens in zip(rows, content.numpy(), strict=True):
+        told = tokens[~np.isin(tokens, (PAD, BOS, EOS))]
+        row += np.bincount(told * 40_503 % PLACES, minlength=PLACES) / max(1, len(told))
+    return np.sqrt(rows)
 
 
 def _softmax(logs: NDArray[np.float64]) -> NDArray[np.float64]:

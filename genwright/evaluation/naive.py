@@ -40,15 +40,22 @@ def normal(train: Side, n: int) -> Tensor:
 
 
 def blended(train: Side, n: int) -> Tensor:
-    """(n, ...) means of two training items."""
+    """(n, ...) means of two training items; of sequences, tokens of either."""
     items, generator = _known(train), _generator()
     first, second = (torch.randint(len(items), (n,), generator=generator) for _ in range(2))
+    if not items.is_floating_point():
+        return torch.where(torch.rand(n, items.shape[1], generator=generator) < 0.5, items[first], items[second])
     return (items[first] + items[second]) / 2
 
 
 def nothing(train: Side, n: int) -> Tensor:
-    """(3 n, ...) items that are of no kind: noise of two sorts, and what is close to the mean item."""
+    """(3 n, ...) items that are of no kind: noise of two sorts, and what is close to the mean item; of sequences, tokens drawn
+    evenly from all there are, and as they come in all items."""
     items = _known(train)
+    if not items.is_floating_point():
+        even = torch.randint(int(items.max()) + 1, (n, items.shape[1]), generator=_generator())
+        mixed = torch.randint(items.numel(), (2 * n, items.shape[1]), generator=_generator())
+        return torch.cat([even, items.flatten()[mixed]])
     dull = mean(train, n) + 0.1 * items.std() * torch.randn(n, *items.shape[1:], generator=_generator())
     return torch.cat([static(train, n), noise(train, n), _within(dull, train)])
 

@@ -146,9 +146,9 @@ class Proposal:
         """Measures to the skill that is asked for, as far as this much data can support it."""
         if self.held_out < SAFE * FEWEST_MEASURED:
             return {}
-        if self.found.gzip_bits is not None:
-            return SEQUENCES
         fair = 2 <= len(self.found.classes) <= 20 and min(self.found.classes.values()) >= 20
+        if self.found.gzip_bits is not None:
+            return SEQUENCES | (KINDS if self.found.labelled and fair else {})
         small = math.prod(self.content.get("size", [64])) * self.content.get("channels", 3) <= 3 * 32 * 32
         return PICTURES | (KINDS if self.found.labelled and fair and small else {})
 

