@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ class Came:
 
     weights: dict[str, list[str]]
     champions: dict[str, str | None]
-    ledger: dict[str, list[tuple[str, int | None, int | None]]] = field(default_factory=dict)
+    ledger: Mapping[str, Sequence[tuple[str, int | None, int | None]]] = field(default_factory=dict)
 
 
 def prepare(root: Path) -> None:

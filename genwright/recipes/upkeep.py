@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 from genwright.core.record import Record
 from genwright.core.span import Span, span
 
-LEAST = timedelta(minutes=1)
+LEAST = timedelta(seconds=10)
 """Between two retrainings."""
 
 
@@ -48,7 +48,7 @@ class Schedule(Record):
         if (self.cron is None) == (self.every is None):
             raise ValueError("give either `cron` or `every`")
         if self.every is not None and span(self.every) < LEAST:
-            raise ValueError(f"a retraining every {self.every} would never end; the shortest interval is 1m")
+            raise ValueError(f"a retraining every {self.every} would never end; the shortest interval is 10s")
         return self
 
     @property

@@ -122,7 +122,7 @@ RECIPE = "name: r\ncontent: {kind: image}\nsources: [{kind: sklearn, dataset: di
         (RECIPE + "train: {seed: 1, seed: 2}\n", "'seed' stands there twice"),
         (RECIPE + "samples: 1000000000000\n", "less than or equal to 1000000"),
         (RECIPE + "train: {seed: 100000000000000000000000}\n", "seed"),
-        (RECIPE + "schedule: {every: 5s}\n", "shortest interval is 1m"),
+        (RECIPE + "schedule: {every: 5s}\n", "shortest interval is 10s"),
         (RECIPE + "accept: {recognised: {at_least: 0.5}}\n", "needs items with a label"),
         (RECIPE + "accept: {chrf_gain: {skill: 0.5}}\n", "nothing naive is known"),
     ],
