@@ -25,11 +25,12 @@ from genwright.data.columns import numbers, padded
 from genwright.data.dataset import Dataset
 from genwright.data.item import Item
 from genwright.evaluation import frauds
-from genwright.evaluation.bounds import Bound
+from genwright.evaluation.bounds import absolute
 from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.evaluate import measures
 from genwright.evaluation.memo import Memo
-from genwright.evaluation.metrics.base import metrics
-from genwright.evaluation.records import Measured
+from genwright.evaluation.metrics.base import metrics, ranked
+from genwright.evaluation.records import Evaluation, Measured
 from genwright.models.architectures.base import SampleOptions
 from genwright.recipes import stages
 from genwright.recipes.inspect import inspect
@@ -72,23 +73,11 @@ def tried(recipe: Recipe, dataset: Dataset, other: Tensor | None = None) -> Iter
         signature, dataset, "test", recipe.samples, 20_000, SampleOptions(), lambda asks: torch.empty(0), memo=memo
     )
     for name, evaluand in frauds.tried(subject, other):
-        measures = {key: metric().measure(evaluand) for key, metric in metrics.all().items() if takeable(key, evaluand)}
-        yield name, Verdict(measures, [key for key, bound in recipe.accept.items() if refuses(key, bound, measures)])
-
-
-def takeable(key: str, evaluand: Evaluand) -> bool:
-    """Whether a measure can be taken of samples alone."""
-    metric = metrics.get(key)
-    return metric.applies(evaluand) is None and len(evaluand.held_out) >= metric.minimum
-
-
-def refuses(key: str, bound: Bound, measures: dict[str, Measured]) -> bool:
-    """Whether a bound refuses what was measured; what was not measured is refused by nothing here."""
-    if key not in measures:
-        return False
-    limits = bound.limits(measures[key], metrics.get(key).better)
-    value = measures[key].value
-    return any(limit is None or (value < limit if words == "at least" else value > limit) for limit, words in limits)
+        taken = {key: one for key, one in measures(evaluand).items() if isinstance(one, Measured)}
+        told = Evaluation(model=name, evaluation_set="", code="", compared_by=ranked(signature).name, measures=taken)
+        # What cannot be taken of samples alone is no reason to refuse anything here.
+        verdicts = absolute(told, {key: bound for key, bound in recipe.accept.items() if key in taken})
+        yield name, Verdict(taken, list(dict.fromkeys(verdict.name for verdict in verdicts if not verdict.passed)))
 
 
 Told = tuple[str, str, bytes, bytes | None]

@@ -38,8 +38,7 @@ class Bound(Record):
             (limit, words) for limit, words in ((self.at_least, LEAST), (self.at_most, MOST)) if limit is not None
         ]
         if self.skill is not None:
-            real = measured.perfect if measured.floor is None else measured.floor
-            naive, limit = measured.naive, None
+            naive, real, limit = measured.naive, measured.real, None
             if naive is not None and real is not None and (naive > real if better == "lower" else naive < real):
                 limit = naive + self.skill * (real - naive)
             found.append((limit, MOST if better == "lower" else LEAST))

@@ -14,11 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genwright.core.shapes import BOS, EOS, PAD, Signal, Signature, Tokens
+from genwright.core.shapes import Signal, Signature, Tokens
+from genwright.data.columns import Integers
 from genwright.data.dataset import Dataset
 from genwright.data.feed import Side
 from genwright.evaluation import naive as imitations
 from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.passages import written
 
 MOST = 10_000  # training items; the cost of an SVM grows with their square
 HELD_OUT = 2000  # validation items it is calibrated on, and held-out items it is shown
@@ -44,9 +46,8 @@ def lacks(dataset: Dataset) -> str | None:
     """None, or why a data set cannot teach one."""
     if dataset.contents.label is None:
         return "needs labelled data"
-    values, present = labels(dataset)
-    counts = np.bincount(values[present], minlength=len(names(dataset)))
-    enough = int((counts >= FEWEST).sum())
+    kinds = labels(dataset, dataset.train)
+    enough = int((np.bincount(kinds[kinds != NONE], minlength=len(names(dataset))) >= FEWEST).sum())
     return None if enough > 1 else f"needs {FEWEST} training items of two classes or more; {enough} have as many"
 
 
@@ -56,11 +57,16 @@ def names(dataset: Dataset) -> list[str]:
     return [] if label is None else dataset.contents.columns[label].labels or []
 
 
-def labels(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """(n,) classes of the training items, and which of them have one."""
+def labels(dataset: Dataset, side: Side, rows: Integers | None = None) -> NDArray[np.int64]:
+    """(n,) classes of a side's items, or of those in some rows; NONE where an item has none."""
     assert dataset.contents.label is not None
-    given = dataset.train.columns[dataset.contents.label].given(np.arange(len(dataset.train)))
-    return given.value.numpy(), given.present.numpy()
+    given = side.columns[dataset.contents.label].given(np.arange(len(side)) if rows is None else rows)
+    return torch.where(given.present, given.value, NONE).numpy()
+
+
+def sure_of_some(kinds: NDArray[np.int64], sure: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(n,) which items are recognised as of some class."""
+    return np.asarray((kinds != NONE) & (sure >= SURE))
 
 
 class Judge:
@@ -99,12 +105,10 @@ class Judge:
 
 
 def _labelled(side: Side, dataset: Dataset, limit: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Some items of a side, flat, and their classes; items without one are left out."""
-    assert dataset.contents.label is not None
+    """What is looked at of some items of a side, and their classes; items without one are left out."""
     rows = side.subset(limit)
-    given = side.columns[dataset.contents.label].given(rows)
-    present = given.present.numpy()
-    return _values(side.contents(rows[present])), given.value.numpy()[present]
+    kinds = labels(dataset, side, rows)
+    return _values(side.contents(rows[kinds != NONE])), kinds[kinds != NONE]
 
 
 def _values(content: Tensor) -> NDArray[np.float32]:
@@ -113,9 +117,8 @@ def _values(content: Tensor) -> NDArray[np.float32]:
     if content.is_floating_point():
         return content.flatten(1).numpy()
     rows = np.zeros((len(content), PLACES), dtype=np.float32)
-    for row, tokens in zip(rows, content.numpy(), strict=True):
-        told = tokens[~np.isin(tokens, (PAD, BOS, EOS))]
-        row += np.bincount(told * 40_503 % PLACES, minlength=PLACES) / max(1, len(told))
+    for row, tokens in zip(rows, written(content), strict=True):
+        row += np.bincount(tokens * 40_503 % PLACES, minlength=PLACES) / max(1, len(tokens))
     return np.sqrt(rows)
 
 
@@ -141,8 +144,8 @@ def judged(evaluand: Evaluand) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
 
 @dataclass(frozen=True)
 class Known:
-    """What the judge says of some held-out items: the likeliest class of each, how sure it is, and the class it has; -1 for
-    none. All (n,)."""
+    """What the judge says of some held-out items: the likeliest class of each, how sure it is, and the class it has; NONE
+    for none. All (n,)."""
 
     kinds: NDArray[np.int64]
     sure: NDArray[np.float64]
@@ -151,15 +154,13 @@ class Known:
 
 def judged_held_out(evaluand: Evaluand) -> Known:
     """What it says of up to HELD_OUT held-out items."""
-    side, label = evaluand.held_out, evaluand.dataset.contents.label
-    assert label is not None
+    side = evaluand.held_out
 
     def say() -> dict[str, Tensor]:
         rows = side.subset(HELD_OUT)
         kinds, sure = _judge(evaluand).probabilities(side.contents(rows))
-        given = side.columns[label].given(rows)
-        right = torch.where(given.present, given.value, -1)
-        return {"kinds": torch.from_numpy(kinds), "sure": torch.from_numpy(sure), "right": right}
+        found = {"kinds": kinds, "sure": sure, "right": labels(evaluand.dataset, side, rows)}
+        return {name: torch.from_numpy(values) for name, values in found.items()}
 
     found = evaluand.data.tensors(f"{side.name} judged", say)
     return Known(found["kinds"].numpy(), found["sure"].numpy(), found["right"].numpy())
@@ -170,7 +171,7 @@ def judged_naive(evaluand: Evaluand) -> float:
 
     def say() -> dict[str, Tensor]:
         kinds, sure = _judge(evaluand).probabilities(imitations.blended(evaluand.dataset.train, NAIVE))
-        return {"share": torch.tensor(float(((kinds != NONE) & (sure >= SURE)).mean()))}
+        return {"share": torch.tensor(float(sure_of_some(kinds, sure).mean()))}
 
     return float(evaluand.data.tensors("naive judged", say)["share"])
 

@@ -129,7 +129,7 @@ def evaluate(
     count = max(spec.samples, round(min(spec.samples, len(dataset.test)) / share))
     subject = opened_evaluand(folder, dataset, uses or {}, count=count, seed=spec.seed, device=device)
     subjects = tasked(replace(subject, share=share, memo=Memo.of(dataset, settings)), spec.tasks)
-    found = {key: one for asked, reason in subjects for key, one in _measures(asked, reason, only).items()}
+    found = {key: one for asked, reason in subjects for key, one in measures(asked, reason, only).items()}
     identity, items = composition.identity(folder), evaluation_set(dataset, spec)
     if samples is not None:
         kept.keep(samples, [asked for asked, _ in subjects], identity, items)
@@ -164,7 +164,7 @@ class Fault(str):
     __slots__ = ()
 
 
-def _measures(subject: Evaluand, unasked: str | None, only: Collection[str] | None) -> dict[str, Measured | str]:
+def measures(subject: Evaluand, unasked: str | None = None, only: Collection[str] | None = None) -> dict[str, Measured | str]:
     """The measures of a task, or why they cannot be taken, by key."""
     items = len(subject.held_out)
     found: dict[str, Measured | str] = {}

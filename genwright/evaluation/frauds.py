@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from genwright.core.shapes import BOS, EOS, PAD, Label, Signal, Tokens
+from genwright.core.shapes import BOS, EOS, PAD, Signal, Tokens
 from genwright.data.feed import Side
-from genwright.evaluation import naive
+from genwright.evaluation import classifier, naive
 from genwright.evaluation.evaluand import Evaluand
-from genwright.evaluation.ngrams import ORDER
 
 REAL = "real"
 TEN = 10
@@ -47,11 +46,10 @@ class Material:
         label = self.evaluand.label
         if label is None or label not in side.columns:
             return np.resize(self.random.permutation(len(side)), self.n)
-        given = side.columns[label].given(np.arange(len(side)))
-        values, asked = given.value.numpy(), self.evaluand.given[label].value.numpy()
+        kinds, asked = classifier.labels(self.evaluand.dataset, side), self.evaluand.given[label].value.numpy()
         rows = np.zeros(self.n, dtype=np.intp)
         for kind in np.unique(asked):
-            there = np.flatnonzero((values == kind) & given.present.numpy())
+            there = np.flatnonzero(kinds == kind)
             there = there if len(there) else np.arange(len(side))
             places = np.flatnonzero(asked == kind)
             rows[places] = np.resize(self.random.permutation(there), len(places))
@@ -81,12 +79,18 @@ class Material:
     @property
     def commonest(self) -> NDArray[np.intp] | None:
         """Training rows of the commonest class; None where items have none."""
-        label = self.evaluand.dataset.contents.label
-        if label is None or not isinstance(self.evaluand.dataset.shape(label), Label):
+        dataset = self.evaluand.dataset
+        if dataset.contents.label is None:
             return None
-        given = self.train.columns[label].given(np.arange(len(self.train)))
-        values = np.where(given.present.numpy(), given.value.numpy(), -1)
-        return np.asarray(np.flatnonzero(values == np.bincount(values[values >= 0]).argmax()))
+        kinds = classifier.labels(dataset, self.train)
+        return np.asarray(np.flatnonzero(kinds == np.bincount(kinds[kinds != classifier.NONE]).argmax()))
+
+    @property
+    def right(self) -> list[NDArray[np.int64]]:
+        """The right answer of each sample, where texts answer others."""
+        side = self.evaluand.held_out
+        assert side.texts is not None
+        return [side.texts.tokens(int(row)) for row in self.evaluand.rows]
 
 
 def other(m: Material) -> Tensor | None:
@@ -154,15 +158,9 @@ def sequences() -> dict[str, Fraud]:
 
 def answers() -> dict[str, Fraud]:
     """Frauds of texts that answer others, besides those of sequences."""
-
-    def right(m: Material) -> list[NDArray[np.int64]]:
-        side = m.evaluand.held_out
-        assert side.texts is not None
-        return [side.texts.tokens(int(row)) for row in m.evaluand.rows]
-
     return {
-        "answers to other questions": lambda m: m.rows([*right(m)[1:], right(m)[0]]),
-        "shuffled answers": lambda m: m.rows([m.random.permutation(s) for s in right(m)]),
+        "answers to other questions": lambda m: m.rows([*m.right[1:], m.right[0]]),
+        "shuffled answers": lambda m: m.rows([m.random.permutation(s) for s in m.right]),
     }
 
 
@@ -174,11 +172,11 @@ def blurred(items: Tensor) -> Tensor:
 
 
 def salad(m: Material) -> list[NDArray[np.int64]]:
-    """What a model of the last tokens writes: each follows the few before it somewhere in the training items."""
+    """What a model of the last two tokens writes: each follows the two before it somewhere in the training items."""
     followers: dict[tuple[int, ...], list[int]] = {}
     for tokens in m.sequences(m.train):
-        stream = [BOS] * (ORDER - 1) + tokens.tolist() + [EOS]
-        for place in range(ORDER - 1, len(stream)):
+        stream = [BOS, BOS, *tokens.tolist(), EOS]
+        for place in range(2, len(stream)):
             followers.setdefault(tuple(stream[place - 2 : place]), []).append(stream[place])
     written = list[NDArray[np.int64]]()
     for like in m.sequences(m.unseen):
@@ -198,18 +196,13 @@ def tried(evaluand: Evaluand, other: Tensor | None = None) -> Iterator[tuple[str
     # No real item twice: what is repeated is a fraud.
     evaluand = replace(evaluand, count=min(evaluand.count, len(evaluand.dataset.validation)))
     makes, material = evaluand.signature.makes, Material(evaluand, other)
-    real: Fraud = lambda m: m.contents(m.unseen)  # noqa: E731
     found: dict[str, Fraud]
     if isinstance(makes, Signal):
-        found = {REAL: real, **pictures()}
+        found = {REAL: lambda m: m.contents(m.unseen), **pictures()}
+    elif evaluand.signature.one(Tokens) is not None:
+        found = {REAL: lambda m: m.rows(m.right), **sequences(), **answers()}
     else:
         found = {REAL: lambda m: m.rows(m.sequences(m.unseen)), **sequences()}
-        if evaluand.signature.one(Tokens) is not None:
-            side = evaluand.held_out
-            assert side.texts is not None
-            texts = side.texts
-            found[REAL] = lambda m: m.rows([texts.tokens(int(row)) for row in m.evaluand.rows])
-            found |= answers()
     for name, make in found.items():
         samples = make(material)
         if samples is not None:

@@ -57,8 +57,10 @@ def twins(queries: Tensor, split: Side, dims: tuple[int, ...]) -> tuple[Tensor, 
     the ratio of the two distances."""
     if len(dims) != 3:
         return nearest(queries.flatten(1), split)
-    found = [nearest(coarse(way, dims), split, view=lambda piece: coarse(piece, dims)) for way in (queries, queries.flip(-1))]
-    (plain, rows), (mirrored, others) = found
+    both = coarse(torch.cat([queries, queries.flip(-1)]), dims)  # together, so that items are read once
+    distances, found = nearest(both, split, view=lambda piece: coarse(piece, dims))
+    n = len(queries)
+    plain, mirrored, rows, others = distances[:n], distances[n:], found[:n], found[n:]
     better = (mirrored[:, 0] * plain[:, 1] < plain[:, 0] * mirrored[:, 1])[:, None]
     return torch.where(better, mirrored, plain), torch.where(better, others, rows)
 
@@ -77,7 +79,7 @@ def of_samples(evaluand: Evaluand) -> tuple[Tensor, Tensor]:
 
 
 def of_held_out(evaluand: Evaluand) -> Tensor:
-    """Distances (n, 2) from the first MOST held-out items to the two nearest training items."""
+    """Distances (n, 2) from up to MOST held-out items to the two nearest training items."""
     side, train = evaluand.held_out, evaluand.dataset.train
     key = f"{side.name} neighbours"
     return evaluand.data.tensors(key, lambda: {"distances": nearest(flat(side, MOST), train)[0]})["distances"]

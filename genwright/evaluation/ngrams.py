@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genwright.core.shapes import BOS, EOS
+from genwright.core.shapes import BOS, EOS, Tokens
 from genwright.data.feed import Side
 from genwright.evaluation.evaluand import Evaluand
 
@@ -19,6 +19,8 @@ MOST = 4_000_000  # training tokens that are counted
 MIX = np.uint64(0x9E3779B97F4A7C15)  # odd: multiplying by it loses nothing
 
 Keys = NDArray[np.uint64]
+Table = tuple[Keys, NDArray[np.float64]]
+"""Hashes in order, and what is known of each (n, columns)."""
 
 
 class NGrams:
@@ -28,14 +30,13 @@ class NGrams:
     def __init__(self, sequences: Iterable[NDArray[np.int64]], vocab: int) -> None:
         self._vocab = vocab
         streams = [_stream(tokens) for tokens in sequences]
-        self._counts = [_counted(streams, size) for size in range(1, ORDER + 1)]
-        self._contexts = [_contexts(streams, size) for size in range(1, ORDER + 1)]
+        self._tables = [_counted(streams, size) for size in range(1, ORDER + 1)]
 
     def bits(self, tokens: NDArray[np.int64]) -> NDArray[np.float64]:
         """(n + 1,) bits that each token of a sequence costs, and its end."""
         stream = _stream(tokens)
         chance = np.full(len(stream) - ORDER + 1, 1.0 / self._vocab)
-        for size, (grams, contexts) in enumerate(zip(self._counts, self._contexts, strict=True), start=1):
+        for size, (grams, contexts) in enumerate(self._tables, start=1):
             keys, before = _keys(stream, size)
             found = _looked_up(grams, keys)
             total, followers = _looked_up(contexts, before)
@@ -48,19 +49,19 @@ class NGrams:
 
 def learned(evaluand: Evaluand) -> NGrams:
     """The one that knows the training items of what is measured, or as many of them as hold MOST tokens."""
-    return evaluand.data.once("n-grams", lambda: _learned(evaluand.dataset.train, evaluand))
+    return evaluand.data.once("n-grams", lambda: _learned(evaluand))
 
 
-def _learned(train: Side, evaluand: Evaluand) -> NGrams:
-    texts, makes = train.texts, evaluand.signature.makes
+def _learned(evaluand: Evaluand) -> NGrams:
+    train, makes = evaluand.dataset.train, evaluand.signature.makes
+    texts = train.texts
     assert texts is not None
-    assert makes is not None
-    rows, sizes = train.subset(len(train)), []
-    for row in rows:
-        sizes.append(len(texts.tokens(int(row))))
-        if sum(sizes) >= MOST:
-            break
-    return NGrams((texts.tokens(int(row)) for row in rows[: len(sizes)]), getattr(makes, "vocab", 1))
+    assert texts.offsets is not None
+    assert isinstance(makes, Tokens)
+    rows = train.subset(len(train))
+    held = np.cumsum(np.diff(texts.offsets)[rows])
+    enough = rows[: int(np.searchsorted(held, MOST)) + 1]
+    return NGrams((texts.tokens(int(row)) for row in enough), makes.vocab)
 
 
 def bits_of(evaluand: Evaluand, side: Side) -> Tensor:
@@ -92,21 +93,18 @@ def _mixed(hashed: Keys, tokens: NDArray[np.int64]) -> Keys:
     return np.asarray(mixed ^ (mixed >> np.uint64(29)))
 
 
-def _counted(streams: list[NDArray[np.int64]], size: int) -> tuple[Keys, NDArray[np.float64]]:
-    keys, counts = np.unique(np.concatenate([_keys(stream, size)[0] for stream in streams]), return_counts=True)
-    return keys, counts[:, None].astype(np.float64)
-
-
-def _contexts(streams: list[NDArray[np.int64]], size: int) -> tuple[Keys, NDArray[np.float64]]:
-    """How often each context is followed by anything, and by how many different tokens."""
+def _counted(streams: list[NDArray[np.int64]], size: int) -> tuple[Table, Table]:
+    """How often each gram of a size stands there; and of each context, how often it is followed by anything, and by how many
+    different tokens."""
     grams, before = (np.concatenate(part) for part in zip(*(_keys(stream, size) for stream in streams), strict=True))
-    first = np.unique(grams, return_index=True)[1]
-    keys, totals = np.unique(before, return_counts=True)
-    followers = np.bincount(np.searchsorted(keys, before[first]), minlength=len(keys))
-    return keys, np.stack([totals, followers], axis=1).astype(np.float64)
+    known, first, counts = np.unique(grams, return_index=True, return_counts=True)
+    contexts, totals = np.unique(before, return_counts=True)
+    followers = np.bincount(np.searchsorted(contexts, before[first]), minlength=len(contexts))
+    found = counts[:, None].astype(np.float64), np.stack([totals, followers], axis=1).astype(np.float64)
+    return (known, found[0]), (contexts, found[1])
 
 
-def _looked_up(table: tuple[Keys, NDArray[np.float64]], keys: Keys) -> NDArray[np.float64]:
+def _looked_up(table: Table, keys: Keys) -> NDArray[np.float64]:
     """(columns, n) what a table says of keys; 0 where it does not know them."""
     known, values = table
     places = np.minimum(np.searchsorted(known, keys), len(known) - 1)

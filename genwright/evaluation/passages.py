@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genwright.core.shapes import BOS, EOS, PAD
 from genwright.data.feed import Side
 
 
@@ -107,6 +112,11 @@ class Automaton:
                 if length > reached[state]:
                     reached[state], where[state] = length, item
         return reached, where
+
+
+def written(rows: Tensor) -> list[NDArray[np.int64]]:
+    """The tokens of samples (n, length), without those that only begin, end and fill."""
+    return [row[~np.isin(row, (PAD, BOS, EOS))] for row in rows.numpy()]
 
 
 def excerpts(split: Side, lengths: Sequence[int]) -> list[list[int]]:

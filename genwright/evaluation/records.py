@@ -37,10 +37,14 @@ class Measured(Record):
     def skill(self) -> float | None:
         """How far it has come from the naive imitation, 0, to real items, 1 (a skill score: Murphy 1988); None where the
         measure does not tell the two apart."""
-        real = self.perfect if self.floor is None else self.floor
-        if self.naive is None or real is None or self.naive == real:
+        if self.naive is None or self.real is None or self.naive == self.real:
             return None
-        return (self.naive - self.value) / (self.naive - real)
+        return (self.naive - self.value) / (self.naive - self.real)
+
+    @property
+    def real(self) -> float | None:
+        """What real items score, or where they score nothing, what is perfect."""
+        return self.perfect if self.floor is None else self.floor
 
     @property
     def words(self) -> str:

@@ -50,7 +50,7 @@ class Agreement(Metric):
 
         low, high = bootstrap(len(places), lambda i: share(places[i]), seed=evaluand.seed)
         real = classifier.judged_held_out(evaluand)
-        labelled = real.right >= 0
+        labelled = real.right != classifier.NONE
         floor = float((real.kinds == real.right)[labelled].mean()) if labelled.any() else None
         asked_of = {name: np.intersect1d(rows, places) for name, rows in evaluand.groups().items()}
         naive = 1 / max(2, len(classifier.names(evaluand.dataset)))

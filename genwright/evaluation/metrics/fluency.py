@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from genwright.core.shapes import BOS, EOS, PAD, Signature, Tokens
+from genwright.core.shapes import Signature, Tokens
 from genwright.evaluation import ngrams
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
-from genwright.evaluation.passages import excerpts
+from genwright.evaluation.passages import excerpts, written
 from genwright.evaluation.records import Measured
 
 MOST = 512  # samples
@@ -40,8 +40,7 @@ class Fluency(Metric):
         return None if len(evaluand.dataset.train) else "there are no training items to learn phrases from"
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        rows = evaluand.samples[:MOST].numpy()
-        samples = [row[~np.isin(row, (PAD, BOS, EOS))] for row in rows]
+        samples = written(evaluand.samples[:MOST])
         held_out = [np.asarray(piece, dtype=np.int64) for piece in excerpts(evaluand.held_out, [len(s) for s in samples])]
         samples = samples[: len(held_out)]
         grams = ngrams.learned(evaluand)

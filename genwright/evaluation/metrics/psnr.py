@@ -12,6 +12,7 @@ from genwright.data.columns import Integers
 from genwright.data.dataset import named
 from genwright.data.derivations.base import derivations
 from genwright.data.view import main_of
+from genwright.evaluation import naive as imitations
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.groups import of_each
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
@@ -21,7 +22,6 @@ from genwright.models.architectures.base import Encodes
 PEAK = 2.0  # from -1 to 1
 LEAST = 1e-10  # mean squared error that counts as none: 106 dB
 PERFECT = 50.0  # decibels beyond which nobody sees a difference
-FOR_MEAN = 2000  # training items
 PIECE = 128  # items encoded together
 
 
@@ -69,7 +69,7 @@ class Psnr(Metric):
 
         low, high = bootstrap(len(ratios), mean, seed=evaluand.seed)
         groups = of_each(evaluand.groups(rows[some.numpy()]), mean)
-        naive = float(_ratios(_mean_item(evaluand).expand_as(real), real, counted)[some].mean())
+        naive = float(_ratios(imitations.mean(evaluand.dataset.train, len(real)), real, counted)[some].mean())
         value = float(ratios.mean())
         return Measured(value=value, low=low, high=high, n=len(ratios), naive=naive, perfect=PERFECT, groups=groups)
 
@@ -78,11 +78,6 @@ def _ratios(made: Tensor, real: Tensor, counted: Tensor) -> Tensor:
     """(n,) in decibels."""
     error = ((made - real).square() * counted).flatten(1).sum(dim=1) / counted.flatten(1).sum(dim=1).clamp_min(1e-9)
     return 10 * (PEAK**2 / error.clamp_min(LEAST)).log10().double()
-
-
-def _mean_item(evaluand: Evaluand) -> Tensor:
-    train = evaluand.dataset.train
-    return train.contents(np.sort(train.subset(FOR_MEAN))).mean(dim=0)
 
 
 def _aligned(signature: Signature) -> list[str]:

@@ -39,12 +39,12 @@ class Recognised(Metric):
 
     def measure(self, evaluand: Evaluand) -> Measured:
         kinds, probability = classifier.judged(evaluand)
-        sure = ((kinds != classifier.NONE) & (probability >= classifier.SURE)).astype(np.float64)
+        sure = classifier.sure_of_some(kinds, probability).astype(np.float64)
         real = classifier.judged_held_out(evaluand)
         names = classifier.names(evaluand.dataset)
         detail: dict[str, Any] = {"shares": {names[k]: float((kinds == k).mean()) for k in range(len(names))}}
         low, high = bootstrap(len(sure), lambda i: float(sure[i].mean()), seed=evaluand.seed)
-        floor = float(((real.kinds != classifier.NONE) & (real.sure >= classifier.SURE)).mean())
+        floor = float(classifier.sure_of_some(real.kinds, real.sure).mean())
         naive = classifier.judged_naive(evaluand)
         groups = of_each(evaluand.groups(), lambda i: float(sure[i].mean()))
         value = float(sure.mean())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,6 +22,7 @@ PATCHES = 16  # of each item, at each scale
 SIDE = 7  # of a patch; less where pictures are small
 DIRECTIONS = 32
 ROUNDS = 30  # resamples
+QUANTILED = 4096  # patches that quantiles are taken of
 
 
 @metrics.register
@@ -42,12 +45,11 @@ class Texture(Metric):
     def measure(self, evaluand: Evaluand) -> Measured:
         side = evaluand.held_out
         known = evaluand.data.tensors(f"{side.name} texture", lambda: _known(evaluand))
-        real = [known[f"real {scale}"] for scale in range(_scales(evaluand))]
         samples = _described(evaluand.samples[:MOST].float(), _scales(evaluand))
         n = len(samples[0])
 
         def distance(rows: NDArray[np.intp]) -> float:
-            return _distance([found[rows] for found in samples], real)
+            return _distance([found[rows] for found in samples], known)
 
         value = distance(np.arange(n))
         low, high = bootstrap(n, distance, seed=evaluand.seed, rounds=ROUNDS)
@@ -56,17 +58,16 @@ class Texture(Metric):
 
 
 def _known(evaluand: Evaluand) -> dict[str, Tensor]:
-    """`real N`: what held-out items show at each scale; `floor`: the distance of other real items, `naive`: the least of an
-    imitation."""
+    """`quantiles N` and `deviation N` of what held-out items show at each scale; `floor`: the distance of other real items,
+    `naive`: the least of an imitation."""
     scales, side, train = _scales(evaluand), evaluand.held_out, evaluand.dataset.train
     real = _described(side.contents(side.subset(MOST)), scales)
+    known = {f"quantiles {scale}": _quantiles(found) for scale, found in enumerate(real)}
+    known |= {f"deviation {scale}": found.flatten(0, 1).std(dim=0).clamp_min(1e-6) for scale, found in enumerate(real)}
     other = evaluand.reference
-    floor = _distance(_described(other.contents(other.subset(MOST)), scales), real)
-    naive = min(_distance(_described(imitate(train, len(real[0])), scales), real) for imitate in imitations.IMITATIONS)
-    return {f"real {scale}": found for scale, found in enumerate(real)} | {
-        "floor": torch.tensor(floor),
-        "naive": torch.tensor(naive),
-    }
+    floor = _distance(_described(other.contents(other.subset(MOST)), scales), known)
+    naive = min(_distance(_described(imitate(train, len(real[0])), scales), known) for imitate in imitations.IMITATIONS)
+    return known | {"floor": torch.tensor(floor), "naive": torch.tensor(naive)}
 
 
 def _scales(evaluand: Evaluand) -> int:
@@ -92,17 +93,16 @@ def _described(items: Tensor, scales: int) -> list[Tensor]:
     return found
 
 
-def _distance(samples: list[Tensor], real: list[Tensor]) -> float:
+def _distance(samples: list[Tensor], known: Mapping[str, Tensor]) -> float:
     """Mean over scales and directions of the one-dimensional Wasserstein distance, in deviations of what is real."""
     distances = []
-    for one, other in zip(samples, real, strict=True):
-        at = torch.linspace(0, 1, 513)[1:-1]
-        own, right = (torch.quantile(_thinned(part.flatten(0, 1)), at, dim=0) for part in (one, other))
-        deviation = other.flatten(0, 1).std(dim=0).clamp_min(1e-6)
-        distances.append(float(((own - right).abs().mean(dim=0) / deviation).mean()))
+    for scale, found in enumerate(samples):
+        away = (_quantiles(found) - known[f"quantiles {scale}"]).abs().mean(dim=0)
+        distances.append(float((away / known[f"deviation {scale}"]).mean()))
     return 100 * float(np.mean(distances))
 
 
-def _thinned(rows: Tensor, most: int = 4096) -> Tensor:
-    """Every so manieth row: as many as quantiles are taken of."""
-    return rows[:: max(1, -(-len(rows) // most))]
+def _quantiles(found: Tensor) -> Tensor:
+    """(511, DIRECTIONS) quantiles of what patches show, of every so manieth where there are more than QUANTILED."""
+    rows = found.flatten(0, 1)
+    return torch.quantile(rows[:: max(1, -(-len(rows) // QUANTILED))], torch.linspace(0, 1, 513)[1:-1], dim=0)

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from genwright.core.shapes import BOS, EOS, PAD, Signature, Tokens
+from genwright.core.shapes import Signature, Tokens
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
-from genwright.evaluation.passages import excerpts
+from genwright.evaluation.passages import excerpts, written
 from genwright.evaluation.records import Measured
 
 MOST = 2000
@@ -39,8 +39,7 @@ class Variety(Metric):
         return f"the samples leave kinds out: variety is {measured.value:.2f}" if measured.high < 0.3 else None
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        rows = evaluand.samples[:MOST].tolist()
-        samples = [[token for token in row if token not in (PAD, BOS, EOS)] for row in rows]
+        samples = [tokens.tolist() for tokens in written(evaluand.samples[:MOST])]
         held_out = excerpts(evaluand.held_out, [len(s) for s in samples])
         own, pairs = _distinct(samples[: len(held_out)])
         real, real_pairs = _distinct(held_out)
