@@ -40,8 +40,7 @@ def tell(version: DatasetVersion, folder: Path) -> None:
     sides = ", ".join(f"{n:,} {side}" for side, n in contents.splits.items())
     say("clean", f"{sum(contents.splits.values()):,} of {contents.collected:,} items kept ({sides})")
     for rule, n in sorted(contents.dropped.items(), key=lambda told: -told[1]):
-        [first] = examples[rule][:1] if rule in examples else [None]
-        why = "" if first is None else f", e.g. {first.name!r}: {first.reason}"
+        why = "".join(f", e.g. {first.name!r}: {first.reason}" for first in examples.get(rule, []))
         say("clean", f"{n:,} left out by {rule}{why}; `genwright data show {version.recipe}` has more")
     if (test := contents.splits["test"]) < ENOUGH:
         worth = "measures are unsure" if test >= FEWEST else "no measure can be taken, so no version can beat another"

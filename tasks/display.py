@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
+from genwright.core.printable import printable
 from genwright.training.records import CurvePoint
 
 console = Console(stderr=True, highlight=False)
@@ -18,8 +19,7 @@ LINE_EVERY = 15.0  # seconds between lines where there is no terminal
 
 def say(stage: str, text: str) -> None:
     """One line about a stage."""
-    shown = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)  # names come from outside
-    console.print(Text.assemble((f"{stage:>9}", "bold cyan"), "  ", shown), soft_wrap=True)
+    console.print(Text.assemble((f"{stage:>9}", "bold cyan"), "  ", printable(text, keep="\n")), soft_wrap=True)
 
 
 class Bar:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import pytest
 
 from genwright.adapters.mlflow.registry import Registry
 from genwright.core.workspace import Workspace
+from trials.soak import kill
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 ROOT = Path(__file__).parents[1]
@@ -41,15 +41,6 @@ def finish(running: subprocess.Popen[str], workspace: Path) -> dict[str, Any]:
     return found
 
 
-def kill(running: subprocess.Popen[str]) -> None:
-    """kill -9, and see that what it had started goes as well."""
-    family = psutil.Process(running.pid).children(recursive=True)
-    os.kill(running.pid, signal.SIGKILL)
-    running.communicate()
-    _, alive = psutil.wait_procs(family, timeout=15)
-    assert not alive, [p.cmdline() for p in alive]
-
-
 def test_killed_at_ten_random_moments_it_ends_the_same(tmp_path: Path) -> None:
     began = time.monotonic()
     whole = finish(start(tmp_path / "whole"), tmp_path / "whole")
@@ -60,7 +51,7 @@ def test_killed_at_ten_random_moments_it_ends_the_same(tmp_path: Path) -> None:
         try:
             running.wait(chance.uniform(1.0, length))
         except subprocess.TimeoutExpired:
-            kill(running)
+            assert not kill(running), "what it had started goes as well"
         else:
             running.communicate()
         killed += 1

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ class Came:
 
     weights: dict[str, list[str]]
     champions: dict[str, str | None]
-    ledger: Mapping[str, Sequence[tuple[str, int | None, int | None]]] = field(default_factory=dict)
+    ledger: Mapping[str, Sequence[tuple[str, int | None, int | None]]]
 
 
 def prepare(root: Path) -> None:
@@ -96,11 +96,11 @@ def finish(running: subprocess.Popen[bytes], root: Path) -> None:
         raise SystemExit(f"a run ended with {running.returncode}:\n{(root / 'said.log').read_text(errors='replace')[-3000:]}")
 
 
-def kill(running: subprocess.Popen[bytes]) -> list[str]:
+def kill(running: subprocess.Popen[Any]) -> list[str]:
     """kill -9; what it had started and what is still there 15 s later."""
     family = psutil.Process(running.pid).children(recursive=True)
     os.kill(running.pid, signal.SIGKILL)
-    running.wait()
+    running.communicate()
     return [" ".join(one.cmdline()) for one in psutil.wait_procs(family, timeout=15)[1]]
 
 
@@ -108,13 +108,12 @@ def came(root: Path) -> Came:
     registry = Registry(Workspace(root))
     names = registry.versions.names()
     champions = {name: None if (one := registry.champion(name)) is None else one.weights for name in names}
-    ledgers = {name: [(e.what, e.before, e.after) for e in registry.ledger(name).entries()] for name in names}
     wrong = [line for name in names for line in registry.verify(name)]
     if wrong:
         raise SystemExit(f"a ledger was altered: {wrong}")
     weights = {name: [version.weights for version in registry.versions.of(name)] for name in names}
-    told = {name: [line for line in lines if line[0] != "noticed"] for name, lines in ledgers.items()}
-    return Came(weights, champions, told)
+    entries = {name: [e for e in registry.ledger(name).entries() if e.what != "noticed"] for name in names}
+    return Came(weights, champions, {name: [(e.what, e.before, e.after) for e in told] for name, told in entries.items()})
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from genwright.core.errors import DataError
+from genwright.core.printable import printable
 
 if TYPE_CHECKING:
     from genwright.data.records import DatasetContents
@@ -67,7 +68,7 @@ def show(name: Name, as_json: Json = False) -> None:
     kinds = None if contents.label is None else contents.columns[contents.label].label_counts
     for title, counts in (("licences", contents.licences), ("sources", contents.sources), ("labels", kinds)):
         if counts:
-            console.print(Text(f"{title}: " + ", ".join(f"{_plain(key)} {n:,}" for key, n in counts.items())))
+            console.print(Text(f"{title}: " + ", ".join(f"{printable(key)} {n:,}" for key, n in counts.items())))
     for name, column in contents.columns.items():
         if column.missing:
             console.print(f"{column.missing:,} without {name}")
@@ -77,7 +78,7 @@ def show(name: Name, as_json: Json = False) -> None:
     for rule, items in dropped.items():
         for place, item in enumerate(items):
             first = (rule, f"{contents.dropped[rule]:,}") if place == 0 else ("", "")
-            table.add_row(*first, Text(_plain(item.name)), Text(_plain(item.reason)))
+            table.add_row(*first, Text(printable(item.name)), Text(printable(item.reason)))
     console.print(table)
 
 
@@ -100,11 +101,6 @@ def restore(
 
 def _dropped(contents: DatasetContents) -> int:
     return sum(contents.dropped.values())
-
-
-def _plain(text: str) -> str:
-    """Names come from outside: what could steer a terminal is shown, not sent."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _never_cleaned(name: str) -> DataError:

@@ -25,16 +25,15 @@ def command(
 
     # What there is to be replaced is read first of all: whoever promotes while this starts up came first.
     ledger = Ledger.of(Workspace(), name)
-    seen = ledger.champions()
+    seen = ledger.champion
     from genwright.adapters.mlflow.lineage import untainted
     from genwright.adapters.mlflow.registry import CHAMPION, GATE, Registry
     from genwright.lifecycle.promotion import promote
 
     registry = Registry(Workspace())
     wanted = registry.versions.get(name, version)
-    expected = expect if expect is not None else next(iter(seen[-1:]), None)
-    if expect is None and ledger.champions() == seen:  # the alias may have been moved by other means
-        expected = registry.standing(name)
+    if expect is None:  # where nobody came first, the alias may have been moved by other means
+        expect = registry.standing(name) if ledger.champion == seen else seen
     if registry.alias(name, CHAMPION) == version:
         raise ModelError(f"Version {version} is the champion of {name} already.")
     verdict = registry.versions.tags(wanted).get(GATE, "the gate has not judged it")
@@ -45,7 +44,7 @@ def command(
             do=f"`genwright promote {name} {version} --why 'REASON'` promotes it all the same",
         )
     reason = why or "promoted by hand; it had passed the gate"
-    entry = promote(registry, wanted, [untainted(registry)], expected=expected, why=reason)
+    entry = promote(registry, wanted, [untainted(registry)], expected=expect, why=reason)
     if as_json:
         print(entry.model_dump_json())
     else:

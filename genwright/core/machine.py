@@ -23,27 +23,32 @@ SAID = {
 TALKERS = ("safetensors", "sqlalchemy")
 
 
+TOLD = {
+    "full": (
+        "The disk is full. Nothing is lost that was finished before.",
+        "free some space, or set GENWRIGHT_WORKSPACE to a folder on another disk; then run the same command again",
+    ),
+    "closed": (
+        "A file or folder cannot be written or read.",
+        "give the right to it, or set GENWRIGHT_WORKSPACE to a folder that can be written",
+    ),
+}
+"""What happened, and what to do."""
+
+
 def refusal(error: BaseException) -> GenwrightError | None:
     """What a person can do about an error that comes from a full disk or a closed folder; None for any other."""
     for one in _chain(error):
-        kind = _kind(one)
-        where = getattr(one, "filename", None) or getattr(one, "filename2", None)
-        if kind == "full":
-            return GenwrightError(
-                "The disk is full. Nothing is lost that was finished before.",
-                got=f"{where}: {one}" if where else str(one),
-                do="free some space, or set GENWRIGHT_WORKSPACE to a folder on another disk; then run the same command again",
-            )
-        if kind == "closed":
-            return GenwrightError(
-                "A file or folder cannot be written or read.",
-                got=f"{where}: {one}" if where else str(one),
-                do="give the right to it, or set GENWRIGHT_WORKSPACE to a folder that can be written",
-            )
+        kind = refused(one)
+        if kind is not None:
+            what, do = TOLD[kind]
+            where = getattr(one, "filename", None) or getattr(one, "filename2", None)
+            return GenwrightError(what, got=f"{where}: {one}" if where else str(one), do=do)
     return None
 
 
-def _kind(error: BaseException) -> str | None:
+def refused(error: BaseException) -> str | None:
+    """`full` or `closed` where that is what an error itself says, whatever led to it; None for any other."""
     if isinstance(error, OSError) and error.errno is not None:
         return "full" if error.errno in FULL else "closed" if error.errno in CLOSED else None
     if isinstance(error, sqlite3.Error | OSError) or type(error).__module__.split(".")[0] in TALKERS:

@@ -13,7 +13,7 @@ from typing import Literal
 import psutil
 
 from genwright import __version__
-from genwright.core.errors import FormatError
+from genwright.core.errors import FormatError, GenwrightError
 from genwright.core.record import Record
 from genwright.core.workspace import Settings, Workspace
 from genwright.lifecycle import servers
@@ -28,6 +28,11 @@ class Check(Record):
     state: Literal["ok", "note", "problem"]
     found: str
     do: str = ""
+
+    @classmethod
+    def problem(cls, what: str, error: GenwrightError) -> Check:
+        """An error as a line."""
+        return cls(what=what, state="problem", found=f"{error.what} {error.got or ''}".strip(), do=error.do or "")
 
 
 Probe = Callable[[str], str | None]

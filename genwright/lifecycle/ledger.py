@@ -141,6 +141,12 @@ class Ledger:
                 line.append(entry.after)
         return line
 
+    @property
+    def champion(self) -> int | None:
+        """The present one, as far as the ledger knows."""
+        line = self.champions()
+        return line[-1] if line else None
+
     def asked(self) -> int | None:
         """The version that waits for a person's answer; None when nothing was said of one since, or nobody was asked."""
         entries = [entry for entry in self.entries() if entry.what not in ("noticed", "pruned")]

@@ -6,7 +6,6 @@ for all checkpoints that follow. Progress and a checksum lie in the file's own m
 
 from __future__ import annotations
 
-import errno
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from genwright.core import stored
+from genwright.core import machine, stored
 from genwright.core.durable import sync
 from genwright.core.errors import FormatError, TrainingError
 from genwright.training.progress import Progress
@@ -107,8 +106,7 @@ def _write(file: Path, tensors: Mapping[str, Tensor], told: str) -> None:
         sync(beside)
     except (OSError, SafetensorError) as error:
         beside.unlink(missing_ok=True)
-        # safetensors writes from Rust, whose errors come as text
-        if getattr(error, "errno", None) == errno.ENOSPC or f"os error {errno.ENOSPC}" in str(error):
+        if machine.refused(error) == "full":
             raise TrainingError(
                 "The disk is full; the last checkpoint is kept.",
                 got=file.parent,

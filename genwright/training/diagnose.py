@@ -19,6 +19,7 @@ from genwright.models import cost
 from genwright.models.architectures.base import architectures, build_model
 from genwright.models.records import Candidate, Plan
 from genwright.recipes.members import Member
+from genwright.training.held_out import kept_by
 from genwright.training.plan import evaluated
 from genwright.training.records import CurvePoint, Diagnosis, TrainedModel
 
@@ -97,15 +98,14 @@ def _overfitted(curve: list[CurvePoint]) -> str | None:
 
 
 def _undertrained(trained: TrainedModel) -> str | None:
-    losses = [(p.step, p.validation_loss) for p in trained.curve if p.validation_loss is not None]
-    scores = [(p.step, p.score) for p in trained.curve if p.score is not None]
-    name, values = ("the held-out loss", losses) if losses else (trained.plan.measure, scores)
+    by = kept_by(trained.plan, losses=any(p.validation_loss is not None for p in trained.curve))
+    values = [(p.step, value) for p in trained.curve if (value := by.value(p)) is not None]
     if trained.stopped != "budget" or len(values) < 2 or trained.best_step != values[-1][0]:
         return None
     before, last = values[-2][1], values[-1][1]
     if abs(last - before) < IMPROVING * max(abs(before), 1e-9):
         return None
-    return f"{name} was still improving at the last step ({before:.4g} -> {last:.4g})"
+    return f"{by.name} was still improving at the last step ({before:.4g} -> {last:.4g})"
 
 
 def _regularised(plan: Plan, dataset: Dataset, shorter: float) -> Change:

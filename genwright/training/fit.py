@@ -28,7 +28,7 @@ from genwright.models.architectures.base import Architecture
 from genwright.models.device import out_of_memory, prepare
 from genwright.models.records import Plan, Used
 from genwright.training import checkpoint, optimizer
-from genwright.training.held_out import kept_by, measured
+from genwright.training.held_out import KeptBy, kept_by, measured
 from genwright.training.learner import BAD_IN_A_ROW, Learner
 from genwright.training.progress import Progress
 from genwright.training.records import CurvePoint, TrainedModel
@@ -236,7 +236,7 @@ class Fit:
         found = measured(self.learner, self.dataset, self.memo, ranked=ends or point.step % (plan.measure_every or 1) == 0)
         progress.evaluated = point.step
         point = point.model_copy(update=found._asdict())
-        by = kept_by(self.model, plan)
+        by = self._by
         value = by.value(point)
         if value is not None:
             if progress.offer(value, by.better, by.doubt(point)):
@@ -246,6 +246,10 @@ class Fit:
                 progress.stopped = "early"
         self._asked = time.perf_counter()
         return point
+
+    @property
+    def _by(self) -> KeptBy:
+        return kept_by(self.plan, losses=self.model.players == ("model",))
 
     def _save(self) -> None:
         self._read()
@@ -291,7 +295,7 @@ class Fit:
                 "best_step": progress.best_step,
                 "steps_done": progress.step,
                 "best_score": kept.score if kept else None,
-                "kept": kept_by(self.model, plan).why(progress.curve, progress.best_step),
+                "kept": self._by.why(progress.curve, progress.best_step),
                 "stopped": progress.stopped or "budget",
                 "curve": progress.curve,
                 "seconds": progress.seconds,

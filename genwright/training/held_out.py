@@ -17,7 +17,6 @@ from genwright.data.dataset import Dataset
 from genwright.evaluation.evaluate import LOSS_ITEMS, held_out_losses, score
 from genwright.evaluation.memo import Memo
 from genwright.evaluation.metrics.base import metrics
-from genwright.models.architectures.base import Architecture
 from genwright.models.records import Plan
 from genwright.training.learner import Learner
 from genwright.training.records import CurvePoint
@@ -81,9 +80,9 @@ class KeptBy:
         return f"{told}, which chance does not tell from {before}, and it has learned for longer"
 
 
-def kept_by(model: Architecture, plan: Plan) -> KeptBy:
-    """What tells which weights of a model are kept."""
-    if model.players == ("model",):
+def kept_by(plan: Plan, losses: bool) -> KeptBy:
+    """What tells which weights are kept of a model that has held-out losses, or has none."""
+    if losses:
         return KeptBy("the held-out loss", "validation_loss", "lower")
     return KeptBy(plan.measure, "score", metrics.get(plan.measure).better)
 

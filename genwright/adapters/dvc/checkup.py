@@ -26,7 +26,7 @@ def check(workspace: Workspace) -> Iterator[Check]:
         do = "see whether it is up; `dvc remote default --unset` goes on without it"
         yield Check(what="data", state="problem", found=f"the data remote does not answer within {SECONDS:.0f} s", do=do)
     except GenwrightError as error:
-        yield Check(what="data", state="problem", found=f"{error.what} {error.got or ''}".strip(), do=error.do or "")
+        yield Check.problem("data", error)
     finally:
         asking.shutdown(wait=False, cancel_futures=True)
 

@@ -29,7 +29,7 @@ def check(workspace: Workspace) -> Iterator[Check]:
             yield from _notes(connection)
         yield from _models(workspace)
     except GenwrightError as error:
-        yield Check(what=WHAT, state="problem", found=f"{error.what} {error.got or ''}".strip(), do=error.do or "")
+        yield Check.problem(WHAT, error)
 
 
 def _notes(connection: Connection) -> Iterator[Check]:

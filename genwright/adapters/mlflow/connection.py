@@ -85,7 +85,7 @@ class Connection:
         if not self.embedded or (self.database.exists() and self.database.stat().st_size):
             return False
         known = [Ledger.of(self.workspace, path.stem) for path in sorted((self.workspace.state / LEDGERS).glob("*.jsonl"))]
-        if champions := {ledger.name: line[-1] for ledger in known if (line := ledger.champions())}:
+        if champions := {ledger.name: version for ledger in known if (version := ledger.champion) is not None}:
             told = ", ".join(f"{name} version {version}" for name, version in champions.items())
             raise database.unusable(self.database, f"it is gone, though the ledger knows of {told}")
         return True

@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
@@ -82,6 +83,7 @@ def unusable(database: Path, fault: str) -> ServiceError:
     )
 
 
+@cache
 def newest() -> str:
     """The schema of the MLflow that is installed."""
     return str(_get_latest_schema_revision())  # type: ignore[no-untyped-call]

@@ -49,7 +49,7 @@ class Registry:
         number = self.alias(name, CHAMPION)
         if number is None or number not in self.versions.foreign(name):
             return number
-        return next(iter(self.ledger(name).champions()[-1:]), None)
+        return self.ledger(name).champion
 
     def current(self, name: str) -> ModelVersion:
         """The champion. Raises ModelError where there is none, naming what there is."""
@@ -176,7 +176,7 @@ class Registry:
     def _settle(self, name: str) -> int | None:
         """The champion, of which the ledger knows afterwards."""
         named, champion, ledger = self.alias(name, CHAMPION), self.standing(name), self.ledger(name)
-        known = next(iter(ledger.champions()[-1:]), None)
+        known = ledger.champion
         why = "the alias was found moved: by other means, or by a process that ended before it wrote here"
         if named != champion:
             why = f"the alias names {_word(named)}, which was not registered by Genwright; {_word(champion)} counts"

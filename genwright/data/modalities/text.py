@@ -82,10 +82,7 @@ class Text(Modality):
                 raise Unreadable(
                     f"neither UTF-8 nor {self.options.encoding}: {other.reason} at byte {other.start:,}"
                 ) from other
-        try:
-            likely = "; as Windows-1252 it could be read (`encoding: cp1252`)" if data.decode("cp1252") else ""
-        except UnicodeDecodeError:
-            likely = ""
+        likely = "; as Windows-1252 it could be read (`encoding: cp1252`)" if _western(data) else ""
         raise Unreadable(f"not UTF-8: {error.reason} at byte {error.start:,}{likely}") from error
 
     def keep(self, value: str) -> str | None:
@@ -164,3 +161,12 @@ class Text(Modality):
         winds = ("sleeps", "comes from the sea", "turns north", "dies at noon")
         lines = (f"{choose(days)} {number}: the sky is {choose(skies)}, the wind {choose(winds)}.\n" for number in range(n))
         return [line.encode() for line in lines]
+
+
+def _western(data: bytes) -> bool:
+    """Whether bytes could be a text in Windows-1252, in which five of them mean nothing."""
+    try:
+        data.decode("cp1252")
+    except UnicodeDecodeError:
+        return False
+    return True
