@@ -41,7 +41,7 @@ PICTURES: dict[str, Any] = {
             "makes": "content",
             "select": {"families": ["vae"], **QUICK},
             "train": {"budget": {"steps": 40}, "rounds": 1},
-            "config": {"vae": {"spatial": 4}},
+            "config": {"vae": {"spatial": 2}},
         },
         "painter": {
             "makes": "code",
@@ -133,7 +133,8 @@ def main() -> None:
         wanted = came(Path(place) / "whole")
         print(f"undisturbed: {', '.join(f'{name} {seconds:.0f} s' for name, seconds in lengths.items())}", flush=True)
         while time.monotonic() < end:
-            once(Path(place) / "killed", chance, lengths, wanted, counted)
+            # A folder for each: MLflow keeps the databases open that it has read.
+            once(Path(place) / f"killed-{counted['workspaces']}", chance, lengths, wanted, counted)
             print(f"{counted['workspaces']} workspaces, {counted['kills']} kills, all equal", flush=True)
 
 
