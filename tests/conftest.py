@@ -21,6 +21,7 @@ UP = {"test_upkeep.py", "test_wheel.py"}
 """Files whose tests have `genwright up` run: two that begin at the same moment would want the same ports."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before the one of pytest-xdist that reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Beside each other run tests of different files only, and none of those in UP."""
     for item in items:
