@@ -14,10 +14,10 @@ demo: .venv/installed  ## the main job on handwritten digits
 	@$(BIN)/genwright run digits
 
 test: .venv/installed-dev  ## the everyday tests
-	@$(BIN)/python -m pytest -n auto --dist loadgroup
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-long: .venv/installed-dev  ## the tests that take minutes
-	@$(BIN)/python -m pytest -m long -n auto --dist loadgroup
+	@$(BIN)/python -m pytest -m long -n auto --dist loadfile
 
 check: .venv/installed-dev  ## lint, types, tests
 	@$(BIN)/ruff check .

@@ -271,6 +271,40 @@ def test_slots_that_were_missed_are_made_up_for_once(studio: Studio) -> None:
     assert len(Registry(studio.workspace).versions.of("shapes")) == 1  # the same slot, or another: nothing was new
 
 
+def test_a_server_that_dies_comes_back_and_a_worker_that_cannot_live_is_told(studio: Studio) -> None:
+    hostile = studio.root / "hostile"
+    hostile.mkdir()
+    broken = 'import sys\nif "genwright.flows.serve" in sys.orig_argv: raise SystemExit("the worker cannot be")\n'
+    (hostile / "sitecustomize.py").write_text(broken)
+    studio.environment["PYTHONPATH"] = str(hostile)
+    services, screen = studio.up(), studio.root / "up.out"
+    studio.until(lambda: "2 times in a row" in screen.read_text(), "the news of the worker")
+    assert re.search(
+        r"the worker ended after \d s \(2 times in a row\): .*the worker cannot be.* again in 6 s", screen.read_text()
+    )
+    (hostile / "sitecustomize.py").unlink()
+    studio.until(lambda: "serve  shapes" in studio.log(), "the worker")
+
+    for name in ("prefect", "mlflow"):
+        address = services.prefect_api + "/health" if name == "prefect" else services.mlflow + "/health"
+        family = psutil.Process(studio.process.pid).children()  # type: ignore[union-attr]
+        server = next(one for one in family if name in one.cmdline())
+        for process in [server, *server.children(recursive=True)]:
+            process.kill()
+        studio.until(lambda name=name: f"the {name} server ended" in screen.read_text(), "the news")
+        studio.until(lambda address=address: answers(address), f"{name}")
+    assert running(studio.workspace) == services
+    studio.genwright("retrain", "shapes", "--why", "after all that")
+    studio.until(lambda: studio.champion() == 1, "the champion")
+
+
+def answers(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 def test_a_second_up_says_that_one_is_running(studio: Studio) -> None:
     services = studio.up()
     second = subprocess.run(

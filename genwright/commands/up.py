@@ -6,8 +6,7 @@ import os
 import signal
 import sys
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -19,11 +18,11 @@ from genwright.core.workspace import Workspace
 
 if TYPE_CHECKING:
     from genwright.adapters.processes.children import Child
+    from genwright.adapters.processes.tended import Tended
     from genwright.lifecycle.servers import Services
 
 PREFECT_PORT, MLFLOW_PORT = 4200, 5000
 LOOK_SECONDS = 0.5  # between looks at whether everything still runs
-RESTART_SECONDS = 3.0  # before a worker that ended is started again
 
 
 def command() -> None:
@@ -56,7 +55,7 @@ class Up:
         self.log = workspace.state / "logs" / "up.log"
 
     def run(self) -> None:
-        """Until asked to stop. Raises ServiceError when a server does not start, or ends by itself."""
+        """Until asked to stop. Raises ServiceError when a server does not start."""
         from genwright.adapters.prefect import server
         from genwright.adapters.processes.children import keeper
         from genwright.lifecycle import servers
@@ -64,10 +63,10 @@ class Up:
         os.environ.update(server.environment(self.workspace))
         self.log.parent.mkdir(parents=True, exist_ok=True)
         servers.withdraw(self.workspace)  # what a killed one left
-        with self.log.open("a", buffering=1) as self._out, keeper() as self._keeper, ExitStack() as stack:
-            stack.callback(servers.withdraw, self.workspace)
-            self._servers: list[Child] = []
-            stack.callback(self._stop_servers)
+        with self.log.open("a", buffering=1) as self._out, keeper() as self._keeper, ExitStack() as self._stack:
+            self._stack.callback(servers.withdraw, self.workspace)
+            self._tended: list[Tended] = []
+            self._stack.callback(self._stop)
             addresses = self._start_servers()
             servers.publish(self.workspace, addresses)
             self._announce(addresses)
@@ -77,54 +76,66 @@ class Up:
         """Both servers at once, where they are not configured; they answer when this returns."""
         from genwright.adapters.mlflow import connection
         from genwright.adapters.prefect import server
-        from genwright.adapters.processes.children import free_port
         from genwright.lifecycle.servers import Services
 
-        waits = []
+        waits: list[tuple[Child, Callable[[], str | None]]] = []
         api = os.environ.get("PREFECT_API_URL")
         if not api:
-            port = free_port(PREFECT_PORT)
-            api = f"http://127.0.0.1:{port}/api"
-            child = self._start("prefect", server.command(port), PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="WARNING")
-            waits.append((child, lambda: server.answers(api)))
+            port = self._port(PREFECT_PORT)
+            api = address = f"http://127.0.0.1:{port}/api"
+            child = self._serve("prefect", server.command(port), PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="WARNING")
+            waits.append((child, lambda: server.answers(address)))
         mlflow = os.environ.get("MLFLOW_TRACKING_URI")
         if not mlflow:
-            port = free_port(MLFLOW_PORT)
-            mlflow = f"http://127.0.0.1:{port}"
+            port = self._port(MLFLOW_PORT)
+            mlflow = place = f"http://127.0.0.1:{port}"
             command, variables = connection.server(self.workspace, port)
-            waits.append((self._start("mlflow", command, **variables), lambda: connection.answers(mlflow)))
-        self._servers += [child for child, _ in waits]
+            waits.append((self._serve("mlflow", command, **variables), lambda: connection.answers(place)))
         for child, answers in waits:
             child.wait(lambda answers=answers: "stopped" if self.asked.is_set() else answers(), self.log)  # type: ignore[misc]
         os.environ["PREFECT_API_URL"] = api
         return Services(process=os.getpid(), prefect=api.removesuffix("/api"), mlflow=mlflow)
 
     def _work(self) -> None:
-        """Keep a worker running; see that the servers are."""
+        """Keep a worker running, and the servers."""
+        from genwright.adapters.prefect import server
+        from genwright.adapters.processes.tended import Tended
 
-        worker: Child | None = None
-        again = 0.0
-        try:
-            while not self.asked.wait(LOOK_SECONDS):
-                for server in self._servers:
-                    if not server.running:
-                        raise ServiceError(f"The {server.name} server ended by itself.", do=f"look at {self.log}")
-                if worker is not None and not worker.running:
-                    self._say("up", "the worker ended; what it was doing is taken up by the next one")
-                    worker.clear()
-                    worker, again = None, time.monotonic() + RESTART_SECONDS
-                if worker is None and time.monotonic() >= again:
-                    worker = self._start("worker", [sys.executable, "-m", "genwright.flows.serve"])
-        finally:
-            if worker is not None:
-                worker.stop()
+        def start() -> Child:
+            return self._start("worker", [sys.executable, "-m", "genwright.flows.serve"])
+
+        def ready() -> bool:
+            return server.answers(os.environ["PREFECT_API_URL"]) is None
+
+        self._tended.append(Tended("the worker", start, self._tell, ready=ready))
+        while not self.asked.wait(LOOK_SECONDS):
+            for program in self._tended:
+                program.look()
+
+    def _serve(self, name: str, command: list[str], **variables: str) -> Child:
+        """Start a server that is to run all the time."""
+        from genwright.adapters.processes.tended import Tended
+
+        def start() -> Child:
+            return self._start(name, command, **variables)
+
+        child = start()
+        self._tended.append(Tended(f"the {name} server", start, self._tell, child=child))
+        return child
 
     def _start(self, name: str, command: list[str], **variables: str) -> Child:
         return self._keeper.start(name, command, lambda line: self._say(name, line), **variables)
 
-    def _stop_servers(self) -> None:
-        for server in reversed(self._servers):
-            server.stop()
+    def _port(self, wanted: int) -> int:
+        """A port that stays ours until the end."""
+        from genwright.adapters.processes.children import claimed
+
+        return self._stack.enter_context(claimed(wanted))
+
+    def _stop(self) -> None:
+        """The worker first, which still has something to tell the servers."""
+        for program in reversed(self._tended):
+            program.stop()
 
     def _announce(self, addresses: Services) -> None:
         typer.echo(f"  runs and approvals   {addresses.prefect}/runs")
@@ -132,6 +143,11 @@ class Up:
         typer.echo(f"  models               {addresses.mlflow}/#/models")
         typer.echo(f"  log                  {self.log}")
         typer.echo("Ctrl-C or `genwright down` stops all of it.")
+
+    def _tell(self, sentence: str) -> None:
+        """Say on the screen, and in the log."""
+        typer.echo(f"{datetime.now():%H:%M:%S}  {sentence}")
+        self._say("up", sentence)
 
     def _say(self, who: str, line: str) -> None:
         self._out.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {who:>8} | {line}\n")

@@ -18,6 +18,7 @@ from genwright.core.errors import ServiceError
 
 START_SECONDS = 120  # a first start migrates a database
 STOP_SECONDS = 20
+PORTS = 100  # that are tried, from the one that is wanted on
 
 
 class Child:
@@ -25,12 +26,21 @@ class Child:
 
     def __init__(self, name: str, process: subprocess.Popen[str], keeper: Keeper, log: Callable[[str], None]) -> None:
         self.name, self.process, self._keeper, self._log = name, process, keeper, log
+        self._last = ""
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     @property
     def running(self) -> bool:
         return self.process.poll() is None
+
+    @property
+    def reason(self) -> str:
+        """Why it ended, as far as can be told: the signal, or the last line of what it said."""
+        code = self.process.poll()
+        if code is not None and code < 0:
+            return f"signal {signal.Signals(-code).name}"
+        return self._last or f"exit code {code}"
 
     def wait(self, answers: Callable[[], str | None], log: Path) -> None:
         """Until `answers` gives None. Raises ServiceError when the program ends before, or takes too long."""
@@ -65,6 +75,7 @@ class Child:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self._log(line.rstrip("\n"))
+            self._last = line.strip() or self._last
 
 
 class Keeper:
@@ -76,7 +87,10 @@ class Keeper:
         )
 
     def start(self, name: str, command: Sequence[str], log: Callable[[str], None], **variables: str) -> Child:
-        """A program with `variables` added to its environment; in a session of its own, so that Ctrl-C reaches only us."""
+        """A program with `variables` added to its environment; in a session of its own, so that Ctrl-C reaches only us.
+
+        If it is Python it imports what is installed, and nothing that lies in the folder it is started in.
+        """
         process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
@@ -84,7 +98,7 @@ class Keeper:
             stdin=subprocess.DEVNULL,
             text=True,
             errors="replace",
-            env={**os.environ, **variables},
+            env={**os.environ, "PYTHONSAFEPATH": "1", **variables},
             start_new_session=True,
         )
         self._tell(f"+{process.pid}")
@@ -116,15 +130,32 @@ def keeper() -> Iterator[Keeper]:
         kept.close()
 
 
-def free_port(wanted: int = 0) -> int:
-    """`wanted` on the loopback address where nothing listens there, else a port that is free."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
+def free_port() -> int:
+    """A port of the loopback address on which nothing listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        found: int = probe.getsockname()[1]
+    return found
+
+
+@contextmanager
+def claimed(wanted: int) -> Iterator[int]:
+    """`wanted`, or the next port of the loopback address on which nothing listens, for the length of the block. Whoever else
+    asks here, in any process of this machine, gets another one, also before anything listens on it."""
+    for port in range(wanted, wanted + PORTS):
+        # The port of the same number for datagrams, which no server wants, is the claim.
+        with socket.socket(type=socket.SOCK_DGRAM) as claim, socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
+                claim.bind(("127.0.0.1", port))
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            found: int = probe.getsockname()[1]
-            return found
-    raise ServiceError("No port is free on the loopback address.", do="end programs that listen there")
+            probe.close()
+            yield port
+            return
+    raise ServiceError(
+        "No port is free on the loopback address.",
+        got=f"{wanted} to {wanted + PORTS - 1}",
+        do="end programs that listen there",
+    )
