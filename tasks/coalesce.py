@@ -16,6 +16,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateName,
 )
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled, Scheduled
 
@@ -35,7 +36,8 @@ def merge(name: str, began: datetime) -> int:
     if deployment.id is None:
         return 0
     with get_client(sync_client=True) as client:
-        dropped, (events, asked) = _dropped(client), _events(client, name, began - EARLIER)
+        since = max([began - EARLIER, *_before(client)])
+        dropped, (events, asked) = _dropped(client), _events(client, name, since)
         for run in dropped:
             merged: State[None] = Cancelled(message=f"the run {flow_run.id} stands for it")
             client.set_flow_run_state(run.id, merged, force=True)
@@ -59,6 +61,17 @@ def _dropped(client: SyncPrefectClient) -> list[FlowRun]:
         deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
     )
     return [run for run in cancelled if run.state is not None and run.state.message == DROPPED]
+
+
+def _before(client: SyncPrefectClient) -> list[datetime]:
+    """When earlier runs of this deployment began to look at the data: they stood for what had been asked until then."""
+    runs = client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(name=FlowRunFilterStateName(not_any_=["Cancelled"]))),
+        deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
+        sort=FlowRunSort.START_TIME_DESC,
+        limit=2,
+    )
+    return [run.start_time for run in runs if run.start_time is not None and str(run.id) != flow_run.id]
 
 
 def _events(client: SyncPrefectClient, name: str, since: datetime) -> tuple[list[dict[str, Any]], int]:

@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from genwright.evaluation import evaluate as library
 from genwright.evaluation.records import Evaluation
 from genwright.lifecycle.run import Run
-from genwright.tasks.display import say
+from genwright.tasks.display import Doing, bars, say
 from genwright.training.records import TrainedModel
 
 
@@ -23,7 +23,8 @@ def evaluate(run: Run, trained: TrainedModel) -> Evaluation | None:
         return known
     folder = run.round(trained.plan) / "bundle"
     samples = run.samples(trained.plan)
-    evaluation = library.evaluate(folder, run.dataset, run.member.evaluation, run.settings, samples=samples)
+    with bars() as progress, Doing(progress, "evaluate"):
+        evaluation = library.evaluate(folder, run.dataset, run.member.evaluation, run.settings, samples=samples)
     values = ", ".join(f"{key} {m.value:.4g}" for key, m in evaluation.measures.items())
     say("evaluate", f"on {len(run.dataset.test)} held-out items: {values}")
     return run.keep(name, evaluation)

@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from genwright.lifecycle.run import Run
 from genwright.models.records import Plan
-from genwright.tasks.display import Bar, bars, say
+from genwright.tasks.display import Bar, Doing, bars, say
 from genwright.tasks.interrupts import interruptible
 from genwright.training.race import Race, place, tidy
 from genwright.training.records import Selection
@@ -27,14 +27,16 @@ def select(run: Run) -> Selection:
     race = race_of(run)
     with bars() as progress:
         shown: dict[tuple[str, int], Bar] = {}
-        for heat in interruptible(race):
-            key = (heat.candidate.title, heat.heat)
-            if key not in shown:
-                title = f"heat {heat.heat} of {heat.heats} {heat.candidate.title}"
-                epochs = heat.candidate.batch_size / run.dataset.train.units
-                shown[key] = Bar(progress, "select", title, heat.until, epochs)
-            shown[key].advance(heat.point, race.measure)
-            run.steps_trained += 1
+        with Doing(progress, "select") as doing:
+            for heat in interruptible(race):
+                key = (heat.candidate.title, heat.heat)
+                if key not in shown:
+                    title = f"heat {heat.heat} of {heat.heats} {heat.candidate.title}"
+                    epochs = heat.candidate.batch_size / run.dataset.train.units
+                    shown[key] = Bar(progress, "select", title, heat.until, epochs)
+                doing.rest()
+                shown[key].advance(heat.point, race.measure)
+                run.steps_trained += 1
     for note in race.notes:
         say("select", note)
     for entry in race.result.table:

@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from genwright.lifecycle.run import Run
 from genwright.models.records import Plan
-from genwright.tasks.display import Bar, bars, say
+from genwright.tasks.display import Bar, Doing, bars, say
 from genwright.tasks.interrupts import interruptible
 from genwright.tasks.select import RACE, origin_of
 from genwright.training.fit import CHECKPOINTS, Fit
@@ -31,9 +31,11 @@ def train(run: Run, plan: Plan) -> TrainedModel:
     say("train", f"round {plan.round}: {plan.candidate.title}, {length} ({plan.why})")
     with bars() as progress:
         bar = Bar(progress, "train", f"round {plan.round} {plan.candidate.title}", plan.steps, epochs)
-        for point in interruptible(fit):
-            bar.advance(point, plan.measure)
-            run.steps_trained += 1
+        with Doing(progress, "train") as doing:
+            for point in interruptible(fit):
+                doing.rest()
+                bar.advance(point, plan.measure)
+                run.steps_trained += 1
     for note in fit.notes:
         say("train", note)
     trained = fit.result

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,11 @@ def test_a_recipe_goes_in_and_a_promoted_model_comes_out(shapes: Path) -> None:
     assert first["steps_trained"] > 0
     assert Path(first["report"]).stat().st_size > 1000
     assert Path(first["samples"]).is_file()
+
+    with closing(sqlite3.connect(shapes / ".genwright" / "prefect" / "prefect.db")) as database:
+        logged = "\n".join(message for (message,) in database.execute("select message from log"))
+    for sentence in ("select: heat 1 of 2", "evaluate: on ", "promote: shapes version 1 promoted"):
+        assert sentence in logged  # what Prefect's page shows of the run
 
     made = genwright(shapes, "generate", "shapes", "-n", "3", "--label", "kind1", "--out", "out")
     assert made.returncode == 0, made.stderr

@@ -228,6 +228,7 @@ def test_a_burst_of_events_leads_to_one_retraining(studio: Studio) -> None:
     assert not asked["merged"]
     studio.until(lambda: [r for r in studio.runs() if r["id"] == asked["flow_run"] and r["state"]["type"] == "COMPLETED"], "it")
     assert "by hand" in studio.log()
+    assert studio.log().count("are merged into") == 1  # it does not stand for the burst as well
 
 
 def test_what_may_call_for_a_retraining_is_measured_and_told(studio: Studio) -> None:

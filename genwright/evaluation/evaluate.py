@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from genwright import __version__
+from genwright.core.doing import telling
 from genwright.core.errors import NotFinite, TrainingError
 from genwright.core.record import fingerprint
 from genwright.core.workspace import Settings
@@ -168,7 +169,8 @@ def measures(subject: Evaluand, unasked: str | None = None, only: Collection[str
     """The measures of a task, or why they cannot be taken, by key."""
     items = len(subject.held_out)
     found: dict[str, Measured | str] = {}
-    for name, kind in metrics.all().items():
+    kinds = metrics.all()
+    for name, kind in telling("measuring", kinds.items(), len(kinds)):
         key = key_of(name, subject.task)
         if only is not None and key not in only:
             continue

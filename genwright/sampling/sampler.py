@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from genwright.core.doing import telling
 from genwright.core.errors import ModelError
 from genwright.models.architectures.base import Architecture, Decodes, Denoises, Emits, TokenOptions
 from genwright.sampling.base import Ask, Sampler, Tick
@@ -55,5 +56,5 @@ def drawn(model: Architecture, asks: Sequence[Ask], slots: int) -> Tensor:
     """(n, ...) the rows that are asked for, in order, on the CPU; `slots` at a time, or as many as one of them needs. Raises
     ModelError when one cannot be drawn."""
     needed = (ask.options.beams for ask in asks if isinstance(ask.options, TokenOptions))
-    rows = dict(draw(sampler(model, max(slots, *needed, 1)), asks))
+    rows = dict(telling("drawing samples", draw(sampler(model, max(slots, *needed, 1)), asks), len(asks)))
     return torch.stack([rows[place] for place in range(len(asks))])

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from genwright.core import stored
+from genwright.core.doing import telling
 from genwright.core.record import Record
 from genwright.core.stored import Stored
 from genwright.evaluation.evaluate import score
@@ -59,10 +60,10 @@ def survey(fits: Mapping[str, Fit], kept: Path, seconds: float, *, measure: bool
     are kept in a file, so that they are taken once. Those for which memory does not do are left out."""
     known = dict((stored.readable(Paces, kept) or Paces()).known)
     taken: dict[str, list[Pace]] = {name: [] for name in fits if name not in known}
-    for _ in range(PASSES if taken else 0):
-        for name in taken:
-            if (pace := _fitting(fits[name], seconds, measure)) is not None:
-                taken[name].append(pace)
+    passes = [name for _ in range(PASSES) for name in taken]
+    for name in telling("timing steps", passes, len(passes)):
+        if (pace := _fitting(fits[name], seconds, measure)) is not None:
+            taken[name].append(pace)
     taken = {name: paces for name, paces in taken.items() if len(paces) == PASSES}
     notes = []
     for name, paces in taken.items():
