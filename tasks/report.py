@@ -14,10 +14,9 @@ from genwright.lifecycle.records import Decision, Outcome, Promoted
 from genwright.lifecycle.run import Run
 from genwright.models.device import choose
 from genwright.models.records import ModelVersion
-from genwright.recipes.upkeep import Canary
 from genwright.reports import gallery
 from genwright.reports import report as library
-from genwright.reports.comparison import Asked, ask
+from genwright.reports.comparison import Asked, ask, questions
 from genwright.reports.latest import PAGE, RECORD, Written
 from genwright.reports.report import RunReport
 from genwright.tasks.display import say
@@ -98,7 +97,7 @@ def _before_and_after(run: Run, page: RunReport) -> list[Asked]:
         return []
     versions = Versions(run.workspace)
     old, new = (versions.opened(versions.get(page.version.name, number)) for number in (champion, page.version.version))
-    return ask((old, new), run.recipe.canaries or [Canary()], str(choose(run.settings)))
+    return ask((old, new), questions(run.recipe.canaries, run.dataset, new), str(choose(run.settings)))
 
 
 def _summarise(page: RunReport, run: Run) -> None:

@@ -258,7 +258,9 @@ def test_a_kind_of_content_goes_there_and_back(name: str, tmp_path: Path) -> Non
         back = loaded.read(loaded.write(loaded.decode(array)))
         assert np.array_equal(loaded.encode(back), loaded.encode(value))
     if name != "label":
-        assert loaded.preview(values[:9], tmp_path / "preview.png").stat().st_size > 0
+        plain = loaded.preview(values[:3], tmp_path / "preview.png").read_bytes()
+        assert plain
+        assert loaded.preview(values[:3], tmp_path / "preview.png", ["", "asked", ""]).read_bytes() != plain
 
 
 @pytest.mark.parametrize("name", list(modalities.all()))

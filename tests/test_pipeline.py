@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -136,13 +137,22 @@ def test_sequences_run_through_the_same_flow(tmp_path: Path, kind: str) -> None:
 def test_pairs_of_texts_run_through_the_same_flow(tmp_path: Path) -> None:
     fill(tmp_path / "pairs", "text", 120)  # a fifth and more held out: enough for chrF to say something
     for place, file in enumerate(sorted((tmp_path / "pairs").glob("*.txt"))):
-        file.with_suffix(".src").write_text(f"sentence number {place}")
+        file.with_suffix(".src").write_text(f"@sentence number {place}")
     part = {"kind": "text", "vocab": 300, "length": 32}
     source = {"kind": "folder", "path": "pairs", "include": ["*.txt"], "captions": ".src"}
     write(tmp_path, {**PICTURES, "name": "pairs", "content": part, "condition": part, "sources": [source]})
     done = outcome(genwright(tmp_path, "run", "pairs", "--json"))
     assert done["promoted"]
     assert "chrf" in done["evaluation"]["measures"]
+    assert re.match(r"--- 1 ---\n@sentence number \d+\n---\n", Path(done["samples"]).read_text())  # each under its question
+    made = json.loads(
+        genwright(tmp_path, "generate", "pairs", "-n", "2", "--prompt", "what\nnow", "--out", "out", "--json").stdout
+    )
+    assert set(made["asked"].values()) == {"what now"}
+    outcome(genwright(tmp_path, "run", "pairs", "--json", "--set", "train.seed=1"), judged=True)
+    page = Path(genwright(tmp_path, "diff", "pairs", "1", "2").stdout.strip()).read_text()
+    assert len(re.findall(r"<pre>@sentence number \d+</pre>", page)) == 4  # held-out questions, as the recipe names none
+    assert "needs" not in page
 
 
 @pytest.mark.parametrize(

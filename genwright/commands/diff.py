@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genwright.core.errors import ModelError
+from genwright.core.errors import DataError, ModelError
 from genwright.core.workspace import Settings, Workspace
 
 if TYPE_CHECKING:
     from genwright.adapters.mlflow.registry import Registry
+    from genwright.data.dataset import Dataset
     from genwright.reports.comparison import Compared
 
 
@@ -26,24 +27,40 @@ def command(
     from genwright.adapters.mlflow.registry import Registry
     from genwright.models.device import prepare
     from genwright.recipes.upkeep import Canary
-    from genwright.reports.comparison import write
+    from genwright.reports.comparison import questions, write
 
     workspace = Workspace()
     registry = Registry(workspace)
     sides = (_side(registry, name, before), _side(registry, name, after))
     path = workspace.state / "diffs" / f"{name}-{sides[0].version.version}-{sides[1].version.version}.html"
     canaries = [Canary.model_validate(given) for given in (sides[1].recipe or {}).get("canaries", [])]
-    write(path, sides, canaries, str(prepare(Settings())))
+    asked = questions(canaries, _data(workspace, sides[1]), sides[1].opened)
+    write(path, sides, asked, str(prepare(Settings())))
     if show:
         typer.launch(path.as_uri())
     versions = [side.version.version for side in sides]
     typer.echo(json.dumps({"name": name, "versions": versions, "page": str(path)}) if as_json else str(path))
 
 
+def _data(workspace: Workspace, side: Compared) -> Dataset | None:
+    """The data that a version was made from, as it sees them; None where they are gone."""
+    from genwright.adapters.dvc.data import Data
+    from genwright.data.dataset import Dataset
+    from genwright.models.composition import described
+    from genwright.recipes.members import recipe_of
+
+    try:
+        folder = Data(workspace).export(recipe_of(side.version.name), side.version.data)
+    except DataError:
+        return None
+    return Dataset(folder, described(side.folder).view)
+
+
 def _side(registry: Registry, name: str, text: str) -> Compared:
     from genwright.adapters.dvc.data import Data
     from genwright.adapters.mlflow.registry import CHALLENGER, CHAMPION, PREVIOUS
     from genwright.adapters.mlflow.runs import RECIPE, Runs
+    from genwright.recipes.members import recipe_of
     from genwright.reports.comparison import Compared
 
     digits = text.removeprefix("v")
@@ -52,7 +69,7 @@ def _side(registry: Registry, name: str, text: str) -> Compared:
     version = registry.versions.get(name, int(digits))
     folder, uses = registry.versions.opened(version)
     recipe = Runs(registry.workspace).read_text(version.run, RECIPE)
-    known = {v.digest: v.contents for v in Data(registry.workspace).versions(name)}
+    known = {v.digest: v.contents for v in Data(registry.workspace).versions(recipe_of(name))}
     return Compared(
         version=version,
         aliases=[alias for alias in (CHAMPION, PREVIOUS, CHALLENGER) if registry.alias(name, alias) == version.version],

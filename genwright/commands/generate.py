@@ -46,11 +46,13 @@ def command(
 
     model = genwright.load(name, version)
     settings: dict[str, Any] = {"n": n, "seed": seed, **{key: value for key, value in asked.items() if value}}
+    captions: list[str] = []
     if between is not None:
         values, settings = _walk(model, between, n), {"between": [str(path) for path in between], "n": n}
     else:
-        values = model.generate(n, seed=seed, give=asked["give"], **friendly, **options)
-    summary = write(model, values, settings, out)
+        wishes = model.wishes(n, seed=seed, give=asked["give"], **friendly, **options)
+        values, captions = model.grant(wishes), [model.asked(wish) for wish in wishes]
+    summary = write(model, values, captions, settings, out)
     if as_json:
         print(json.dumps(summary, ensure_ascii=False))
     else:
@@ -58,15 +60,15 @@ def command(
         Console().print(f"{made} in {out}; side by side in {out / summary['sheet']}", highlight=False, soft_wrap=True)
 
 
-def write(model: Model, values: list[Any], settings: dict[str, Any], out: Path) -> dict[str, Any]:
-    """One file a sample, all side by side in `sheet`, and `samples.json`; returns what that holds."""
+def write(model: Model, values: list[Any], captions: list[str], settings: dict[str, Any], out: Path) -> dict[str, Any]:
+    """One file a sample, all side by side in `sheet` with their captions, and `samples.json`; returns what that holds."""
     from genwright.core.durable import sha256, write_json
 
     try:
         out.mkdir(parents=True, exist_ok=True)
         cleared(out)
         files = model.save(values, out)
-        sheet = model.content.preview(values, out / "sheet")
+        sheet = model.content.preview(values, out / "sheet", captions)
     except OSError as error:
         raise ModelError("The samples cannot be written.", got=error, do="choose another folder with --out") from error
     assert model.version is not None
@@ -75,6 +77,7 @@ def write(model: Model, values: list[Any], settings: dict[str, Any], out: Path) 
         "settings": settings,
         "sheet": sheet.name,
         "files": {file.name: sha256(file) for file in files},
+        "asked": {file.name: caption for file, caption in zip(files, captions, strict=False) if caption},
     }
     write_json(out / "samples.json", summary)
     return summary

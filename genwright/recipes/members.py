@@ -276,3 +276,8 @@ def needed(recipe: Declared, names: list[str]) -> dict[str, Derived]:
         found[main] = Derived(part=recipe.derived[main].part, of=recipe.derived[main].of)
         waiting += recipe.derived[main].of
     return dict(sorted(found.items()))
+
+
+def recipe_of(model: str) -> str:
+    """The name of the recipe that a registered model is of."""
+    return model.partition("~")[0]

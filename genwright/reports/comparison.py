@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from genwright.core.durable import write_text
 from genwright.core.errors import ModelError
 from genwright.core.record import dotted
+from genwright.data.dataset import Dataset
+from genwright.data.modalities.base import decode
 from genwright.data.records import DatasetContents
 from genwright.evaluation.records import tagged
 from genwright.models.records import ModelVersion
@@ -17,8 +21,10 @@ from genwright.recipes.upkeep import Canary
 from genwright.reports.gallery import Shown, item
 from genwright.reports.page import environment
 from genwright.sampling.model import Model
+from genwright.sampling.task import Input
 
 ABSENT = "none"
+ITEMS = 4  # held-out items that are asked about where a recipe says nothing
 
 Opened = tuple[Path, Mapping[str, Path]]
 """Where a version lies, and those it pins."""
@@ -36,6 +42,10 @@ class Compared:
     folder: Path
     uses: dict[str, Path]
 
+    @property
+    def opened(self) -> Opened:
+        return self.folder, self.uses
+
 
 @dataclass(frozen=True)
 class Line:
@@ -51,13 +61,53 @@ class Line:
 
 @dataclass(frozen=True)
 class Asked:
-    """One canary and what both sides answered."""
+    """One question and what both sides answered."""
 
     title: str
+    given: list[Shown]
     answers: tuple[list[Shown], list[Shown]]
 
 
-def write(path: Path, sides: tuple[Compared, Compared], canaries: list[Canary], device: str) -> Path:
+@dataclass(frozen=True)
+class Question:
+    """What is asked of both: arguments of `Model.generate`, for a person `title` and what of it can be looked at."""
+
+    title: str
+    arguments: dict[str, Any]
+    given: list[Shown] = field(default_factory=list)
+
+
+def questions(canaries: Sequence[Canary], dataset: Dataset | None, asked: Opened) -> list[Question]:
+    """What a recipe says; where it says nothing, a few samples, asked for like held-out items where a model needs to be given
+    something (`asked`: where that model lies), like made-up ones where the data is gone."""
+    if canaries:
+        return [Question(canary.words, canary.asked) for canary in canaries]
+    model = Model(asked[0], uses=asked[1])
+    needed = [one for one in model.describe.inputs if one.needed]
+    if not needed:
+        return [Question(Canary().words, Canary(n=8).asked)]
+    if dataset is None:
+        return [Question("a made-up question", {"n": 1, "seed": Canary().seed, "give": model.example()})]
+    return [_question(dataset, row, needed, model) for row in dataset.test.subset(ITEMS)]
+
+
+def _question(dataset: Dataset, row: int, needed: list[Input], model: Model) -> Question:
+    table = dataset.test.table(np.array([row]))
+    give: dict[str, Any] = {}
+    shown = []
+    for one in needed:
+        reader = model.graph.reader(one.name)
+        if reader is None:  # numbers
+            give[one.name] = table[one.name].value[0].tolist()
+            continue
+        value = decode(reader, table[one.name].value)[0]
+        give[one.name] = value.encode() if isinstance(value, str) else value
+        shown.append(item(reader, value, one.name))
+    title = f"held-out item {dataset.test.digests[row, 0].decode()[:8]}"
+    return Question(title, {"n": 1, "seed": Canary().seed, "give": give}, shown)
+
+
+def write(path: Path, sides: tuple[Compared, Compared], asked: list[Question], device: str) -> Path:
     """Write the page; it needs nothing beside it. Returns `path`."""
     a, b = sides
     text = (
@@ -69,26 +119,27 @@ def write(path: Path, sides: tuple[Compared, Compared], canaries: list[Canary], 
             recipes_known=a.recipe is not None and b.recipe is not None,
             data=_lines(*(_told(side.contents.model_dump(mode="json") if side.contents else {}) for side in sides)),
             measures=_lines(*(tagged(side.tags) for side in sides), all_=True),
-            asked=ask(((a.folder, a.uses), (b.folder, b.uses)), canaries or [Canary(n=8)], device),
+            asked=ask((a.opened, b.opened), asked, device),
         )
     )
     write_text(path, text)
     return path
 
 
-def ask(folders: tuple[Opened, Opened], canaries: list[Canary], device: str) -> list[Asked]:
+def ask(folders: tuple[Opened, Opened], asked: list[Question], device: str) -> list[Asked]:
     """What two bundles make when both are asked the same. A side that cannot answer says why."""
     models = [Model(folder, device=device, uses=uses) for folder, uses in folders]
     found = []
-    for canary in canaries:
-        answers = [_answer(model, canary) for model in models]
-        found.append(Asked(canary.words, (answers[0], answers[1])))
+    for one in asked:
+        answers = [_answer(model, one.arguments) for model in models]
+        found.append(Asked(one.title, one.given, (answers[0], answers[1])))
     return found
 
 
-def _answer(model: Model, canary: Canary) -> list[Shown]:
+def _answer(model: Model, arguments: dict[str, Any]) -> list[Shown]:
     try:
-        return [item(model.content, value) for value in model.generate(**canary.asked)]
+        wishes = model.wishes(**arguments)
+        return [item(model.content, v, model.asked(wish)) for v, wish in zip(model.grant(wishes), wishes, strict=True)]
     except ModelError as error:
         return [Shown(before=str(error.what))]
 

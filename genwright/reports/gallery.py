@@ -14,7 +14,7 @@ import numpy as np
 from genwright.core.shapes import Signal
 from genwright.data.columns import Column
 from genwright.data.dataset import Dataset
-from genwright.data.modalities.base import Modality, decode
+from genwright.data.modalities.base import Modality, caption, decode, words
 from genwright.evaluation import kept
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.evaluate import evaluation_set, opened_evaluand, tasked
@@ -57,6 +57,7 @@ class Exhibits:
 
     content: Modality
     values: list[Any]
+    captions: list[str]  # what each was asked to be
     samples: list[Shown]
     nearest: list[Pair]  # Signal: the samples closest to a training item, closest first
     answers: list[Pair]  # sequences that answer others: what was asked, what the model says, what stands in the data
@@ -64,7 +65,7 @@ class Exhibits:
 
     def preview(self, path: Path) -> Path:
         """All of them on one sheet; returns its path, whose suffix is the modality's choice."""
-        return self.content.preview(self.values, path)
+        return self.content.preview(self.values, path, self.captions)
 
 
 def gather(
@@ -83,7 +84,7 @@ def gather(
     subject = None if samples is None else _kept(samples, folder, dataset, spec, count)
     subject = subject or opened_evaluand(folder, dataset, uses or {}, count=count, seed=spec.seed, device=device)
     subject = tasked(subject, spec.tasks)[0][0]
-    values = decode(subject.content, subject.samples)
+    values, captions = decode(subject.content, subject.samples), _captions(subject, count)
     signal = isinstance(subject.signature.makes, Signal)
     asked = [name for name in subject.signature.given if name in dataset.modalities and name != subject.label]
     passage = measures["copied_passage"].detail if "copied_passage" in measures else {}
@@ -91,7 +92,8 @@ def gather(
     return Exhibits(
         content=subject.content,
         values=values,
-        samples=[item(subject.content, v, c) for v, c in zip(values[:shown], _captions(subject, count), strict=False)],
+        captions=captions,
+        samples=[item(subject.content, v, c) for v, c in zip(values[:shown], captions, strict=False)],
         nearest=_nearest(subject, values) if signal else [],
         answers=_answers(subject, values, asked[0]) if asked else [],
         copied=_copied(subject, values, passage) if passage else None,
@@ -116,11 +118,9 @@ def item(modality: Modality, value: Any, caption: str = "") -> Shown:
 
 
 def _captions(subject: Evaluand, count: int) -> list[str]:
-    """What each sample was asked to be, where that is a label."""
-    if subject.label is None:
-        return [""] * count
-    names, given = subject.dataset.contents.columns[subject.label].labels or [], subject.given[subject.label]
-    return [names[int(given.value[i])] if given.present[i] else "" for i in range(count)]
+    """What each sample was asked to be, as far as that is text or the name of a class."""
+    known = subject.dataset.modalities
+    return [caption(words(known.get(name), row) for name, row in ask.given.items()) for ask in subject.asks[:count]]
 
 
 def _nearest(subject: Evaluand, values: list[Any]) -> list[Pair]:

@@ -15,7 +15,7 @@ from genwright.core.durable import write_bytes
 from genwright.core.errors import ModelError, Unreadable, nearest
 from genwright.core.explain import explain
 from genwright.core.shapes import Label, Signal, Tokens
-from genwright.data.modalities.base import Modality, decode
+from genwright.data.modalities.base import Modality, caption, decode, words
 from genwright.models.architectures.base import Decodes, Denoises, Emits, Encodes, SampleOptions
 from genwright.models.records import ModelVersion
 from genwright.sampling import wish
@@ -126,7 +126,20 @@ class Model:
                 ) from error
         return found
 
-    def generate(
+    def generate(self, n: int = 1, **asked: Any) -> list[Any]:
+        """`n` values (pictures, texts); equal arguments give equal values, and a value does not depend on `n`. What can be
+        asked, and what is raised: see `wishes`."""
+        return self.grant(self.wishes(n, **asked))
+
+    def grant(self, wishes: Sequence[Wish]) -> list[Any]:
+        """The value of each wish. Raises ModelError for one that cannot be granted."""
+        return decode(self.content, torch.stack(granted(self.graph, wishes, SLOTS, self.device)))
+
+    def asked(self, one: Wish) -> str:
+        """What a wish asks for, as far as it is text or the name of a class."""
+        return caption(words(self.graph.reader(name), row) for name, row in one.given.items())
+
+    def wishes(
         self,
         n: int = 1,
         *,
@@ -138,8 +151,8 @@ class Model:
         mask: Any = None,
         strength: float | None = None,
         **options: Any,
-    ) -> list[Any]:
-        """`n` values (pictures, texts); equal arguments give equal values, and a value does not depend on `n`.
+    ) -> list[Wish]:
+        """What `n` samples ask for.
 
         `give`: input to a value, or to one for each sample (a list); `describe` says what there is. `label`, `prompt`,
         `image` and `mask` are friendly names of inputs: of a mask white is made anew and black stays. Without a label a
@@ -152,8 +165,7 @@ class Model:
             options["strength"] = strength
         chosen = self.options(**options)
         values = self._asked({"label": label, "prompt": prompt, "image": image, "mask": mask}, give or {})
-        rows = granted(self.graph, [self._wish(seed, place, chosen, values) for place in range(n)], SLOTS, self.device)
-        return decode(self.content, torch.stack(rows))
+        return [self._wish(seed, place, chosen, values) for place in range(n)]
 
     def example(self) -> dict[str, Any]:
         """A made value for every input that is needed, to try the model with."""

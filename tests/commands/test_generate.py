@@ -69,6 +69,7 @@ def test_it_writes_pictures_a_sheet_and_where_they_came_from(place: Path) -> Non
     assert said["model"]["version"] == 1
     assert said["model"]["weights"] == registered.trained(0).weights
     assert said["model"]["data"] == registered.DATA
+    assert said["asked"] == dict.fromkeys(names, "blue")
     assert said["settings"] == {"n": 3, "seed": 7, "label": "blue", "options": {"temperature": 0.5}}
     assert said["files"] == {name: sha256(place / "a" / name) for name in names}
 

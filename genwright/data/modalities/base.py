@@ -78,8 +78,9 @@ class Modality(ABC):
         """The bytes of a file a person can open, ending in `suffix`. `read(write(value))` gives the value back."""
 
     @abstractmethod
-    def preview(self, values: Sequence[Any], path: Path) -> Path:
-        """One file that shows the values side by side (a contact sheet as PNG, a page of text); returns its path."""
+    def preview(self, values: Sequence[Any], path: Path, captions: Sequence[str] = ()) -> Path:
+        """One file that shows the values side by side (a contact sheet as PNG, a page of text); returns its path.
+        `captions` says of each what it was asked to be; nothing where they are empty."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
@@ -117,3 +118,16 @@ def decode(modality: Modality, rows: Tensor) -> list[Any]:
         row = row[: ends[0]] if len(ends) else row
         values.append(modality.decode(row[(row != PAD) & (row != BOS)]))
     return values
+
+
+def words(modality: Modality | None, row: Tensor) -> str | None:
+    """What a row says, where that is text or the name of a class; None where it is anything else."""
+    if modality is None:
+        return None
+    value = decode(modality, row[None])[0]
+    return value if isinstance(value, str) else None
+
+
+def caption(said: Iterable[str | None]) -> str:
+    """On one line what something was asked to be."""
+    return "; ".join(" ".join(one.split()) for one in said if one)

@@ -13,18 +13,19 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pictures
-from PIL import ImageColor, ImageOps, UnidentifiedImageError
+from PIL import ImageColor, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 from pydantic import Field
 
 from genwright.core.durable import write_bytes, write_json
 from genwright.core.errors import DataError, Unreadable
+from genwright.core.printable import printable
 from genwright.core.record import Record
 from genwright.core.shapes import Shape, Signal
 from genwright.data.modalities.base import Modality, modalities
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
 MOST_PIXELS = 50_000_000  # a header that promises more is refused before anything is decoded
-TILE, LARGEST_TILE, ROW, GAP = 64, 256, 16, 2  # of a contact sheet, in pixels and tiles
+TILE, LARGEST_TILE, ROW, GAP, CAPTION = 64, 256, 16, 2, 14  # of a contact sheet, in pixels and tiles
 
 Picture = NDArray[np.uint8]
 
@@ -122,8 +123,8 @@ class Image(Modality):
         Pictures.fromarray(value).save(png, format="PNG")
         return png.getvalue()
 
-    def preview(self, values: Sequence[Picture], path: Path) -> Path:
-        """A contact sheet, at most 16 pictures a row; small ones are enlarged without smoothing."""
+    def preview(self, values: Sequence[Picture], path: Path, captions: Sequence[str] = ()) -> Path:
+        """A contact sheet, at most 16 pictures a row, each over its caption; small ones are enlarged without smoothing."""
         height, width = self.options.size
         scale = max(1, math.ceil(TILE / max(height, width)))
         shrink = min(1.0, LARGEST_TILE / max(height, width))
@@ -131,12 +132,16 @@ class Image(Modality):
         method = Pictures.Resampling.NEAREST if shrink == 1 else Pictures.Resampling.BICUBIC
         columns = min(ROW, max(1, len(values)))
         rows = max(1, math.ceil(len(values) / columns))
-        size = (columns * (tile[0] + GAP) + GAP, rows * (tile[1] + GAP) + GAP)
+        below = CAPTION if any(captions) else 0
+        size = (columns * (tile[0] + GAP) + GAP, rows * (tile[1] + below + GAP) + GAP)
         sheet = Pictures.new("L" if self.options.channels == 1 else "RGB", size, "white")
         for place, value in enumerate(values):
             row, column = divmod(place, columns)
+            corner = (GAP + column * (tile[0] + GAP), GAP + row * (tile[1] + below + GAP))
             picture = Pictures.fromarray(self.decode(self.encode(value))).resize(tile, method)
-            sheet.paste(picture, (GAP + column * (tile[0] + GAP), GAP + row * (tile[1] + GAP)))
+            sheet.paste(picture, corner)
+            if below:
+                _write(sheet, captions[place], (corner[0], corner[1] + tile[1]), tile[0])
         path = path.with_suffix(".png")
         write_bytes(path, self.write(np.asarray(sheet)))
         return path
@@ -176,3 +181,16 @@ def _eight_bits(levels: NDArray[np.int64]) -> Picture:
     if low < 0 or high > 65535:
         raise Unreadable(f"levels from {low:,} to {high:,}: a picture without a known range")
     return (levels if high < 256 else levels // 257).astype(np.uint8)
+
+
+def _write(sheet: Pictures.Image, text: str, corner: tuple[int, int], width: int) -> None:
+    """A line of text on a contact sheet, cut where it is wider than its tile."""
+    import matplotlib  # for the letters that it brings, of more alphabets than Pillow's
+
+    font = ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", CAPTION - 4)
+    text = printable(text)
+    if font.getlength(text) > width:
+        while text and font.getlength(f"{text}…") > width:
+            text = text[:-1]
+        text = f"{text.rstrip()}…"
+    ImageDraw.Draw(sheet).text(corner, text, fill="black", font=font)

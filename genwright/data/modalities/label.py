@@ -94,10 +94,11 @@ class Labels(Modality):
     def write(self, value: str) -> bytes:
         return value.encode()
 
-    def preview(self, values: Sequence[str], path: Path) -> Path:
-        """A text file with a name a line."""
+    def preview(self, values: Sequence[str], path: Path, captions: Sequence[str] = ()) -> Path:
+        """A text file with a name a line, and after a tab what it was asked for."""
         path = path.with_suffix(".txt")
-        write_text(path, "".join(f"{value}\n" for value in values))
+        asked = [f"\t{caption}" if caption else "" for caption in captions] or [""] * len(values)
+        write_text(path, "".join(f"{value}{question}\n" for value, question in zip(values, asked, strict=True)))
         return path
 
     def save(self, folder: Path) -> None:

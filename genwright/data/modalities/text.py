@@ -135,10 +135,12 @@ class Text(Modality):
     def write(self, value: str) -> bytes:
         return value.encode("utf-8")
 
-    def preview(self, values: Sequence[str], path: Path) -> Path:
-        """A text file with the values one below the other, numbered."""
+    def preview(self, values: Sequence[str], path: Path, captions: Sequence[str] = ()) -> Path:
+        """A text file with the values one below the other, numbered, each under what it was asked."""
         path = path.with_suffix(".txt")
-        write_text(path, "\n\n".join(f"--- {number} ---\n{value}" for number, value in enumerate(values, start=1)) + "\n")
+        asked = [f"\n{caption}\n---" if caption else "" for caption in captions] or [""] * len(values)
+        numbered = enumerate(zip(values, asked, strict=True), start=1)
+        write_text(path, "\n\n".join(f"--- {number} ---{question}\n{value}" for number, (value, question) in numbered) + "\n")
         return path
 
     def save(self, folder: Path) -> None:

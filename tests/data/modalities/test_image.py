@@ -146,6 +146,17 @@ def test_the_contact_sheet_enlarges_small_pictures_without_smoothing(tmp_path: P
     assert np.unique(sheet[2:66, 2:66].reshape(8, 8, 8, 8).std(axis=(1, 3))).tolist() == [0]
 
 
+def test_a_contact_sheet_says_under_each_picture_what_it_was_asked_to_be(tmp_path: Path) -> None:
+    modality = image(size=[8, 8], channels=1)
+    values = [modality.read(data) for data in type(modality).fixture(3)]
+    captions = ["seven", "", "a caption that is wider than its picture \n и не только"]
+    sheet = np.asarray(Pictures.open(modality.preview(values, tmp_path / "sheet.png", captions)))
+    assert sheet.shape == (66 + 14 + 2, 3 * 66 + 2)
+    below = [sheet[66:80, 2 + 66 * place : 66 + 66 * place] for place in range(3)]
+    assert [bool((part < 128).any()) for part in below] == [True, False, True]
+    assert (sheet[66:, 198:] == 255).all()  # cut where its picture ends
+
+
 def test_the_size_of_saved_pictures_must_agree(tmp_path: Path) -> None:
     from genwright.core.errors import DataError
 
