@@ -36,7 +36,7 @@ from genwright.tasks.events import announce
 from genwright.tasks.gate import gate
 from genwright.tasks.limits import afford, afford_race
 from genwright.tasks.mlflow_runs import end, open_run, record_round
-from genwright.tasks.one_training import turn
+from genwright.tasks.one_training import Take, turn
 from genwright.tasks.promote import promote
 from genwright.tasks.register import register, register_composition
 from genwright.tasks.report import report
@@ -128,8 +128,8 @@ def _make(
     run = Run(recipe, member, version, workspace, settings, origin, uses)
     meter.identity = run.identity
     parent = open_run(run)
-    with turn(workspace, meter):
-        selection, rounds = _rounds(run, parent)
+    with turn(workspace, meter) as take:
+        selection, rounds = _rounds(run, parent, take)
     best = best_round(rounds)
     assert best.model is not None
     assert best.evaluation is not None
@@ -151,15 +151,15 @@ def _compose(last: Made, pins: dict[str, Used]) -> Made:
     return replace(last, run=run, parent=parent, version=version, evaluation=evaluation)
 
 
-def _rounds(run: Run, parent: str) -> tuple[Selection, list[Round]]:
+def _rounds(run: Run, parent: str, take: Take) -> tuple[Selection, list[Round]]:
     """Select, then train, evaluate and diagnose until the diagnosis asks for no further round, or time is used up."""
-    afford_race(run)
+    afford_race(run, take)
     selection = select(run)
     rounds: list[Round] = []
     plan: Plan | None = first_plan(run.member, selection, run.dataset, run.settings)
     while plan is not None and afford(run, plan, selection):
-        trained = train(run, plan)
-        evaluation = evaluate(run, trained)
+        trained = train(run, plan, take)
+        evaluation = evaluate(run, trained, take)
         diagnosis = diagnose(run, trained, evaluation)
         rounds.append(record_round(run, parent, trained, evaluation, diagnosis))
         plan = diagnosis.next_plan

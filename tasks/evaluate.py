@@ -9,18 +9,20 @@ from genwright.evaluation import evaluate as library
 from genwright.evaluation.records import Evaluation
 from genwright.lifecycle.run import Run
 from genwright.tasks.display import Doing, bars, say
+from genwright.tasks.one_training import Take
 from genwright.training.records import TrainedModel
 
 
 @task(name="evaluate", cache_policy=NO_CACHE)
-def evaluate(run: Run, trained: TrainedModel) -> Evaluation | None:
-    """The evaluation of a round: remembered for these weights, or taken now. None for a round that failed."""
+def evaluate(run: Run, trained: TrainedModel, take: Take) -> Evaluation | None:
+    """The evaluation of a round: remembered for these weights, or taken now, in its turn. None for a round that failed."""
     if trained.stopped in ("diverged", "out of memory") and not trained.best_step:
         return None
     name = f"round-{trained.plan.round}-evaluation"
     known = run.recall(name, Evaluation)
     if known is not None and known.model == trained.weights:
         return known
+    take()
     folder = run.round(trained.plan) / "bundle"
     samples = run.samples(trained.plan)
     with bars() as progress, Doing(progress, "evaluate"):

@@ -7,6 +7,7 @@ from genwright.lifecycle.spending import LimitError, allow
 from genwright.models import bundle
 from genwright.models.records import Plan
 from genwright.tasks.display import say
+from genwright.tasks.one_training import Take
 from genwright.tasks.select import race_of
 from genwright.training import held_out, saving
 from genwright.training.records import Selection
@@ -14,11 +15,12 @@ from genwright.training.records import Selection
 BESIDE = 1 + held_out.SHARE + saving.SHARE  # what a second of training takes with evaluation and checkpoints
 
 
-def afford_race(run: Run) -> None:
-    """Raises LimitError where the race of this run and a round, if it has not been held, would go beyond the limits. What
-    budgets in steps will take is timed for this, where there are limits."""
+def afford_race(run: Run, take: Take) -> None:
+    """Takes its turn and raises LimitError where the race of this run and a round, if it has not been held, would go beyond
+    the limits. What budgets in steps will take is timed for this, where there are limits."""
     if run.recall("selection", Selection) is not None:
         return
+    take()
     select, train, limits = run.member.select.budget, run.member.train.budget, run.recipe.limits
     allow(run.recipe, run.workspace, (select.minutes or 0.0) + (train.minutes or 0.0), run.identity)
     limited = limits.minutes_per_run is not None or limits.minutes_per_week is not None

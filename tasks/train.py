@@ -11,14 +11,15 @@ from genwright.lifecycle.run import Run
 from genwright.models.records import Plan
 from genwright.tasks.display import Bar, Doing, bars, say
 from genwright.tasks.interrupts import interruptible
+from genwright.tasks.one_training import Take
 from genwright.tasks.select import RACE, origin_of
 from genwright.training.fit import CHECKPOINTS, Fit
 from genwright.training.records import TrainedModel
 
 
 @task(name="train", cache_policy=NO_CACHE)
-def train(run: Run, plan: Plan) -> TrainedModel:
-    """The trained model of a round: there already, or trained from its last checkpoint on."""
+def train(run: Run, plan: Plan, take: Take) -> TrainedModel:
+    """The trained model of a round: there already, or trained from its last checkpoint on, in its turn."""
     base = run.base.folder if run.base else None
     origin = origin_of(run, plan)
     data, folder = run.version.digest, run.round(plan)
@@ -26,6 +27,7 @@ def train(run: Run, plan: Plan) -> TrainedModel:
     if fit.finished:
         say("train", f"round {plan.round} ({plan.why}) was trained before; its weights verify")
         return fit.result
+    take()
     epochs = plan.batch_size / run.dataset.train.units
     length = f"{plan.steps} steps, {plan.steps * epochs:.1f} epochs" + (f", from step {plan.begins} on" if plan.begins else "")
     say("train", f"round {plan.round}: {plan.candidate.title}, {length} ({plan.why})")

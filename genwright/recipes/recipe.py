@@ -89,11 +89,17 @@ class Recipe(Record):
     promotion: Promotion = Promotion()
     limits: SpendingLimits = SpendingLimits()
     canaries: list[Canary] = Field(default_factory=list)
+    _overrides: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
         """Fingerprint of what bears on the result."""
         return fingerprint(self.model_dump(mode="json", exclude=UPKEEP), self.content_name, self.providers)
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """The `KEY=VALUE` with which it was read, which are in its values: for advice on how to read it so again."""
+        return self._overrides
 
     @property
     def content_name(self) -> str:
@@ -226,7 +232,9 @@ def load(path: Path, overrides: list[str] | None = None) -> Recipe:
         raise RecipeError(f"{path} is not a mapping of keys to values.", got=type(given).__name__)
     for override in overrides or []:
         _override(given, override)
-    return parse(given, str(path))
+    recipe = parse(given, str(path))
+    recipe._overrides = tuple(overrides or ())
+    return recipe
 
 
 def parse(given: dict[str, Any], where: str = "recipe") -> Recipe:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shlex
+from collections.abc import Sequence
 
 from genwright.core.record import Record
 from genwright.evaluation.bounds import GateVerdict
@@ -27,7 +29,7 @@ def next_steps(
 ) -> list[Step]:
     """What a person may do now, the likeliest first. `dropped` is the share of the items that cleaning took out."""
     name, number = version.name, version.version
-    again = f"genwright run {recipe.name}"
+    again = _run(recipe)
     if promotion.what == "waits":
         steps = [
             Step(
@@ -87,21 +89,28 @@ def _cure(diagnosis: Diagnosis, recipe: Recipe) -> list[Step]:
     """What the finding of the best round suggests to change in the recipe."""
     budget = recipe.train.budget
     unit, amount = ("steps", budget.steps) if budget.steps else ("minutes", budget.minutes)
-    longer = f"--set train.budget.{unit}={2 * (amount or 1):g}"
-    larger = f"--set 'select.dials=[{', '.join(f'{2 * dial:g}' for dial in recipe.select.dials)}]'"
-    cures = {
-        "under-trained": ("It was still getting better when it stopped: train longer.", longer),
-        "overfitted": ("It learned the training items, not their kind: add data, or raise `train.weight_decay`.", None),
-        "memorised": ("It repeats training items: add data, or lower `train.budget`.", None),
-        "collapsed": ("It leaves kinds out: name other families in `select.families`, or lower `train.learning_rate`.", None),
-        "diverged": ("Training blew up: lower `train.learning_rate`.", None),
-        "out of memory": ("Memory ran out: lower `train.batch_size` or `select.dials`.", None),
-        "not good enough": ("No plain fault was found: try a larger model and longer, or more data.", f"{longer} {larger}"),
+    longer = f"train.budget.{unit}={2 * (amount or 1):g}"
+    larger = f"select.dials=[{', '.join(f'{2 * dial:g}' for dial in recipe.select.dials)}]"
+    cures: dict[str, tuple[str, list[str]]] = {
+        "under-trained": ("It was still getting better when it stopped: train longer.", [longer]),
+        "overfitted": ("It learned the training items, not their kind: add data, or raise `train.weight_decay`.", []),
+        "memorised": ("It repeats training items: add data, or lower `train.budget`.", []),
+        "collapsed": ("It leaves kinds out: name other families in `select.families`, or lower `train.learning_rate`.", []),
+        "diverged": ("Training blew up: lower `train.learning_rate`.", []),
+        "out of memory": ("Memory ran out: lower `train.batch_size` or `select.dials`.", []),
+        "not good enough": ("No plain fault was found: try a larger model and longer, or more data.", [longer, larger]),
     }
     if diagnosis.finding not in cures:
         return []
-    words, change = cures[diagnosis.finding]
-    return [Step(words=words, command=f"genwright run {recipe.name} {change}" if change else None)]
+    words, changes = cures[diagnosis.finding]
+    return [Step(words=words, command=_run(recipe, changes) if changes else None)]
+
+
+def _run(recipe: Recipe, changes: Sequence[str] = ()) -> str:
+    """The command that runs a recipe as it was run, but for what is to be changed."""
+    changed = {change.partition("=")[0] for change in changes}
+    kept = [one for one in recipe.overrides if one.partition("=")[0] not in changed]
+    return shlex.join(["genwright", "run", recipe.name, *(part for one in (*kept, *changes) for part in ("--set", one))])
 
 
 def _sentence(text: str) -> str:

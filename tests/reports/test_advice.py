@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from genwright.evaluation.bounds import GateVerdict
 from genwright.lifecycle.gate import COMPARISON
 from genwright.lifecycle.records import Decision, Promoted
 from genwright.models.records import ModelVersion
-from genwright.recipes.recipe import Recipe, parse
+from genwright.recipes.recipe import Recipe, load, parse
 from genwright.reports.advice import next_steps
 from genwright.training.records import Diagnosis, Round
 
@@ -26,11 +28,12 @@ def advice(
     finding: str = "good",
     champion: int | None = None,
     dropped: float = 0.0,
+    of: Recipe | None = None,
     **train: Any,
 ) -> str:
     found = Diagnosis.model_validate({"finding": finding, "evidence": "e"})
     steps = next_steps(
-        recipe(**train),
+        of or recipe(**train),
         Round(model=None, evaluation=None, diagnosis=found),
         ModelVersion(name="tiny", version=4, weights="w", data="d", recipe="r", run="m"),
         Decision(promote=what == "promoted", verdicts=verdicts or [], champion=champion, reason="because"),
@@ -67,11 +70,19 @@ def test_a_missed_bound_names_the_gap_and_the_key() -> None:
         ("collapsed", "select.families"),
         ("diverged", "train.learning_rate"),
         ("out of memory", "train.batch_size"),
-        ("not good enough", "--set train.budget.minutes=10 --set 'select.dials=[2]'"),
+        ("not good enough", "genwright run tiny --set train.budget.minutes=10 --set 'select.dials=[2]'"),
     ],
 )
 def test_every_finding_names_what_to_change(finding: str, key: str) -> None:
     assert key in advice("refused", finding=finding)
+
+
+def test_what_was_set_for_this_run_stays_set(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(recipe(budget={"steps": 300}).model_dump(exclude_unset=True)))
+    read = load(tmp_path / "tiny.yaml", ["train.budget.steps=40", "description=a b"])
+    words = advice("refused", finding="under-trained", of=read)
+    assert "genwright run tiny --set 'description=a b' --set train.budget.steps=80" in words
+    assert "Then run the recipe again; what has not changed is not done again. genwright run tiny --set train.budget" in words
 
 
 def test_what_could_not_be_measured_and_a_better_champion_are_told_apart() -> None:

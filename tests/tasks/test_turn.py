@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from genwright.core.durable import exclusive
+from genwright.core.durable import exclusive, holder
 from genwright.core.workspace import Workspace
 from genwright.lifecycle.spending import Meter
 from genwright.tasks.one_training import turn
@@ -27,7 +27,12 @@ def test_a_second_training_waits_and_its_waiting_does_not_count(tmp_path: Path, 
     threading.Thread(target=other).start()
     held.wait()
     meter = Meter("digits", workspace, gpu=False)
-    with turn(workspace, meter):
+    with turn(workspace, meter) as take:
+        assert not ended.is_set()  # one that finds everything done already waits for nobody
+        take()
         assert ended.is_set()
+        take()  # it is its turn now, and stays so
+        assert holder(workspace.lock("training"))
+    assert holder(workspace.lock("training")) is None
     assert meter.read().wall_seconds < 0.4
     assert "waiting for its end" in capsys.readouterr().err
