@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -80,6 +81,51 @@ def show(name: Name, as_json: Json = False) -> None:
             first = (rule, f"{contents.dropped[rule]:,}") if place == 0 else ("", "")
             table.add_row(*first, Text(printable(item.name)), Text(printable(item.reason)))
     console.print(table)
+
+
+@group.command("look")
+def look(
+    name: Name,
+    rule: Annotated[str, typer.Option(help="what dropped them, as `genwright data show NAME` lists it")] = "near_duplicates",
+    n: Annotated[int, typer.Option("-n", min=1, help="how many at most")] = 48,
+    out: Annotated[Path, typer.Option(help="folder to write to")] = Path("dropped"),
+    as_json: Json = False,
+) -> None:
+    """Look at what was dropped: on one sheet, each beside the item that it was taken for."""
+    from genwright.core.errors import Unreadable
+    from genwright.core.workspace import Workspace
+    from genwright.data.modalities.base import build
+    from genwright.data.quarantine import look
+    from genwright.data.records import CONTENTS, contents_of
+
+    folder = Workspace().clean(name)
+    if not (folder / CONTENTS).is_file():
+        raise _never_cleaned(name)
+    contents = contents_of(folder)
+    if rule not in contents.dropped:
+        raise DataError(f"Nothing was dropped by {rule!r}.", got=rule, allowed=", ".join(sorted(contents.dropped)) or "nothing")
+    modality = build(contents.kind.part, folder / "columns" / contents.content)
+    values, captions, unreadable = [], [], []
+    for one in look(folder, contents.content, rule, n):
+        pair = [(one.content, one.item.name), *([(one.twin, f"= {one.item.twin}")] if one.twin is not None else [])]
+        try:
+            values += [modality.read(data) for data, _ in pair]
+        except Unreadable as error:
+            unreadable.append(f"{one.item.name}: {error}")
+            continue
+        captions += [caption for _, caption in pair]
+    out.mkdir(parents=True, exist_ok=True)
+    sheet = str(modality.preview(values, out / rule, captions)) if values else None
+    if as_json:
+        print(json.dumps({"sheet": sheet, "shown": captions, "unreadable": unreadable}, ensure_ascii=False))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    for line in unreadable:
+        console.print(Text(f"cannot be shown: {printable(line)}"))
+    if sheet is not None:
+        console.print(Text(f"{sheet}: {len(captions)} shown, = before the one that was kept"))
+        if rule == "near_duplicates":
+            console.print(Text("What is not the same comes back by `{kind: near_duplicates, keep: [NAME]}` in the recipe."))
 
 
 @group.command("restore")

@@ -25,13 +25,14 @@ from genwright.core import stored
 from genwright.core.durable import replacing
 from genwright.core.errors import DataError, RecipeError, Unreadable
 from genwright.core.record import Part
+from genwright.core.shapes import Label
 from genwright.core.stored import Stored
 from genwright.core.workspace import Workspace
 from genwright.data import shards, stage
 from genwright.data.collect import read_items
 from genwright.data.encode import SIDES, Recorded, Writer, learn, readable
 from genwright.data.filters.base import Entry, Filter, filters
-from genwright.data.item import content_first
+from genwright.data.item import Item, content_first
 from genwright.data.modalities.base import Modality
 from genwright.data.modalities.base import build as build_modality
 from genwright.data.records import CONTENTS, DatasetContents, Side
@@ -92,7 +93,13 @@ class Sieve:
         self.kept, self.dropped = Counter[Side](), Counter[str]()
         self.example: dict[str, str] = {}
         self._rules = _rules(spec, self.content)
+        self._labels = [name for name, column in self.columns.items() if isinstance(column.modality.outline, Label)]
         self._held_out: dict[bytes, Side] = {}
+
+    def entry(self, item: Item, side: Side) -> Entry:
+        """An item on its way through."""
+        label = b"\0".join(item.columns.get(name, b"") for name in self._labels)
+        return Entry(item, side, self.content, label if label.strip(b"\0") else b"")
 
     def judge(self, entry: Entry) -> tuple[str, str] | None:
         """None, or the rule that drops the entry and its reason."""
@@ -172,7 +179,7 @@ def _entries(sieve: Sieve, raw: Path) -> Iterator[Entry]:
     for side in SIDES:
         for item in read_items(raw):
             if sieve.spec.split.side(item.digest) == side:
-                yield Entry(item, side, sieve.content)
+                yield sieve.entry(item, side)
 
 
 def _too_little(sieve: Sieve, collected: int) -> DataError:

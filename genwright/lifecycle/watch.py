@@ -18,7 +18,6 @@ from genwright.data import clean, shards
 from genwright.data.collect import identity
 from genwright.data.dataset import Dataset
 from genwright.data.encode import Recorded, Writer
-from genwright.data.filters.base import Entry
 from genwright.data.item import Item
 from genwright.data.records import CONTENTS
 from genwright.data.shards import Shards
@@ -79,7 +78,7 @@ class WatchedChampion:
         with Shards(out, "items", shards.schema(sieve.columns, "side")) as kept:
             for row in shards.read(self.folder, "new"):
                 item = shards.item(row)
-                if sieve.judge(Entry(item, "test", sieve.content)) is None:
+                if sieve.judge(sieve.entry(item, "test")) is None:
                     kept.add(shards.row(item, side="test"))
         count = sieve.kept.total()
         if not count:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from genwright.commands.data import group
@@ -77,3 +78,31 @@ def test_versions_are_listed_shown_and_brought_back(workspace: Workspace) -> Non
 def test_before_there_is_data_the_answer_says_what_to_do(workspace: Workspace, arguments: tuple[str, ...]) -> None:
     with pytest.raises(DataError, match="genwright"):
         CliRunner().invoke(group, list(arguments), catch_exceptions=False)
+
+
+def test_what_was_dropped_is_looked_at_beside_what_it_was_taken_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENWRIGHT_WORKSPACE", str(tmp_path))
+    for place, data in enumerate(modalities.get("image").fixture(40)):
+        folder = tmp_path / "pictures" / ("O" if place % 2 else "zero")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{place}.png").write_bytes(data)
+    picture = Image.open(tmp_path / "pictures" / "O" / "1.png")
+    for folder in ("O", "zero"):  # the same picture in another file, under either name
+        picture.save(tmp_path / "pictures" / folder / "copy.png", compress_level=1)
+    recipe = {
+        "name": "tiny",
+        "content": {"kind": "image", "size": [8, 8], "channels": 1},
+        "condition": "label",
+        "sources": [{"kind": "folder", "path": "pictures", "labels": "subfolder"}],
+        "cleaning": ["near_duplicates"],
+        "split": {"validation": 0.2, "test": 0.2},
+    }
+    collect.fn(parse(recipe), Workspace(tmp_path))
+    assert clean.fn(parse(recipe), Workspace(tmp_path)).contents.dropped["near_duplicates"] == 1
+    shown = answer("look", "tiny", "--out", str(tmp_path / "dropped"))
+    assert {name.removeprefix("= ") for name in shown["shown"]} == {"O/1.png", "O/copy.png"}
+    assert [name.startswith("= ") for name in shown["shown"]] == [False, True]
+    assert Image.open(shown["sheet"]).size[0] > 2 * 64
+    assert "keep: [NAME]" in run("look", "tiny", "--out", str(tmp_path / "dropped"))
+    with pytest.raises(DataError, match="Nothing was dropped by 'size'"):
+        run("look", "tiny", "--rule", "size")

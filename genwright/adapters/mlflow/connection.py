@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -19,13 +20,17 @@ from mlflow.utils.rest_utils import http_request
 from sqlalchemy.exc import SQLAlchemyError
 
 from genwright.adapters.mlflow import database
+from genwright.core.doing import telling
 from genwright.core.durable import exclusive
 from genwright.core.errors import ServiceError
 from genwright.core.workspace import Workspace
 from genwright.lifecycle.ledger import LEDGERS, Ledger
 
 PROBE_SECONDS = 3  # to connect, and again to be answered
+PATIENCE_SECONDS = 300  # for a server that went away in the middle of a run
 LOCKED_SECONDS = 60  # an embedded database may be locked by another process that long
+
+_answered: set[str] = set()  # servers that did, in this process
 
 
 def answers(uri: str) -> str | None:
@@ -110,8 +115,16 @@ class Connection:
             return list(self.client.search_experiments(ViewType.DELETED_ONLY))
 
     def _probe(self) -> None:
-        problem = answers(self.uri)
-        if problem is not None:
+        """Raises ServiceError at once where it does not answer; where it has answered this process before, after minutes."""
+        attempts = PATIENCE_SECONDS // PROBE_SECONDS if self.uri in _answered else 1
+        for attempt in telling("waiting for MLflow", range(attempts), attempts):
+            problem = answers(self.uri)
+            if problem is None:
+                _answered.add(self.uri)
+                return
+            if attempt + 1 < attempts:
+                time.sleep(PROBE_SECONDS)
+        else:
             raise ServiceError(
                 "MLflow does not answer; nothing was registered or promoted.",
                 got=f"{self.uri}: {problem}",

@@ -29,6 +29,8 @@ def environment(workspace: Workspace) -> dict[str, str]:
         "PREFECT_HOME": os.environ.get("PREFECT_HOME") or str(workspace.state / "prefect"),
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # A server that is away for minutes is waited for: between attempts pass 2, 4, ... 128 seconds.
+        "PREFECT_CLIENT_MAX_RETRIES": "7",
         # Runs keep their logs in Prefect's database; the terminal belongs to our own progress.
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     }
@@ -114,7 +116,7 @@ class Server:
 
 class Own(Server):
     """One that this process starts, and starts again when it dies: what Prefect's client could not send it sends once more,
-    for about a minute."""
+    for about four minutes."""
 
     def __init__(self, url: str, start: Callable[[], Child], log: Path) -> None:
         super().__init__(url)

@@ -16,6 +16,9 @@ from genwright.data.item import Item
 from genwright.data.modalities.base import Modality
 from genwright.data.records import Side
 
+LIKE = "nearly the same as "
+"""What the reason of a rule that takes an item for another begins with; the name of the other follows."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -25,6 +28,7 @@ class Entry:
     item: Item
     side: Side
     modality: Modality  # of the content
+    label: bytes = b""  # what its labels say; two of different labels are different things, however alike
 
     @cached_property
     def value(self) -> Any:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import zlib
 from collections import defaultdict
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from genwright.core.record import Record
-from genwright.data.filters.base import Entry, Filter, example, filters
+from genwright.data.filters.base import LIKE, Entry, Filter, example, filters
 from genwright.data.modalities.base import Modality
 
 PERMUTATIONS = 64  # of a signature: its estimate of likeness has a standard error of 0.05
@@ -31,15 +31,22 @@ class NearDuplicatesOptions(Record):
 class Index(Protocol):
     """Remembers what it is given."""
 
-    def like(self, value: Any, name: str) -> str | None:
-        """The name of an earlier value like this one; where there is none, the value is remembered."""
+    def seek(self, value: Any) -> Any:
+        """What a value is known by."""
+
+    def like(self, sought: Any) -> str | None:
+        """The name of an earlier value like the one that is sought."""
+
+    def remember(self, sought: Any, name: str) -> None:
+        """Have it found from now on."""
 
 
 @filters.register
 class NearDuplicates(Filter):
     """Keeps the first of items that are nearly the same. Texts: MinHash over word triples with locality-sensitive hashing
     (Broder 1997). Pictures: perceptual hash, confirmed on versions of 16 x 16, since small or simple pictures that differ
-    can share a hash. A few kilobytes an item are remembered."""
+    can share a hash. Items that both have a label are compared where it is the same: a small picture of an O and of a 0 may
+    well be alike. A few kilobytes an item are remembered."""
 
     name = "near_duplicates"
     Options: ClassVar[type[Record]] = NearDuplicatesOptions
@@ -47,17 +54,21 @@ class NearDuplicates(Filter):
 
     def __init__(self, options: Record) -> None:
         super().__init__(options)
-        self._index: Index | None = None
+        self._indexes: dict[bytes, Index] = {}
 
     @classmethod
     def applies(cls, modality: Modality) -> str | None:
         return None if isinstance(example(modality), str | np.ndarray) else "compares texts and pictures"
 
     def reason(self, entry: Entry) -> str | None:
-        if self._index is None:
-            self._index = (Texts if isinstance(entry.value, str) else Pictures)(self.options)
-        found = self._index.like(entry.value, entry.item.name)
-        return None if found is None or entry.item.name in self.options.keep else f"nearly the same as {found}"
+        kind = Texts if isinstance(entry.value, str) else Pictures
+        own = self._indexes.setdefault(entry.label, kind(self.options))
+        others = [other for label, other in self._indexes.items() if other is not own and not (label and entry.label)]
+        sought = own.seek(entry.value)
+        found = next((name for one in (own, *others) if (name := one.like(sought)) is not None), None)
+        if found is None:
+            own.remember(sought, entry.item.name)
+        return None if found is None or entry.item.name in self.options.keep else f"{LIKE}{found}"
 
 
 class Texts:
@@ -71,28 +82,35 @@ class Texts:
         self._signatures: list[NDArray[np.uint32]] = []
         self._names: list[str] = []
 
-    def like(self, value: str, name: str) -> str | None:
-        minhash = self._minhash(value)
-        signature: NDArray[np.uint32] = minhash.hashvalues.astype(np.uint32)
-        candidates: list[int] = self._buckets.query(minhash)
+    def like(self, sought: Any) -> str | None:
+        candidates: list[int] = self._buckets.query(sought)
         for place in sorted(candidates):
-            if float(np.mean(self._signatures[place] == signature)) >= self._threshold:
+            if float(np.mean(self._signatures[place] == sought.hashvalues.astype(np.uint32))) >= self._threshold:
                 return self._names[place]
-        self._buckets.insert(len(self._names), minhash, check_duplication=False)
-        self._signatures.append(signature)
-        self._names.append(name)
         return None
 
-    @staticmethod
-    def _minhash(text: str) -> Any:
+    def remember(self, sought: Any, name: str) -> None:
+        self._buckets.insert(len(self._names), sought, check_duplication=False)
+        self._signatures.append(sought.hashvalues.astype(np.uint32))
+        self._names.append(name)
+
+    def seek(self, value: str) -> Any:
+        """The MinHash of its word triples."""
         from datasketch import MinHash
 
-        words = [word.encode() for word in WORD.findall(text)]
+        words = [word.encode() for word in WORD.findall(value)]
         triples = sorted({b" ".join(words[place : place + 3]) for place in range(max(1, len(words) - 2))})
         minhash = MinHash(num_perm=PERMUTATIONS, hashfunc=zlib.crc32)
         for start in range(0, len(triples), PIECE):
             minhash.update_batch(triples[start : start + PIECE])
         return minhash
+
+
+class Look(NamedTuple):
+    """What a picture is known by."""
+
+    bits: NDArray[np.bool_]
+    thumbnail: NDArray[np.uint8]
 
 
 class Pictures:
@@ -102,28 +120,34 @@ class Pictures:
         self._options = options
         self._parts = np.array_split(np.arange(HASH * HASH), options.distance + 1)
         self._buckets: dict[tuple[int, bytes], list[int]] = defaultdict(list)
-        self._hashes: list[NDArray[np.bool_]] = []
-        self._thumbnails: list[NDArray[np.uint8]] = []
+        self._known: list[Look] = []
         self._names: list[str] = []
 
-    def like(self, value: NDArray[np.uint8], name: str) -> str | None:
+    def seek(self, value: NDArray[np.uint8]) -> Look:
+        """Its hash and a small version."""
         import imagehash
         from PIL import Image
 
         picture = Image.fromarray(value)
         bits = imagehash.phash(picture, hash_size=HASH).hash.ravel()
-        thumbnail = np.asarray(picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC)).ravel()
-        keys = [(number, np.packbits(bits[part]).tobytes()) for number, part in enumerate(self._parts)]
-        for place in sorted({place for key in keys for place in self._buckets.get(key, ())}):
-            near = int((self._hashes[place] != bits).sum()) <= self._options.distance
-            if near and _correlation(self._thumbnails[place], thumbnail) >= self._options.alike:
+        return Look(bits, np.asarray(picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC)).ravel())
+
+    def like(self, sought: Look) -> str | None:
+        for place in sorted({place for key in self._keys(sought) for place in self._buckets.get(key, ())}):
+            known = self._known[place]
+            near = int((known.bits != sought.bits).sum()) <= self._options.distance
+            if near and _correlation(known.thumbnail, sought.thumbnail) >= self._options.alike:
                 return self._names[place]
-        for key in keys:
-            self._buckets[key].append(len(self._names))
-        self._hashes.append(bits)
-        self._thumbnails.append(thumbnail)
-        self._names.append(name)
         return None
+
+    def remember(self, sought: Look, name: str) -> None:
+        for key in self._keys(sought):
+            self._buckets[key].append(len(self._names))
+        self._known.append(sought)
+        self._names.append(name)
+
+    def _keys(self, look: Look) -> list[tuple[int, bytes]]:
+        return [(number, np.packbits(look.bits[part]).tobytes()) for number, part in enumerate(self._parts)]
 
 
 def _correlation(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:

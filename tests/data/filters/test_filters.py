@@ -22,8 +22,9 @@ def rule(name: str, **options: Any) -> Filter:
     return kind(kind.Options.model_validate(options))
 
 
-def entry(data: bytes, modality: Modality = TEXT, name: str = "a.txt") -> Entry:
-    return Entry(Item(name=name, columns={"content": data}, source="made", licence="none", collected_at=""), "train", modality)
+def entry(data: bytes, modality: Modality = TEXT, name: str = "a.txt", label: bytes = b"") -> Entry:
+    item = Item(name=name, columns={"content": data}, source="made", licence="none", collected_at="")
+    return Entry(item, "train", modality, label)
 
 
 def png(levels: Any, format: str = "PNG", **options: Any) -> bytes:
@@ -56,6 +57,17 @@ def test_handwritten_digits_are_not_near_duplicates_of_each_other() -> None:
     near = rule("near_duplicates")
     for picture in load_digits().images[::2]:
         assert near.reason(entry(png(picture * 15), GREY)) is None
+
+
+def test_two_of_different_labels_are_different_things_and_one_without_may_be_either() -> None:
+    near, picture = rule("near_duplicates"), png(scene(0))
+    assert near.reason(entry(picture, GREY, "o.png", b"O")) is None
+    assert near.reason(entry(picture, GREY, "zero.png", b"0")) is None
+    assert near.reason(entry(picture, GREY, "another.png", b"0")) == "nearly the same as zero.png"
+    assert near.reason(entry(picture, GREY, "nameless.png")) == "nearly the same as o.png"
+    other = png(scene(1))
+    assert near.reason(entry(other, GREY, "first.png")) is None
+    assert near.reason(entry(other, GREY, "labelled.png", b"O")) == "nearly the same as first.png"
 
 
 def test_an_edited_text_is_a_near_duplicate_and_another_is_not() -> None:
