@@ -28,7 +28,7 @@ from genwright.models.architectures.base import Architecture
 from genwright.models.device import out_of_memory, prepare
 from genwright.models.records import Plan, Used
 from genwright.training import checkpoint, optimizer
-from genwright.training.held_out import KeptBy, kept_by, measured
+from genwright.training.held_out import HeldOut, KeptBy, kept_by, measured
 from genwright.training.learner import BAD_IN_A_ROW, Learner
 from genwright.training.progress import Progress
 from genwright.training.records import CurvePoint, TrainedModel
@@ -166,7 +166,7 @@ class Fit:
         ahead = READ_EVERY.get(self.learner.device.type, AHEAD)
         while not self.progress.stopped:
             if self.progress.bad >= BAD_IN_A_ROW:
-                self._roll_back()
+                self._roll_back(f"{BAD_IN_A_ROW} bad updates in a row")
                 continue
             if self.progress.step >= self.until:
                 return
@@ -178,7 +178,11 @@ class Fit:
             if evaluated or len(self._unread) >= ahead:
                 point = point.model_copy(update=self._read())
             if evaluated and not progress.bad:
-                point = self._evaluate(point)
+                found = self._measured(point.step)
+                if (spike := progress.spike(found)) is not None:
+                    self._roll_back(spike)
+                    continue
+                point = self._evaluate(point, found)
             self._keep(point, evaluated)
             progress.seconds += time.perf_counter() - began
             if self.saver.due(evaluated):
@@ -199,7 +203,8 @@ class Fit:
         return CurvePoint(step=progress.step, learning_rate=self._rate(progress.step - 1), skipped=progress.skipped)
 
     def _update(self, step: int) -> Tensor:
-        batch = self.dataset.train.batch(self.plan.batch_size, self.plan.seed, step)
+        later = self.progress.rollbacks * self.plan.steps  # of batches that this round would not have come to
+        batch = self.dataset.train.batch(self.plan.batch_size, self.plan.seed, step + later)
         losses = self.learner.update(batch, step, self._rate(step))
         self.progress.accumulate = self.learner.accumulate
         self.notes += self.learner.notes
@@ -229,11 +234,14 @@ class Fit:
         if (evaluated or point.step % thin == 0 or point.step == 1) and point.step <= self.progress.step:
             self.progress.curve.append(point)
 
-    def _evaluate(self, point: CurvePoint) -> CurvePoint:
-        """What the averaged weights are worth, and what follows from it: the best are kept, training stops early."""
+    def _measured(self, step: int) -> HeldOut:
+        """What the averaged weights are worth."""
+        ranked = step in (self.plan.steps, self.until) or step % (self.plan.measure_every or 1) == 0
+        return measured(self.learner, self.dataset, self.memo, ranked=ranked)
+
+    def _evaluate(self, point: CurvePoint, found: HeldOut) -> CurvePoint:
+        """What follows from what the averaged weights are worth: the best are kept, training stops early."""
         progress, plan = self.progress, self.plan
-        ends = point.step in (plan.steps, self.until)
-        found = measured(self.learner, self.dataset, self.memo, ranked=ends or point.step % (plan.measure_every or 1) == 0)
         progress.evaluated = point.step
         point = point.model_copy(update=found._asdict())
         by = self._by
@@ -255,8 +263,9 @@ class Fit:
         self._read()
         self.saver.save(self.progress, self.learner.tensors(), self._best)
 
-    def _roll_back(self) -> None:
-        """Back to the last held-out losses at half the rate; the third time in a round the round has diverged.
+    def _roll_back(self, why: str) -> None:
+        """Back to the last held-out losses, at half the rate and with other batches; the third time in a round the round has
+        diverged.
 
         What was saved nearest before is made again from there on, so that it does not matter when that was.
         """
@@ -274,7 +283,7 @@ class Fit:
         self.progress = progress.model_copy(update={"rollbacks": progress.rollbacks + 1, "bad": 0})
         self.progress.cut(progress.evaluated)
         self._best = best
-        self.notes.append(f"{BAD_IN_A_ROW} bad updates in a row: back to step {self.progress.step} at half the rate")
+        self.notes.append(f"{why}: back to step {self.progress.step}, at half the rate and with other batches")
         self._save()
 
     def _finish(self) -> None:

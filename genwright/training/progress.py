@@ -8,7 +8,10 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from genwright.core.stored import Stored
+from genwright.training.held_out import HeldOut
 from genwright.training.records import CurvePoint
+
+SEEN = 3  # held-out losses before one can be told to have jumped
 
 
 class Progress(Stored):
@@ -46,6 +49,20 @@ class Progress(Stored):
             return False
         self.best_step = self.step
         return True
+
+    def spike(self, found: HeldOut) -> str | None:
+        """None, or in words that the losses of training items and of validation items have both jumped beyond all that this
+        round has seen, by more than they ever moved: something broke, as overfitting never lets the first one rise."""
+        seen = [
+            (p.train_loss, p.validation_loss) for p in self.curve if p.train_loss is not None and p.validation_loss is not None
+        ]
+        now = (found.train_loss, found.validation_loss)
+        if len(seen) < SEEN:
+            return None
+        for value, before in zip(now, zip(*seen, strict=True), strict=True):
+            if value is None or not value > 2 * max(before) - min(before):
+                return None
+        return f"the held-out loss jumped to {found.validation_loss:.4g} from {seen[-1][1]:.4g}"
 
     def tell(self, losses: list[dict[str, float]], made: int) -> None:
         """Complete the curve with the losses of the last steps, of which so many were made: fewer than were counted where too

@@ -30,7 +30,7 @@ from genwright.models.layers.transformer import Block
 from genwright.models.records import Plan
 from genwright.training import checkpoint, held_out, saving
 from genwright.training.fit import READ_EVERY, Fit
-from genwright.training.learner import BAD_IN_A_ROW
+from genwright.training.learner import BAD_IN_A_ROW, Learner
 from genwright.training.progress import Progress
 from genwright.training.saving import Saver
 from tests import made
@@ -278,7 +278,7 @@ def test_bad_updates_in_a_row_roll_back_and_then_end_the_round(
         poison(once, range(6, 6 + BAD_IN_A_ROW))
         fit = run(data, made.plan(data, "vae", steps=24), tmp_path / "once", settings)
     assert fit.result.stopped == "budget"
-    assert fit.notes == ["10 bad updates in a row: back to step 4 at half the rate"]
+    assert fit.notes == ["10 bad updates in a row: back to step 4, at half the rate and with other batches"]
     assert fit.result.curve[-1].skipped == BAD_IN_A_ROW
     poison(monkeypatch, range(6, 10_000), times=10_000)
     assert run(data, made.plan(data, "vae", steps=60), tmp_path / "always", settings).result.stopped == "diverged"
@@ -296,6 +296,38 @@ def test_a_roll_back_does_not_depend_on_when_checkpoints_were_taken(
         assert any("back to step 12" in note for note in fit.notes)
         weights.append(fit.result.weights)
     assert weights[0] == weights[1]
+
+
+def test_weights_that_break_are_noticed_and_what_was_learned_is_kept(
+    data: Dataset, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a bit that turned in memory, or a batch that no gradient norm tells of; without a roll-back it is not made good."""
+    plan, honest = made.plan(data, "vae", steps=60), Learner.update
+
+    def breaking(self: Learner, batch: Batch, step: int, rate: float) -> Tensor:
+        losses = honest(self, batch, step, rate)
+        if step == 29 and not broken:
+            broken.append(step)
+            with torch.no_grad():
+                for model in (self.model, self.average):
+                    for weight in model.parameters():
+                        weight.mul_(8)
+        return losses
+
+    monkeypatch.setattr(Learner, "update", breaking)
+    ends = {}
+    for name in ("rolled back", "left alone"):
+        broken: list[int] = []
+        with monkeypatch.context() as patched:
+            if name == "left alone":
+                patched.setattr(Progress, "spike", lambda *_: None)
+            fit = run(data, plan, tmp_path / name, settings)
+        ends[name] = fit.result.curve[-1].validation_loss
+        assert [note.partition(" to ")[0] for note in fit.notes] == (
+            ["the held-out loss jumped"] if name == "rolled back" else []
+        )
+    assert fit.result.best_step < 30  # left alone it never comes near again
+    assert ends["rolled back"] < ends["left alone"]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
