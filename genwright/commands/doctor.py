@@ -15,11 +15,12 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="One JSON docum
     from genwright.adapters.dvc import checkup as data
     from genwright.adapters.mlflow import checkup as models
     from genwright.adapters.mlflow.connection import answers
+    from genwright.adapters.prefect import checkup as runs
     from genwright.adapters.prefect import server
     from genwright.lifecycle.doctor import check
 
     probes = {"prefect": server.answers, "mlflow": answers}
-    checks = list(check(Workspace(), Settings(), probes, [models.check, data.check]))
+    checks = list(check(Workspace(), Settings(), probes, [runs.check, models.check, data.check]))
     if as_json:
         typer.echo(json.dumps([f.model_dump() for f in checks], indent=2))
     else:

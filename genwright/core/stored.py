@@ -91,6 +91,15 @@ def readable(kind: type[S], path: Path) -> S | None:
         return None
 
 
+def altered(path: Path) -> bool:
+    """Whether a file that should hold a record, of whatever form, is damaged or is not what was written."""
+    values = parsed(path.read_bytes())
+    if values is None or FORMAT not in values:
+        return True
+    seal = values.pop(SEAL, None)
+    return seal is not None and seal != fingerprint(values)
+
+
 def read_lines(kind: type[S], path: Path) -> list[S]:
     """The records in the lines of a file; none where there is no file. Raises FormatError, naming the line."""
     lines = path.read_bytes().splitlines() if path.is_file() else []

@@ -15,6 +15,7 @@ import psutil
 from genwright import __version__
 from genwright.core.errors import FormatError, GenwrightError
 from genwright.core.record import Record
+from genwright.core.stored import altered
 from genwright.core.workspace import Settings, Workspace
 from genwright.lifecycle import servers
 
@@ -54,6 +55,7 @@ def check(workspace: Workspace, settings: Settings, probes: dict[str, Probe], st
         yield _service(name, variable, probes[name])
     for store in stores:
         yield from store(workspace)
+    yield from _records(workspace)
     yield from _clients()
 
 
@@ -103,6 +105,14 @@ def _service(name: str, variable: str, probe: Probe) -> Check:
     if problem is None:
         return Check(what=name, state="ok", found=f"{address} answers")
     return Check(what=name, state="problem", found=f"{address}: {problem}", do=f"start it, correct {variable}, or unset it")
+
+
+def _records(workspace: Workspace) -> Iterator[Check]:
+    """What was written down of runs."""
+    records = sorted((workspace.state / "runs").glob("*/*.json"))
+    if wrong := [path for path in records if altered(path)]:
+        found = f"{len(wrong)} of {len(records)} records of runs are not what was written, e.g. {wrong[0]}"
+        yield Check(what="runs", state="note", found=found, do="nothing: what they said is found out anew when it is needed")
 
 
 def _clients() -> Iterator[Check]:

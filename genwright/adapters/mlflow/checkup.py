@@ -50,6 +50,7 @@ def _models(workspace: Workspace) -> Iterator[Check]:
         yield Check(what=WHAT, state="problem", found=found, do=restore(registry.mlflow, experiment.experiment_id))
     names = registry.versions.names()
     for name in names:
+        yield from _champion(registry, name)
         for wrong in registry.verify(name):
             found = f"the ledger of {name} was altered: {wrong}"
             do = "put it back from a copy; until then it is not followed, and `genwright promote` names champions"
@@ -61,3 +62,14 @@ def _models(workspace: Workspace) -> Iterator[Check]:
             do = f"`genwright promote {name} VERSION` puts the alias right" if champion else ""
             yield Check(what=WHAT, state="note", found=found, do=do)
     yield Check(what=WHAT, state="ok", found=f"{len(names)} registered: {', '.join(names) or 'none'}")
+
+
+def _champion(registry: Registry, name: str) -> Iterator[Check]:
+    """Whether the files of the champion and of what it pins are those that were registered, every byte read."""
+    champion = registry.champion(name)
+    if champion is None:
+        return
+    try:
+        registry.versions.opened(champion, fresh=True)
+    except GenwrightError as error:
+        yield Check.problem(WHAT, error)

@@ -247,11 +247,15 @@ def record(version: Any) -> ModelVersion:
 
 def _check(folder: Path, version: ModelVersion, manifest: str) -> None:
     """Raises ModelError unless a bundle is byte for byte the registered one."""
-    held = composition.identity(folder)
-    if held != version.weights or sha256(folder / bundle.MANIFEST) != manifest:
+    try:
+        held = composition.identity(folder)
+        fault = held if held != version.weights or sha256(folder / bundle.MANIFEST) != manifest else None
+    except ModelError as error:
+        fault = str(error.got)
+    if fault is not None:
         raise ModelError(
             f"The files of {version.name} version {version.version} are not those that were registered.",
-            got=held,
+            got=fault,
             allowed=version.weights,
             do="promote a version whose files are there, or run the recipe again",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,6 +20,8 @@ from genwright.core.errors import ServiceError
 START_SECONDS = 120  # a first start migrates a database
 STOP_SECONDS = 20
 PORTS = 100  # that are tried, from the one that is wanted on
+FAULT = re.compile(r"\s*[\w.]+(Error|Exception)\b[^:]*: ")
+"""How the line of a traceback begins that says what was wrong."""
 
 
 class Child:
@@ -26,7 +29,7 @@ class Child:
 
     def __init__(self, name: str, process: subprocess.Popen[str], keeper: Keeper, log: Callable[[str], None]) -> None:
         self.name, self.process, self._keeper, self._log = name, process, keeper, log
-        self._last = ""
+        self._fault, self._last = "", ""
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -36,18 +39,23 @@ class Child:
 
     @property
     def reason(self) -> str:
-        """Why it ended, as far as can be told: the signal, or the last line of what it said."""
+        """Why it ended, as far as can be told: the signal, or of what it said the last exception, or the last line."""
         code = self.process.poll()
         if code is not None and code < 0:
             return f"signal {signal.Signals(-code).name}"
-        return self._last or f"exit code {code}"
+        return self._fault or self._last or f"exit code {code}"
 
     def wait(self, answers: Callable[[], str | None], log: Path) -> None:
         """Until `answers` gives None. Raises ServiceError when the program ends before, or takes too long."""
         end = time.monotonic() + START_SECONDS
         while (problem := answers()) is not None:
             if not self.running or time.monotonic() > end:
-                raise ServiceError(f"{self.name} did not start.", got=problem, do=f"look at {log}")
+                if not self.running:
+                    self._reader.join(1)
+                    problem = self.reason
+                raise ServiceError(
+                    f"{self.name} did not start.", got=problem, do=f"`genwright doctor` may know why; what it said is in {log}"
+                )
             time.sleep(0.05)
 
     def stop(self, patience: float = STOP_SECONDS) -> None:
@@ -76,6 +84,7 @@ class Child:
         for line in self.process.stdout:
             self._log(line.rstrip("\n"))
             self._last = line.strip() or self._last
+            self._fault = line.strip() if FAULT.match(line) else self._fault
 
 
 class Keeper:
