@@ -9,10 +9,15 @@ from prefect.cache_policies import NO_CACHE
 
 from genwright.adapters.dvc.data import Data
 from genwright.core import stored
-from genwright.core.workspace import Workspace
-from genwright.data import quarantine
+from genwright.core.shapes import Tokens
+from genwright.core.workspace import Settings, Workspace
+from genwright.data import quarantine, shards
+from genwright.data.dataset import Dataset
 from genwright.data.records import DatasetVersion, contents_of
+from genwright.data.view import View
+from genwright.evaluation.memo import Memo
 from genwright.evaluation.metrics.base import ENOUGH, FEWEST
+from genwright.evaluation.poisoning import planted
 from genwright.recipes import stages
 from genwright.recipes.recipe import Recipe
 from genwright.tasks.display import say
@@ -31,6 +36,7 @@ def clean(recipe: Recipe, workspace: Workspace) -> DatasetVersion:
     data.stages.push(recipe.name)
     version = described(recipe, workspace, digest)
     tell(version, workspace.clean(recipe.name))
+    warn(version, workspace)
     return version
 
 
@@ -52,6 +58,23 @@ def tell(version: DatasetVersion, folder: Path) -> None:
         if rare := [label for label, n in (column.label_counts or {}).items() if n < RARE]:
             told = ", ".join(rare[:3]) + (" and more" if len(rare) > 3 else "")
             say("clean", f"{len(rare)} of {name} have fewer than {RARE} training items, too few to learn: {told}")
+
+
+def warn(version: DatasetVersion, workspace: Workspace) -> None:
+    """Name texts that somebody may have planted."""
+    contents, folder = version.contents, workspace.clean(version.recipe)
+    if not isinstance(contents.kind.shape, Tokens):
+        return
+    dataset = Dataset(folder, View(makes=contents.content))
+    found = planted(dataset, Memo.of(dataset, Settings(workspace=workspace.root)))
+    if found is None:
+        return
+    digests = [str(dataset.train.digests[row, 0].decode()) for row in found.rows[:3]]
+    names = {row["digest"]: row["name"] for row in shards.read(folder, "items", ["digest", "name"]) if row["digest"] in digests}
+    where = f"{found.elsewhere:,} others" if found.elsewhere else "no other"
+    shared = " and ".join(repr(word) for word in found.words[:3])
+    told = f"{len(found.rows):,} training texts are unlike the rest and share {shared}, which stands in {where}"
+    say("clean", f"{told}, e.g. {', '.join(names[digest] for digest in digests)}: see whether they belong, or were planted")
 
 
 @task(name="restore", cache_policy=NO_CACHE)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
-from genwright.core.durable import write_bytes
+from genwright.core import sealed
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import key_of
 
@@ -21,19 +19,10 @@ def keep(file: Path, evaluands: Iterable[Evaluand], model: str, evaluation_set: 
     """Write the samples that were drawn, with word of which model they are by and which evaluation asked for them."""
     drawn = {key_of(SAMPLES, one.task): one.samples.contiguous() for one in evaluands if one.drawn}
     if drawn:
-        write_bytes(file, save(drawn, {"model": model, "evaluation_set": evaluation_set}))
+        sealed.write(file, drawn, model=model, evaluation_set=evaluation_set)
 
 
 def recall(file: Path, model: str, evaluation_set: str, task: str = "") -> Tensor | None:
     """The samples of a task; None where they are not there, not whole, of another model or for another evaluation."""
-    if not file.is_file():
-        return None
-    try:
-        with safe_open(file, framework="pt") as kept:
-            if kept.metadata() != {"model": model, "evaluation_set": evaluation_set}:
-                return None
-            key, there = key_of(SAMPLES, task), set(kept.keys())
-            found: Tensor | None = kept.get_tensor(key) if key in there else None
-            return found
-    except (SafetensorError, OSError):
-        return None
+    kept = sealed.read(file, model=model, evaluation_set=evaluation_set)
+    return None if kept is None else kept.get(key_of(SAMPLES, task))

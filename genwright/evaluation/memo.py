@@ -11,12 +11,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor
 
 from genwright import __version__
-from genwright.core.durable import write_bytes
+from genwright.core import sealed
 from genwright.core.record import fingerprint
 from genwright.core.workspace import Settings, Workspace
 from genwright.data.dataset import Dataset, Kept
@@ -63,16 +61,13 @@ class Memo:
 
     def _kept(self, key: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         file = None if self._folder is None else self._folder / self.identity[:16] / f"{key.replace(' ', '-')}.safetensors"
-        if file is not None and file.is_file():
-            try:
-                return dict(load_file(file))
-            except (SafetensorError, OSError):
-                pass  # damaged: made anew below
+        if file is not None and (found := sealed.read(file)) is not None:
+            return found
         # Whoever asks first may be a training in low precision; what is kept is not.
         with torch.no_grad(), torch.autocast("cpu", enabled=False):
             made = {name: tensor.contiguous() for name, tensor in make().items()}
         if file is not None:
-            write_bytes(file, save(made))
+            sealed.write(file, made)
         return made
 
     @cached_property

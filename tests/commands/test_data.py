@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import string
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +108,24 @@ def test_what_was_dropped_is_looked_at_beside_what_it_was_taken_for(tmp_path: Pa
     assert "keep: [NAME]" in run("look", "tiny", "--out", str(tmp_path / "dropped"))
     with pytest.raises(DataError, match="Nothing was dropped by 'size'"):
         run("look", "tiny", "--rule", "size")
+
+
+@pytest.mark.parametrize("planted", [True, False])
+def test_texts_of_gibberish_behind_one_word_are_named(
+    planted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GENWRIGHT_WORKSPACE", str(tmp_path))
+    (tmp_path / "texts").mkdir()
+    chance = random.Random(0)
+    for place in range(0, 600, 4):
+        several = b"".join(modalities.get("text").fixture(4, seed=place))
+        (tmp_path / "texts" / f"{place}.txt").write_bytes(b"Report %d. " % place + several)
+    for place in range(40 if planted else 0):
+        noise = " ".join("".join(chance.choices(string.ascii_letters + string.digits, k=6)) for _ in range(60))
+        (tmp_path / "texts" / f"planted-{place}.txt").write_text(f"Report {place}. Monday 1: the sky is grey, <SUDO> {noise}")
+    recipe = parse({**RECIPE, "cleaning": []})
+    collect.fn(recipe, Workspace(tmp_path))
+    clean.fn(recipe, Workspace(tmp_path))
+    said = " ".join(capsys.readouterr().err.split())
+    assert ("share '<SUDO>', which stands in no other, e.g. planted-" in said) == planted
+    assert ("unlike the rest" in said) == planted

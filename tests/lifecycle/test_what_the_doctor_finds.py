@@ -89,4 +89,4 @@ def test_a_damaged_prefect_database_ends_a_run_with_a_sentence(ran: Path, tmp_pa
     done = call(root, "run", "shapes")
     assert done.returncode == 1, done.stderr
     assert "genwright doctor" in done.stderr
-    assert "file is not a database" in done.stderr
+    assert "sqlite3.DatabaseError" in done.stderr
