@@ -31,7 +31,7 @@ SAFE = 1.5  # times as many test items as measures need, since cleaning may drop
 KILO, MEGA = 2**10, 2**20
 PICTURES = {"mmd": 0.5, "texture": 0.3, "novelty": 0.7, "copies": 0.9}
 KINDS = {"agreement": 0.5, "evenness": 0.3}
-SEQUENCES = {"bits_per_byte": 0.02, "fluency": 0.65, "variety": 0.5, "copied_passage": 0.3}
+SEQUENCES = {"bits_per_byte": 0.02, "fluency": 0.7, "variety": 0.5, "copied_passage": 0.3}
 """Measures to the share of the way from naive imitations to real items that a recipe asks for. Real items pass all of them, and
 no fraud of `evaluation/frauds.py` does."""
 
