@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-com
 # A browser of pip's own cache may warn about links it ignores; errors still show.
 export PIP_NO_INPUT := 1
 
-.PHONY: demo test test-long check bench frauds soak clean
+.PHONY: demo test test-long check bench frauds soak flips clean
 
 demo: .venv/installed  ## the main job on handwritten digits
 	@$(BIN)/genwright run digits
@@ -33,6 +33,9 @@ frauds: .venv/installed-dev  ## which measure sees which fraud, on real data; so
 
 soak: .venv/installed-dev  ## half an hour of kills at random moments: everything comes out as if there were none
 	@$(BIN)/python -m trials.soak --minutes 30
+
+flips: .venv/installed-dev  ## a bit turned in every file of a workspace: the same comes out, or it is said; half an hour
+	@$(BIN)/python -m trials.flips
 
 clean:  ## removes the environment, not the data or the models
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

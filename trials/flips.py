@@ -1,5 +1,5 @@
 """Turns one byte in every file that a workspace holds, one file after the other, and runs the same command again: the champion
-must be the same, to the bit, with the same measures, or it is said what is wrong. `python -m trials.flips`.
+must be the same, to the bit, with the same measures, or it is said what is wrong. `make flips`, or `python -m trials.flips`.
 
 What comes otherwise, or ends as a fault of ours, is listed, and the exit code is 1.
 """

@@ -6,6 +6,7 @@ translation recipe with its own bounds. Nothing is trained. The tables go to doc
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -138,7 +139,7 @@ class Files:
             return proposed(folder, name)
         text = {"kind": "text", "vocab": 1024, "length": 96}
         source = {"kind": "folder", "path": str(folder), "captions": ".ask"}
-        accept = {"chrf": {"skill": 0.1}}
+        accept = {"chrf": {"skill": 0.1}, "fluency": {"skill": 0.65}}
         share = {"validation": 0.2, "test": 0.2}
         given = {"name": name, "content": text, "condition": text, "sources": [source], "split": share, "accept": accept}
         return parse({**given, "samples": 200})
@@ -178,12 +179,17 @@ def others(dataset: Dataset, folder: Path) -> Tensor:
 
 def main() -> None:
     """Print a table for each data set."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kind", choices=sorted({files.kind for files in SETS}), help="these data sets alone")
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         workspace = Workspace(Path(place))
         folders = {files.title: workspace.root / "files" / str(number) for number, files in enumerate(SETS)}
         for files in SETS:
             files.fill(folders[files.title], workspace)
         for files in SETS:
+            if asked.kind not in (None, files.kind):
+                continue
             recipe = files.proposed(folders[files.title])
             dataset = cleaned(recipe, workspace)
             other = next(
