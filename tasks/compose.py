@@ -10,7 +10,7 @@ from genwright.evaluation.evaluate import evaluate
 from genwright.evaluation.records import Evaluation
 from genwright.lifecycle.run import COMPOSITION, Run
 from genwright.models import composition
-from genwright.tasks.display import Doing, bars, say
+from genwright.tasks.display import doing, say
 
 
 @task(name="compose", cache_policy=NO_CACHE)
@@ -25,7 +25,7 @@ def compose(run: Run) -> Evaluation:
     versions = Versions(run.workspace)
     uses = {key: versions.download(versions.get(used.model, used.version)) for key, used in run.uses.items()}
     samples = run.samples(None)
-    with bars() as progress, Doing(progress, "compose"):
+    with doing("compose"):
         evaluation = evaluate(folder, run.cleaned, run.member.evaluation, run.settings, uses=uses, samples=samples)
     values = ", ".join(f"{key} {m.value:.4g}" for key, m in evaluation.measures.items())
     say("compose", f"{' + '.join(run.uses)} on {len(run.cleaned.test)} held-out items: {values}")

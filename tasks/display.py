@@ -106,6 +106,13 @@ class Doing:
 
 
 @contextmanager
+def doing(stage: str) -> Iterator[None]:
+    """Show what the block does."""
+    with bars() as progress, Doing(progress, stage):
+        yield
+
+
+@contextmanager
 def bars() -> Iterator[Progress]:
     """A place for progress bars; silent where there is no terminal, since `Bar` writes lines there."""
     columns = (

@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from genwright.evaluation import evaluate as library
 from genwright.evaluation.records import Evaluation
 from genwright.lifecycle.run import Run
-from genwright.tasks.display import Doing, bars, say
+from genwright.tasks.display import doing, say
 from genwright.tasks.one_training import Take
 from genwright.training.records import TrainedModel
 
@@ -25,7 +25,7 @@ def evaluate(run: Run, trained: TrainedModel, take: Take) -> Evaluation | None:
     take()
     folder = run.round(trained.plan) / "bundle"
     samples = run.samples(trained.plan)
-    with bars() as progress, Doing(progress, "evaluate"):
+    with doing("evaluate"):
         evaluation = library.evaluate(folder, run.dataset, run.member.evaluation, run.settings, samples=samples)
     values = ", ".join(f"{key} {m.value:.4g}" for key, m in evaluation.measures.items())
     say("evaluate", f"on {len(run.dataset.test)} held-out items: {values}")

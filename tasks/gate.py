@@ -19,7 +19,7 @@ from genwright.lifecycle.records import Decision
 from genwright.lifecycle.run import Run
 from genwright.models.records import ModelVersion
 from genwright.models.reencode import Incomparable, reread
-from genwright.tasks.display import Doing, bars, say
+from genwright.tasks.display import doing, say
 
 
 @task(name="gate", cache_policy=NO_CACHE)
@@ -32,7 +32,7 @@ def gate(run: Run, version: ModelVersion, evaluation: Evaluation) -> Decision:
         decision = library.judge(evaluation, None, run.recipe)
     else:
         same = champion.weights == version.weights
-        with bars() as progress, Doing(progress, "gate"):
+        with doing("gate"):
             score = evaluation if same else _score(run, registry, champion, evaluation)
             memory = None if same else _memory(run, registry, version, champion, evaluation)
         known = tainted(registry, champion)

@@ -16,7 +16,7 @@ from genwright.models.device import choose
 from genwright.models.records import ModelVersion
 from genwright.reports import gallery
 from genwright.reports import report as library
-from genwright.reports.comparison import Asked, ask, questions
+from genwright.reports.comparison import Asked, ask
 from genwright.reports.latest import PAGE, RECORD, Written
 from genwright.reports.report import RunReport
 from genwright.tasks.display import say
@@ -97,7 +97,7 @@ def _before_and_after(run: Run, page: RunReport) -> list[Asked]:
         return []
     versions = Versions(run.workspace)
     old, new = (versions.opened(versions.get(page.version.name, number)) for number in (champion, page.version.version))
-    return ask((old, new), questions(run.recipe.canaries, run.dataset, new), str(choose(run.settings)))
+    return ask((old, new), run.recipe.canaries, run.dataset, str(choose(run.settings)))
 
 
 def _summarise(page: RunReport, run: Run) -> None:

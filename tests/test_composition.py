@@ -14,7 +14,7 @@ from genwright.core.workspace import Settings, Workspace
 from genwright.data.split import Splitting
 from genwright.recipes.recipe import load
 from genwright.tasks.watch import measure
-from tests.test_pipeline import BUDGETS, fill, genwright, outcome, write
+from tests.workspaces import BUDGETS, fill, genwright, outcome, write
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 CODEC = {"makes": "picture", "select": {"families": ["vae"]}, "config": {"vae": {"spatial": 1, "latent": 4}}}

@@ -21,7 +21,7 @@ from genwright.adapters.mlflow.registry import Registry
 from genwright.adapters.prefect import server
 from genwright.adapters.processes.children import Keeper, free_port, keeper
 from genwright.core.workspace import Workspace
-from tests.test_pipeline import PICTURES, fill, genwright, outcome, write
+from tests.workspaces import PICTURES, fill, genwright, outcome, write
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 RECIPE = {

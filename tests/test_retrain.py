@@ -18,7 +18,7 @@ from genwright.models.records import ModelVersion, Plan
 from genwright.models.reencode import as_read_by, incomparable
 from genwright.recipes.recipe import Recipe, parse
 from genwright.recipes.upkeep import Canary
-from genwright.reports.comparison import Compared, ask, questions, write
+from genwright.reports.comparison import Compared, ask, write
 from genwright.training.fit import Fit
 from genwright.training.race import Race
 from tests import made
@@ -158,13 +158,13 @@ def test_two_versions_stand_side_by_side_on_one_page(champion: tuple[Dataset, Pa
         for n in (1, 2)
     ]
     canaries = [Canary(n=3, seed=1), Canary(n=1, label="no such label")]
-    page = write(tmp_path / "page.html", (sides[0], sides[1]), questions(canaries, data, sides[1].opened), "cpu").read_text()
+    page = write(tmp_path / "page.html", (sides[0], sides[1]), canaries, data, "cpu").read_text()
     assert page.count("data:image/png;base64,") == 6
     assert page.count("The model knows no such label.") == 2
     assert "<b>digits" not in page  # markup in a name is inert
     for said in ("samples", "32", "64", "1.5", "2.5", "collected", "champion"):
         assert said in page
     assert "select.dials" not in page  # what is equal is left out
-    same = ask(((base, {}), (base, {})), questions([Canary(n=2)], data, (base, {})), "cpu")[0]
+    same = ask(((base, {}), (base, {})), [Canary(n=2)], data, "cpu")[0]
     assert same.answers[0] == same.answers[1]
     assert torch.get_num_threads() == 1

@@ -24,7 +24,9 @@ import pytest
 import yaml
 from PIL import Image
 
+from genwright.adapters.mlflow import connection
 from genwright.adapters.mlflow.registry import Registry
+from genwright.adapters.prefect import server
 from genwright.core.workspace import Workspace
 from genwright.lifecycle.servers import Services, running
 from genwright.recipes.edit import put
@@ -286,24 +288,19 @@ def test_a_server_that_dies_comes_back_and_a_worker_that_cannot_live_is_told(stu
     (hostile / "sitecustomize.py").unlink()
     studio.until(lambda: "serve  shapes" in studio.log(), "the worker")
 
-    for name in ("prefect", "mlflow"):
-        address = services.prefect_api + "/health" if name == "prefect" else services.mlflow + "/health"
+    for name, silent in (
+        ("prefect", lambda: server.answers(services.prefect_api)),
+        ("mlflow", lambda: connection.answers(services.mlflow)),
+    ):
         family = psutil.Process(studio.process.pid).children()  # type: ignore[union-attr]
-        server = next(one for one in family if name in one.cmdline())
-        for process in [server, *server.children(recursive=True)]:
+        died = next(one for one in family if name in one.cmdline())
+        for process in [died, *died.children(recursive=True)]:
             process.kill()
         studio.until(lambda name=name: f"the {name} server ended" in screen.read_text(), "the news")
-        studio.until(lambda address=address: answers(address), f"{name}")
+        studio.until(lambda silent=silent: silent() is None, name)
     assert running(studio.workspace) == services
     studio.genwright("retrain", "shapes", "--why", "after all that")
     studio.until(lambda: studio.champion() == 1, "the champion")
-
-
-def answers(address: str) -> bool:
-    try:
-        return httpx.get(address, timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def test_a_second_up_says_that_one_is_running(studio: Studio) -> None:

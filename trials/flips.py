@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,21 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from tests.workspaces import PICTURES, fill, genwright, write
 
-from genwright.data.modalities.base import modalities
-
-RECIPE: dict[str, Any] = {
-    "name": "shapes",
-    "content": {"kind": "image", "size": [8, 8], "channels": 1},
-    "condition": "label",
-    "sources": [{"kind": "folder", "path": "shapes", "labels": "subfolder"}],
-    "cleaning": ["corrupt", "exact_duplicates"],
-    "split": {"validation": 0.2, "test": 0.3},
-    "select": {"families": ["vae"], "budget": {"steps": 4}},
-    "train": {"budget": {"steps": 8}, "rounds": 1, "batch_size": 16, "evaluate": 2},
-    "samples": 16,
-}
+RECIPE: dict[str, Any] = {**PICTURES, "select": {"families": ["vae"], "budget": {"steps": 4}}}
 LEFT_OUT = re.compile(r"(^|/)(locks|logs|tmp)/|\.log$|\.lock$|/lock$|^shapes/|^recipes/|-(shm|wal)$")
 """Held by a kernel, for people to read, or a person's own: nothing is read back from them."""
 
@@ -51,27 +36,17 @@ class Seen:
 
 def prepare(root: Path) -> None:
     """A workspace with pictures of three kinds and their recipe."""
-    for place, data in enumerate(modalities.get("image").fixture(150)):
-        folder = root / "shapes" / f"kind{place % 3}"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{place:03d}.png").write_bytes(data)
-    (root / "recipes").mkdir()
-    (root / "recipes" / "shapes.yaml").write_text(yaml.safe_dump(RECIPE, sort_keys=False))
-
-
-def call(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(root), "GENWRIGHT_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "genwright", *arguments]
-    return subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=600)
+    fill(root / "shapes", "image", 150, kinds=3)
+    write(root, RECIPE)
 
 
 def look(root: Path) -> Seen:
     """Run the recipe and draw with what is the champion."""
-    ran = call(root, "run", "shapes", "--json")
+    ran = genwright(root, "run", "shapes", "--json")
     if ran.returncode:
         return Seen(ran.returncode, None, ran.stderr)
     told = json.loads(ran.stdout)
-    drew = call(root, "generate", "shapes", "-n", "2", "--json", "--out", str(root / "drawn"))
+    drew = genwright(root, "generate", "shapes", "-n", "2", "--json", "--out", str(root / "drawn"))
     if drew.returncode:
         return Seen(drew.returncode, None, drew.stderr)
     drawn = json.loads(drew.stdout)

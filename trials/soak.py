@@ -22,11 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
 
 from genwright.adapters.mlflow.registry import Registry
 from genwright.core.workspace import Workspace
-from genwright.data.modalities.base import modalities
+from tests.workspaces import fill, write
 
 QUICK = {"budget": {"steps": 12}}
 PICTURES: dict[str, Any] = {
@@ -76,12 +75,9 @@ class Came:
 
 def prepare(root: Path) -> None:
     """A workspace with the recipes and the texts."""
-    (root / "recipes").mkdir(parents=True)
+    fill(root / "texts", "text", 200)
     for recipe in (PICTURES, TEXTS):
-        (root / "recipes" / f"{recipe['name']}.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False))
-    (root / "texts").mkdir()
-    for place, data in enumerate(modalities.get("text").fixture(200)):
-        (root / "texts" / f"{place}.txt").write_bytes(data)
+        write(root, recipe)
 
 
 def start(root: Path, recipe: str) -> subprocess.Popen[bytes]:

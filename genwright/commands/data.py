@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from genwright.core.errors import DataError
+from genwright.core.errors import DataError, Unreadable
 from genwright.core.printable import printable
 
 if TYPE_CHECKING:
+    from genwright.data.modalities.base import Modality
+    from genwright.data.quarantine import Looked
     from genwright.data.records import DatasetContents
 
 group = typer.Typer(help="Versions of the data: list them, look into one, bring one back.", no_args_is_help=True)
@@ -92,7 +94,6 @@ def look(
     as_json: Json = False,
 ) -> None:
     """Look at what was dropped: on one sheet, each beside the item that it was taken for."""
-    from genwright.core.errors import Unreadable
     from genwright.core.workspace import Workspace
     from genwright.data.modalities.base import build
     from genwright.data.quarantine import look
@@ -105,15 +106,7 @@ def look(
     if rule not in contents.dropped:
         raise DataError(f"Nothing was dropped by {rule!r}.", got=rule, allowed=", ".join(sorted(contents.dropped)) or "nothing")
     modality = build(contents.kind.part, folder / "columns" / contents.content)
-    values, captions, unreadable = [], [], []
-    for one in look(folder, contents.content, rule, n):
-        pair = [(one.content, one.item.name), *([(one.twin, f"= {one.item.twin}")] if one.twin is not None else [])]
-        try:
-            values += [modality.read(data) for data, _ in pair]
-        except Unreadable as error:
-            unreadable.append(f"{one.item.name}: {error}")
-            continue
-        captions += [caption for _, caption in pair]
+    values, captions, unreadable = _readable(look(folder, contents.content, rule, n), modality)
     out.mkdir(parents=True, exist_ok=True)
     sheet = str(modality.preview(values, out / rule, captions)) if values else None
     if as_json:
@@ -126,6 +119,20 @@ def look(
         console.print(Text(f"{sheet}: {len(captions)} shown, = before the one that was kept"))
         if rule == "near_duplicates":
             console.print(Text("What is not the same comes back by `{kind: near_duplicates, keep: [NAME]}` in the recipe."))
+
+
+def _readable(dropped: list[Looked], modality: Modality) -> tuple[list[Any], list[str], list[str]]:
+    """What can be shown of dropped items and of those they were taken for, its captions, and why some cannot."""
+    values, captions, unreadable = [], list[str](), list[str]()
+    for one in dropped:
+        pair = [(one.content, one.item.name), *([(one.twin, f"= {one.item.twin}")] if one.twin is not None else [])]
+        try:
+            values += [modality.read(data) for data, _ in pair]
+        except Unreadable as error:
+            unreadable.append(f"{one.item.name}: {error}")
+            continue
+        captions += [caption for _, caption in pair]
+    return values, captions, unreadable
 
 
 @group.command("restore")

@@ -27,15 +27,14 @@ def command(
     from genwright.adapters.mlflow.registry import Registry
     from genwright.models.device import prepare
     from genwright.recipes.upkeep import Canary
-    from genwright.reports.comparison import questions, write
+    from genwright.reports.comparison import write
 
     workspace = Workspace()
     registry = Registry(workspace)
     sides = (_side(registry, name, before), _side(registry, name, after))
     path = workspace.state / "diffs" / f"{name}-{sides[0].version.version}-{sides[1].version.version}.html"
     canaries = [Canary.model_validate(given) for given in (sides[1].recipe or {}).get("canaries", [])]
-    asked = questions(canaries, _data(workspace, sides[1]), sides[1].opened)
-    write(path, sides, asked, str(prepare(Settings())))
+    write(path, sides, canaries, _data(workspace, sides[1]), str(prepare(Settings())))
     if show:
         typer.launch(path.as_uri())
     versions = [side.version.version for side in sides]

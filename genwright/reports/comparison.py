@@ -42,10 +42,6 @@ class Compared:
     folder: Path
     uses: dict[str, Path]
 
-    @property
-    def opened(self) -> Opened:
-        return self.folder, self.uses
-
 
 @dataclass(frozen=True)
 class Line:
@@ -77,12 +73,11 @@ class Question:
     given: list[Shown] = field(default_factory=list)
 
 
-def questions(canaries: Sequence[Canary], dataset: Dataset | None, asked: Opened) -> list[Question]:
+def _questions(canaries: Sequence[Canary], dataset: Dataset | None, model: Model) -> list[Question]:
     """What a recipe says; where it says nothing, a few samples, asked for like held-out items where a model needs to be given
-    something (`asked`: where that model lies), like made-up ones where the data is gone."""
+    something, like made-up ones where the data is gone."""
     if canaries:
         return [Question(canary.words, canary.asked) for canary in canaries]
-    model = Model(asked[0], uses=asked[1])
     needed = [one for one in model.describe.inputs if one.needed]
     if not needed:
         return [Question(Canary().words, Canary(n=8).asked)]
@@ -107,8 +102,10 @@ def _question(dataset: Dataset, row: int, needed: list[Input], model: Model) -> 
     return Question(title, {"n": 1, "seed": Canary().seed, "give": give}, shown)
 
 
-def write(path: Path, sides: tuple[Compared, Compared], asked: list[Question], device: str) -> Path:
-    """Write the page; it needs nothing beside it. Returns `path`."""
+def write(
+    path: Path, sides: tuple[Compared, Compared], canaries: Sequence[Canary], dataset: Dataset | None, device: str
+) -> Path:
+    """Write the page; it needs nothing beside it. Returns `path`. For `canaries` and `dataset` see `ask`."""
     a, b = sides
     text = (
         environment()
@@ -119,18 +116,19 @@ def write(path: Path, sides: tuple[Compared, Compared], asked: list[Question], d
             recipes_known=a.recipe is not None and b.recipe is not None,
             data=_lines(*(_told(side.contents.model_dump(mode="json") if side.contents else {}) for side in sides)),
             measures=_lines(*(tagged(side.tags) for side in sides), all_=True),
-            asked=ask((a.opened, b.opened), asked, device),
+            asked=ask(((a.folder, a.uses), (b.folder, b.uses)), canaries, dataset, device),
         )
     )
     write_text(path, text)
     return path
 
 
-def ask(folders: tuple[Opened, Opened], asked: list[Question], device: str) -> list[Asked]:
-    """What two bundles make when both are asked the same. A side that cannot answer says why."""
+def ask(folders: tuple[Opened, Opened], canaries: Sequence[Canary], dataset: Dataset | None, device: str) -> list[Asked]:
+    """What two bundles make when both are asked the same: the canaries or, where there are none, what suits the second, of
+    the held-out items of `dataset` (None where that is gone). A side that cannot answer says why."""
     models = [Model(folder, device=device, uses=uses) for folder, uses in folders]
     found = []
-    for one in asked:
+    for one in _questions(canaries, dataset, models[1]):
         answers = [_answer(model, one.arguments) for model in models]
         found.append(Asked(one.title, one.given, (answers[0], answers[1])))
     return found

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from trials.flips import call, flip, prepare
+from tests.workspaces import genwright
+from trials.flips import flip, prepare
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
@@ -23,7 +24,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("ran") / "workspace"
     root.mkdir()
     prepare(root)
-    done = call(root, "run", "shapes", "--json")
+    done = genwright(root, "run", "shapes", "--json")
     assert done.returncode == 0, done.stderr
     assert found(root) == []
     return root
@@ -31,7 +32,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def found(root: Path) -> list[dict[str, Any]]:
     """What the doctor finds that is not in order."""
-    said = call(root, "doctor", "--json")
+    said = genwright(root, "doctor", "--json")
     checks: list[dict[str, Any]] = json.loads(said.stdout)
     wrong = [check for check in checks if check["state"] != "ok" and check["what"] in ("prefect", "models", "data", "runs")]
     assert said.returncode == any(check["state"] == "problem" for check in wrong), said.stderr
@@ -53,7 +54,7 @@ def turn(file: Path) -> None:
     ("pattern", "harm", "state", "said", "do"),
     [
         (".genwright/mlartifacts/**/bundle/weights.safetensors", turn, "problem", "not those", "promote"),
-        (".genwright/prefect/prefect.db", tear, "problem", "prefect.db is damaged", "move"),
+        (".genwright/prefect/prefect.db", tear, "problem", "prefect.db cannot be read", "move"),
         (".genwright/mlflow.db", tear, "problem", "mlflow.db", "move"),
         ("data/shapes/clean/train.content.npy", turn, "note", "is not what was made", "nothing"),
         ("data/shapes/versions.jsonl", lambda file: file.write_text("{"), "problem", "damaged", "put the line right"),
@@ -66,7 +67,7 @@ def test_what_is_broken_is_named_with_the_way_out(
 ) -> None:
     root = tmp_path / "workspace"
     shutil.copytree(ran, root, symlinks=True)
-    call(root, "status")  # a copy finds its place first
+    genwright(root, "status")  # a copy finds its place first
     [file] = root.glob(pattern)
     harm(file)
     checks = found(root)
@@ -74,7 +75,7 @@ def test_what_is_broken_is_named_with_the_way_out(
     if state == "note" or "prefect" in pattern:  # those that say what to do, and have nothing to lose by it
         if do == "move":
             file.rename(tmp_path / "aside")
-        again = call(root, "run", "shapes", "--json")
+        again = genwright(root, "run", "shapes", "--json")
         assert again.returncode == 0, again.stderr
         assert json.loads(again.stdout)["champion"] == 1
         assert found(root) == []
@@ -86,7 +87,7 @@ def test_a_damaged_prefect_database_ends_a_run_with_a_sentence(ran: Path, tmp_pa
     (root / ".genwright" / "prefect" / "prefect.db").write_bytes(b"no database at all" * 1000)
     with pytest.raises(sqlite3.DatabaseError):  # who opens it without asking
         sqlite3.connect(root / ".genwright" / "prefect" / "prefect.db").execute("select * from flow_run")
-    done = call(root, "run", "shapes")
+    done = genwright(root, "run", "shapes")
     assert done.returncode == 1, done.stderr
     assert "genwright doctor" in done.stderr
     assert "sqlite3.DatabaseError" in done.stderr

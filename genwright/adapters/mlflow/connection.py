@@ -124,12 +124,11 @@ class Connection:
                 return
             if attempt + 1 < attempts:
                 time.sleep(PROBE_SECONDS)
-        else:
-            raise ServiceError(
-                "MLflow does not answer; nothing was registered or promoted.",
-                got=f"{self.uri}: {problem}",
-                do="start it, correct MLFLOW_TRACKING_URI, or unset it to use the workspace's own database",
-            )
+        raise ServiceError(
+            "MLflow does not answer; nothing was registered or promoted.",
+            got=f"{self.uri}: {problem}",
+            do="start it, correct MLFLOW_TRACKING_URI, or unset it to use the workspace's own database",
+        )
 
     @contextmanager
     def service(self, doing: str) -> Iterator[None]:

@@ -14,12 +14,12 @@ from contextlib import closing
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.parse import quote
 
 from mlflow import MlflowClient
 from mlflow.store.db.utils import _get_latest_schema_revision, _upgrade_db
 from sqlalchemy import create_engine
 
+from genwright.core import sqlite
 from genwright.core.durable import sync
 from genwright.core.errors import ServiceError
 
@@ -56,11 +56,10 @@ def settle(database: Path, artifacts: Path) -> None:
 
 def examine(database: Path, *, whole: bool = False) -> str | None:
     """None, or why a database cannot be used as it is; `whole` also holds its indices against its tables."""
+    if (fault := sqlite.damage(database, whole=whole)) is not None:
+        return fault
     try:
-        with closing(_opened(database)) as connection:
-            said = connection.execute("PRAGMA integrity_check" if whole else "PRAGMA quick_check").fetchone()[0]
-            if said != "ok":
-                return f"damaged: {said.splitlines()[0]}"
+        with closing(sqlite.opened(database)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if missing := {"alembic_version", *ADDRESSES} - tables:
                 return "empty" if not tables else f"without the tables {', '.join(sorted(missing))}"
@@ -91,20 +90,15 @@ def newest() -> str:
 
 def revision(database: Path) -> str:
     """The schema of a database."""
-    with closing(_opened(database)) as connection:
+    with closing(sqlite.opened(database)) as connection:
         return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
-
-
-def _opened(database: Path) -> sqlite3.Connection:
-    """For reading; asking does not create it."""
-    return sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True, timeout=60)
 
 
 def _migrate(database: Path) -> None:
     """Bring a database to today's schema, after a copy of it was made. A migration that fails leaves it as it was."""
     before = revision(database)
     copy = database.with_name(f"{database.stem}-{before}.bak")
-    with closing(_opened(database)) as source, closing(sqlite3.connect(copy)) as target:
+    with closing(sqlite.opened(database)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
     sync(copy)
     engine = create_engine(f"sqlite:///{database}")
@@ -138,7 +132,7 @@ def _of_today(database: Path) -> bool:
 
 def _schema(database: Path) -> dict[str, set[str]]:
     """Tables to the names of their columns."""
-    with closing(_opened(database)) as connection:
+    with closing(sqlite.opened(database)) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return {name: {row[1] for row in connection.execute(f'PRAGMA table_info("{name}")')} for name in tables}
 
@@ -152,7 +146,7 @@ def told(error: BaseException) -> str:
 def strays(database: Path, artifacts: Path) -> list[str]:
     """Addresses in a folder of files of another workspace: this one was moved, or copied from there."""
     home, found = artifacts.as_uri() + "/", set[str]()
-    with closing(_opened(database)) as connection:
+    with closing(sqlite.opened(database)) as connection:
         for table, column in _columns():
             asked = f'SELECT DISTINCT "{column}" FROM "{table}" WHERE "{column}" LIKE ?'
             found |= {address for (address,) in connection.execute(asked, (f"file:%{_mark(artifacts)}%",))}

@@ -61,8 +61,9 @@ class NearDuplicates(Filter):
         return None if isinstance(example(modality), str | np.ndarray) else "compares texts and pictures"
 
     def reason(self, entry: Entry) -> str | None:
-        kind = Texts if isinstance(entry.value, str) else Pictures
-        own = self._indexes.setdefault(entry.label, kind(self.options))
+        if entry.label not in self._indexes:
+            self._indexes[entry.label] = (Texts if isinstance(entry.value, str) else Pictures)(self.options)
+        own = self._indexes[entry.label]
         others = [other for label, other in self._indexes.items() if other is not own and not (label and entry.label)]
         sought = own.seek(entry.value)
         found = next((name for one in (own, *others) if (name := one.like(sought)) is not None), None)
