@@ -10,12 +10,15 @@ from prefect.client.schemas.objects import StateType
 from prefect.events import AutomationCore, EventTrigger
 from prefect.events.actions import ChangeFlowRunState, RunDeployment
 
+LEFT = "its worker was gone when the next one started"
+"""What is said of a run that a new worker found: that worker takes it up itself."""
+
 SILENT_SECONDS = 120  # without a heartbeat, of which there is one every thirty seconds, a run counts as dead
 
 
 async def automations(client: PrefectClient) -> None:
     """Install, or bring up to date, what sees to runs whose process died: silence makes a run Crashed, and a crashed
-    retraining is started again, which takes up what is left."""
+    retraining is started again, which takes up what is left. Those that died with their worker the next worker takes up."""
     silent = AutomationCore(
         name="genwright: a run that went silent has crashed",
         description="Runs send a heartbeat every 30 seconds.",
@@ -34,7 +37,7 @@ async def automations(client: PrefectClient) -> None:
     crashed = AutomationCore(
         name="genwright: a crashed retraining is taken up again",
         description="It goes on at the last finished stage and step.",
-        trigger=_retraining("Crashed"),
+        trigger=_retraining("Crashed", {"prefect.state-message": [f"!{LEFT}"]}),
         actions=[RunDeployment(source="inferred")],
     )
     for wanted in (silent, crashed):
@@ -56,10 +59,10 @@ async def notifications(client: PrefectClient, deployment: UUID | None) -> None:
     await _install(client, AutomationCore(name=failed, trigger=broke, actions=[_tell(deployment, message)]))
 
 
-def _retraining(state: str) -> EventTrigger:
-    """When a run of the flow `retrain` comes to a state."""
+def _retraining(state: str, match: dict[str, list[str]] | None = None) -> EventTrigger:
+    """When a run of the flow `retrain` comes to a state, and its labels `match`."""
     return EventTrigger(
-        match={"prefect.resource.id": ["prefect.flow-run.*"]},
+        match={"prefect.resource.id": ["prefect.flow-run.*"], **(match or {})},
         match_related={"prefect.resource.role": "flow", "prefect.resource.name": "retrain"},
         expect={f"prefect.flow-run.{state}"},
         posture="Reactive",

@@ -21,6 +21,7 @@ from prefect.types.entrypoint import EntrypointType
 from genwright.adapters.prefect import manifest
 from genwright.core.record import fingerprint
 from genwright.core.workspace import Workspace
+from genwright.flows.automations import LEFT
 from genwright.flows.retrain import retrain
 from genwright.flows.watch import watch
 from genwright.lifecycle.pending import unfinished
@@ -61,29 +62,33 @@ class Served:
     def __init__(self, runner: Runner, client: PrefectClient, workspace: Workspace) -> None:
         self.runner, self.client, self.workspace = runner, client, workspace
         self._made: dict[str, str] = {}  # recipe to fingerprint of what its deployments depend on
-        self._missed: set[str] = set()  # recipes whose slots passed while nothing ran
-        self._taken_up: set[str] = set()  # recipes that the automation, or a run that waits already, takes up
+        self._owed: dict[str, str] = {}  # recipe to why a run is owed to it
+        self._waiting: set[str] = set()  # recipes for which one waits already
 
     async def recover(self) -> None:
-        """Before anything is served: runs whose worker died are Crashed, and slots missed meanwhile become one."""
+        """Before anything is served: runs whose worker died are Crashed, and slots missed meanwhile become one.
+
+        What they leave is taken up by a run that is asked for here. Prefect's own rule for crashed runs is of no use for
+        it: after a restart of the server it waits a quarter of an hour for the state that came before, which it forgot.
+        """
         for flow in (retrain.name, watch.name):
             for run in await self._runs(flow, LIVE):
-                state: State[Any] = Crashed(message="its worker was gone when the next one started")
+                state: State[Any] = Crashed(message=LEFT)
                 await self.client.set_flow_run_state(run.id, state, force=True)
                 say("serve", f"{flow} {_recipe_of(run)} was left behind by a worker that died")
                 if flow == retrain.name:
-                    self._taken_up.add(_recipe_of(run))
+                    self._owed.setdefault(_recipe_of(run), "the worker of the run before died")
             for run in await self._runs(flow, (StateType.SCHEDULED,)):
                 due = run.expected_start_time
                 if not run.auto_scheduled and flow == retrain.name:
-                    self._taken_up.add(_recipe_of(run))
+                    self._waiting.add(_recipe_of(run))
                 elif run.auto_scheduled and due is not None and due < datetime.now(UTC):
                     told = "this slot was missed; one run makes up for all missed slots"
                     merged: State[Any] = Cancelled(message=told)
                     await self.client.set_flow_run_state(run.id, merged, force=True)
                     await self.client.update_flow_run(run.id, name=f"{_recipe_of(run)}: merged")
                     if flow == retrain.name:
-                        self._missed.add(_recipe_of(run))
+                        self._owed[_recipe_of(run)] = "a slot was missed while nothing was running"
 
     async def follow(self, recipes: list[Recipe], names: set[str]) -> None:
         """Deploy what is new or changed among the recipes, and take away what is not among the names any more."""
@@ -114,11 +119,12 @@ class Served:
         say("serve", f"{name}: its recipe is gone")
 
     async def _make_up(self, name: str, deployment: Any) -> None:
-        """One run for all slots that were missed, or for a retraining that was left unfinished and has no successor."""
-        left = name in unfinished(self.workspace)
-        if name not in self._taken_up and (name in self._missed or left):
-            why = "a slot was missed while nothing was running"
-            await self.client.create_flow_run_from_deployment(deployment, parameters={"name": name, "why": why})
+        """One run for all slots that were missed and all that was left unfinished, unless one waits already."""
+        if name in unfinished(self.workspace):
+            self._owed.setdefault(name, "a retraining was left unfinished")
+        if name in self._owed and name not in self._waiting:
+            parameters = {"name": name, "why": self._owed[name]}
+            await self.client.create_flow_run_from_deployment(deployment, parameters=parameters)
 
     async def _runs(self, flow: str, states: tuple[StateType, ...]) -> list[FlowRun]:
         wanted = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))

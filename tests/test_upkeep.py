@@ -303,7 +303,8 @@ def test_a_server_that_dies_comes_back_and_a_worker_that_cannot_live_is_told(stu
     studio.until(lambda: studio.champion() == 1, "the champion")
 
 
-def test_a_second_up_says_that_one_is_running(studio: Studio) -> None:
+def test_a_second_up_says_that_one_is_running_and_a_killed_one_is_taken_up(studio: Studio) -> None:
+    put(studio.root / "recipes" / "shapes.yaml", "watch", None)
     services = studio.up()
     second = subprocess.run(
         [sys.executable, "-m", "genwright", "up"], env=studio.environment, cwd=studio.root, capture_output=True, text=True
@@ -311,10 +312,17 @@ def test_a_second_up_says_that_one_is_running(studio: Studio) -> None:
     assert second.returncode == 1
     assert services.prefect in second.stderr
     assert "genwright down" in second.stderr
+    put(studio.root / "recipes" / "shapes.yaml", "train", {**RECIPE["train"], "budget": {"steps": 1200}, "evaluate": 30})
+    studio.until(lambda: "serve  shapes" in studio.log(), "the worker")
+    studio.genwright("retrain", "shapes", "--why", "to be killed")
+    studio.until(lambda: list((studio.workspace.state / "runs").glob("*/round-1/checkpoints/0*")), "training")
     family = psutil.Process(studio.process.pid).children(recursive=True)  # type: ignore[union-attr]
     studio.process.kill()  # type: ignore[union-attr]
     studio.process.wait()  # type: ignore[union-attr]
     _, alive = psutil.wait_procs(family, timeout=20)
     assert not alive, [process.cmdline() for process in alive]
     assert running(studio.workspace) is None
-    studio.up()  # what the killed one left is in nobody's way
+    studio.up()  # what the killed one left is in nobody's way, and is taken up
+    studio.until(lambda: studio.champion() == 1, "the champion")
+    studio.until(lambda: "shapes: promoted" in names(studio.runs()), "the end of the retraining", 30)
+    assert [run["name"] for run in studio.runs() if run["state"]["type"] != "CRASHED"] == ["shapes: promoted"]
