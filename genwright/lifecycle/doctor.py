@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Literal
 
 import psutil
@@ -17,9 +18,13 @@ from genwright.core.errors import FormatError, GenwrightError
 from genwright.core.record import Record
 from genwright.core.stored import altered
 from genwright.core.workspace import Settings, Workspace
+from genwright.data.records import CONTENTS, DatasetContents, contents_of
 from genwright.lifecycle import servers
+from genwright.lifecycle.run import failed, newest
+from genwright.recipes.recipe import load
 
 GIB = 2**30
+MUCH = 0.02  # of what was collected: more than that left out is said
 
 
 class Check(Record):
@@ -55,6 +60,8 @@ def check(workspace: Workspace, settings: Settings, probes: dict[str, Probe], st
         yield _service(name, variable, probes[name])
     for store in stores:
         yield from store(workspace)
+    for path in sorted(workspace.recipes.glob("*.yaml")):
+        yield from _recipe(path, workspace)
     yield from _records(workspace)
     yield from _clients()
 
@@ -105,6 +112,32 @@ def _service(name: str, variable: str, probe: Probe) -> Check:
     if problem is None:
         return Check(what=name, state="ok", found=f"{address} answers")
     return Check(what=name, state="problem", found=f"{address}: {problem}", do=f"start it, correct {variable}, or unset it")
+
+
+def _recipe(path: Path, workspace: Workspace) -> Iterator[Check]:
+    """Whether a recipe can be read, what of its data was left out, and why its last run gave no model."""
+    name = path.stem
+    try:
+        recipe = load(path)
+        contents = contents_of(workspace.clean(name)) if (workspace.clean(name) / CONTENTS).is_file() else None
+    except GenwrightError as error:
+        yield Check.problem(f"recipe {name}", error)
+        return
+    if contents is not None and (told := _left_out(contents)):
+        yield Check(what=f"data {name}", state="note", found=told, do=f"`genwright data show {name}` says which, and why")
+    last = newest(workspace, recipe.name)
+    if last is not None and (why := failed(last[0])):
+        do = "lower `train.learning_rate` or `select.dials`, or see `genwright status`"
+        yield Check(what=f"run {name}", state="note", found=why, do=do)
+
+
+def _left_out(contents: DatasetContents) -> str:
+    """What is not there of what was collected, in words; "" where it is of no weight."""
+    dropped, kept = sum(contents.dropped.values()), sum(contents.splits.values())
+    rules = ", ".join(f"{n:,} by {rule}" for rule, n in sorted(contents.dropped.items(), key=lambda told: -told[1]))
+    lacks = [f"{column.missing:,} of {kept:,} have no {name}" for name, column in contents.columns.items() if column.missing]
+    heavy = dropped > MUCH * contents.collected
+    return "; ".join([f"{dropped:,} of {contents.collected:,} items are left out ({rules})", *lacks][not heavy :])
 
 
 def _records(workspace: Workspace) -> Iterator[Check]:

@@ -23,6 +23,7 @@ from genwright.models.records import ModelVersion, Plan, Used
 from genwright.models.reencode import as_read_by
 from genwright.recipes.members import Member
 from genwright.recipes.recipe import Recipe
+from genwright.training.records import Round
 
 COMPOSITION = "composition"
 """Folder, within that of a run, of what several models make together."""
@@ -116,11 +117,20 @@ def reached(folder: Path) -> str:
         return "finished"
     rounds = sorted(int(p.parent.name.removeprefix("round-")) for p in folder.glob("round-*/trained.json"))
     if rounds:
-        return f"round {rounds[-1]} trained"
+        return failed(folder) or f"round {rounds[-1]} trained"
     training = any(folder.glob("round-*/checkpoints"))
     if (folder / "selection.json").is_file():
         return "in the first round" if training else "selected"
     return "in the race" if (folder / "race").is_dir() else "data made"
+
+
+def failed(folder: Path) -> str | None:
+    """Why a run folder holds no model, where the last of its rounds gave none."""
+    records = sorted(folder.glob("round-*-record.json"), key=lambda path: int(path.name.split("-")[1]))
+    last = stored.readable(Round, records[-1]) if records else None
+    if last is None or last.evaluation is not None:
+        return None
+    return f"round {len(records)} gave no model: {last.diagnosis.finding}, {last.diagnosis.evidence}"
 
 
 def newest(workspace: Workspace, recipe: str) -> tuple[Path, Begun] | None:

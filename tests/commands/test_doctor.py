@@ -11,9 +11,14 @@ from typing import Any
 
 import pytest
 
+from genwright.core import stored
 from genwright.core.durable import exclusive, write_text
 from genwright.core.workspace import Settings, Workspace
+from genwright.data.records import CONTENTS
 from genwright.lifecycle.doctor import Check, check
+from genwright.lifecycle.run import Begun, reached
+from genwright.training.records import Diagnosis, Round
+from tests.made import pictures
 
 
 def findings(workspace: Path, settings: Settings, problem: str | None = None) -> dict[str, Check]:
@@ -39,6 +44,33 @@ def test_a_service_that_does_not_answer_is_a_problem_with_advice(
     assert found.state == "problem"
     assert "connection refused" in found.found
     assert "MLFLOW_TRACKING_URI" in found.do
+
+
+def test_recipes_that_cannot_be_read_and_runs_and_items_that_came_to_nothing_are_named(
+    tmp_path: Path, settings: Settings
+) -> None:
+    workspace = Workspace(tmp_path)
+    for name, more in (("birds", {}), ("bees", {"acept": {}})):
+        recipe = {"name": name, "content": {"kind": "image", "size": [8, 8]}, "sources": [{"kind": "folder", "path": "in"}]}
+        write_text(tmp_path / "recipes" / f"{name}.yaml", json.dumps(recipe | more))
+    assert {"recipe bees"} == {what for what in findings(tmp_path, settings) if what.endswith(("birds", "bees"))}
+    assert "did you mean" in findings(tmp_path, settings)["recipe bees"].found + findings(tmp_path, settings)["recipe bees"].do
+
+    made = pictures(workspace.clean("birds"), train=8, validation=4, test=4)
+    told = made.contents.model_copy(update={"collected": 20, "dropped": {"corrupt": 3, "size": 1}})
+    stored.write(workspace.clean("birds") / CONTENTS, told)
+    folder = workspace.run("0123")
+    stored.write(folder / "run.json", Begun(recipe="birds", data="d"))
+    write_text(folder / "round-1" / "trained.json", "{}")
+    assert reached(folder) == "round 1 trained"
+    bad = Diagnosis(finding="diverged", evidence="updates were not finite")
+    stored.write(folder / "round-1-record.json", Round(model=None, evaluation=None, diagnosis=bad))
+    assert reached(folder) == "round 1 gave no model: diverged, updates were not finite"
+    found = findings(tmp_path, settings)
+    assert found["data birds"].found == "4 of 20 items are left out (3 by corrupt, 1 by size)"
+    assert "genwright data show birds" in found["data birds"].do
+    assert "gave no model: diverged" in found["run birds"].found
+    assert "train.learning_rate" in found["run birds"].do
 
 
 def run(workspace: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
