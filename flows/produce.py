@@ -1,9 +1,10 @@
 """The main flow: a recipe goes in, a promoted model comes out.
 
-collect -> clean -> (derive -> base -> select -> (train -> evaluate -> diagnose)* -> register)* -> compose -> gate -> approve
--> promote -> report
+collect -> clean -> (derive -> base -> select -> (train -> evaluate -> diagnose)* -> cross-validate -> register)* -> compose
+-> gate -> approve -> promote -> report
 
-The part in brackets is done for every model of the recipe; where there is but one, there is nothing to compose.
+The part in brackets is done for every model of the recipe; where there is but one, there is nothing to compose. Only a recipe
+whose `split` has `folds` cross-validates.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from genwright.tasks.approve import approve
 from genwright.tasks.clean import clean, restore
 from genwright.tasks.collect import collect
 from genwright.tasks.compose import compose
+from genwright.tasks.cross_validate import cross_validate
 from genwright.tasks.derive import derive
 from genwright.tasks.diagnose import diagnose
 from genwright.tasks.evaluate import evaluate
@@ -130,13 +132,14 @@ def _make(
     parent = open_run(run)
     with turn(workspace, meter) as take:
         selection, rounds = _rounds(run, parent, take)
-    best = best_round(rounds)
+        best = cross_validate(run, best_round(rounds), take)
     assert best.model is not None
     assert best.evaluation is not None
     assert best.mlflow_run is not None
     registered = register(run, best.model, best.evaluation, best.mlflow_run)
     if member.key:
         stand(run, best.evaluation)
+    rounds = [best if one.model == best.model else one for one in rounds]
     return Made(run, parent, selection, rounds, best, registered, best.evaluation)
 
 

@@ -35,29 +35,38 @@ def clean(recipe: Recipe, workspace: Workspace) -> DatasetVersion:
     data.stages.verify(recipe.name, digest)
     data.stages.push(recipe.name)
     version = described(recipe, workspace, digest)
-    tell(version, workspace.clean(recipe.name))
+    tell(version, workspace.clean(recipe.name), recipe.split.folds)
     warn(version, workspace)
     return version
 
 
-def tell(version: DatasetVersion, folder: Path) -> None:
-    """What was kept, what was left out and why, a line each."""
+def tell(version: DatasetVersion, folder: Path, folds: int = 1) -> None:
+    """What was kept, what was left out and why, a line each; how few there are to measure on, of those of all `folds`."""
     contents, examples = version.contents, quarantine.examples(folder, each=1)
     sides = ", ".join(f"{n:,} {side}" for side, n in contents.splits.items())
     say("clean", f"{sum(contents.splits.values()):,} of {contents.collected:,} items kept ({sides})")
     for rule, n in sorted(contents.dropped.items(), key=lambda told: -told[1]):
         why = "".join(f", e.g. {first.name!r}: {first.reason}" for first in examples.get(rule, []))
         say("clean", f"{n:,} left out by {rule}{why}; `genwright data show {version.recipe}` has more")
-    if (test := contents.splits["test"]) < ENOUGH:
-        worth = "measures are unsure" if test >= FEWEST else "no measure can be taken, so no version can beat another"
-        do = f"add items, raise `split.test`, or decide yourself: `genwright promote {version.recipe} VERSION`"
-        say("clean", f"{test} test items are few: {worth}; {do}")
+    if (few := _few(contents.splits["test"], folds)) is not None:
+        say("clean", f"{few}add items, or decide yourself: `genwright promote {version.recipe} VERSION`")
     for name, column in contents.columns.items():
         if column.missing:
             say("clean", f"{column.missing:,} of the kept have no {name}")
         if rare := [label for label, n in (column.label_counts or {}).items() if n < RARE]:
             told = ", ".join(rare[:3]) + (" and more" if len(rare) > 3 else "")
             say("clean", f"{len(rare)} of {name} have fewer than {RARE} training items, too few to learn: {told}")
+
+
+def _few(test: int, folds: int) -> str | None:
+    """None, or that there are few to measure on, what that means, and the first half of what to do."""
+    if folds > 1 and test < FEWEST:
+        return f"{test} test items in a part are too few for any measure: set `split.folds` lower, "
+    if test * folds >= ENOUGH:
+        return None
+    worth = "measures are unsure" if test >= FEWEST else "no measure can be taken, so no version can beat another"
+    crossed = "" if folds > 1 else "set `split.folds` to test on every item (the training is then done as many times), "
+    return f"{test * folds} test items are few: {worth}; {crossed}"
 
 
 def warn(version: DatasetVersion, workspace: Workspace) -> None:

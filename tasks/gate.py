@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -13,10 +16,12 @@ from genwright.core.errors import DataError
 from genwright.data.dataset import Dataset
 from genwright.evaluation import evaluate
 from genwright.evaluation.bounds import GateVerdict
+from genwright.evaluation.crossed import pooled
 from genwright.evaluation.records import Evaluation
 from genwright.lifecycle import gate as library
 from genwright.lifecycle.records import Decision
 from genwright.lifecycle.run import Run
+from genwright.models import bundle
 from genwright.models.records import ModelVersion
 from genwright.models.reencode import Incomparable, reread
 from genwright.tasks.display import doing, say
@@ -57,19 +62,26 @@ def _score(run: Run, registry: Registry, champion: ModelVersion, evaluation: Eva
         return known
     folder, uses = registry.versions.opened(champion)
     try:
-        with reread(folder, run.cleaned, run.folder) as dataset:
-            return run.keep(name, evaluate.evaluate(folder, dataset, run.member.evaluation, run.settings, uses=uses))
+        parts = [_part(run, bundle.fold(folder, fold), dataset, uses) for fold, dataset in enumerate(run.folds)]
+        return run.keep(name, pooled(parts))
     except Incomparable as error:
         reason = f"{error.what}; only a person can decide"
-        items = evaluate.evaluation_set(run.dataset, run.member.evaluation)
         return Evaluation(
             model=champion.weights,
-            evaluation_set=items,
+            evaluation_set=evaluation.evaluation_set,
             code=__version__,
             compared_by=evaluation.compared_by,
             measures={},
             unmeasured={evaluation.compared_by: reason},
         )
+
+
+def _part(run: Run, folder: Path, dataset: Dataset, uses: Mapping[str, Path]) -> Evaluation:
+    """What the champion, or that of its models which has not seen this part, does on it."""
+    if not folder.is_dir():
+        raise Incomparable(f"it was not cross-validated in {run.recipe.split.folds} parts")
+    with reread(folder, dataset, run.folder) as read:
+        return evaluate.evaluate(folder, read, run.member.evaluation, run.settings, uses=uses)
 
 
 def _memory(

@@ -35,8 +35,9 @@ def afford(run: Run, plan: Plan, selection: Selection) -> bool:
         return True
     step = next((e.seconds_per_step for e in selection.table if e.verdict == "won"), None) or 0.0
     dearer = plan.candidate.cost.flops_per_item / max(1.0, selection.winner.cost.flops_per_item)
+    steps = plan.steps - plan.begins + (run.recipe.split.folds - 1) * plan.steps
     try:
-        allow(run.recipe, run.workspace, (plan.steps - plan.begins) * step * dearer * BESIDE / 60, run.identity)
+        allow(run.recipe, run.workspace, steps * step * dearer * BESIDE / 60, run.identity)
     except LimitError as error:
         if plan.round == 1:
             raise

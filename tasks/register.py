@@ -29,7 +29,7 @@ def register(run: Run, trained: TrainedModel, evaluation: Evaluation, mlflow_run
         licences=sorted(run.version.contents.licences),
         description=run.recipe.description,
     )
-    return _registered(run, run.round(trained.plan) / "bundle", mlflow_run, facts, evaluation)
+    return _registered(run, run.bundle(trained.plan), mlflow_run, facts, evaluation)
 
 
 @task(name="register composition", cache_policy=NO_CACHE)

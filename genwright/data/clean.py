@@ -17,6 +17,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
@@ -42,10 +43,17 @@ from genwright.data.split import Splitting
 FEWEST = {"train": 8, "validation": 2, "test": 2}
 
 
+def _in_parts(old: dict[str, Any]) -> dict[str, Any]:
+    """Format 2 says which part is held out, of how many."""
+    return {**old, "split": {**old["split"], "folds": 1}, "fold": 0}
+
+
 class CleanSpec(Stored):
     """How items are cleaned: equal specs over equal raw items give equal data sets."""
 
     form = "clean"
+    format = 2
+    upgrades = (_in_parts,)
 
     recipe: str
     content: str = Field("content", description="the column that an item is known by")
@@ -53,6 +61,7 @@ class CleanSpec(Stored):
     optional: list[str] = Field(default_factory=list, description="columns without which an item is kept")
     cleaning: list[Part]
     split: Splitting
+    fold: int = Field(0, ge=0, description="which part is held out, of those that `split` says")
     genwright: str = Field(__version__, description="a new release cleans anew: its rules may have changed")
 
     @property
@@ -178,7 +187,7 @@ def _entries(sieve: Sieve, raw: Path) -> Iterator[Entry]:
     """Entries of one side after the other; the items are read once a side rather than held in memory."""
     for side in SIDES:
         for item in read_items(raw):
-            if sieve.spec.split.side(item.digest) == side:
+            if sieve.spec.split.side(item.digest, sieve.spec.fold) == side:
                 yield sieve.entry(item, side)
 
 

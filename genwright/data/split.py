@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from genwright.core.record import Record
 from genwright.data.records import Side
@@ -13,10 +13,26 @@ class Splitting(Record):
 
     validation: float = Field(0.1, gt=0, lt=0.5)
     test: float = Field(0.1, gt=0, lt=0.5)
+    folds: int = Field(
+        1,
+        ge=1,
+        le=10,
+        description="above 1: cross-validation, for small data. The chosen model is trained so many times, each time without "
+        "another such part of the items, and judged by what all of them make of what they have not seen. It takes the place "
+        "of `test`",
+    )
 
-    def side(self, digest: str) -> Side:
-        """Where the content hash (hex SHA-256) puts an item."""
-        place = int(digest[:16], 16) / 2**64
-        if place < self.test:
+    @model_validator(mode="after")
+    def _once(self) -> Splitting:
+        if self.folds > 1 and self.test != type(self).model_fields["test"].default:
+            raise ValueError(f"`folds: {self.folds}` holds out a part in {self.folds} to test on: leave `test` out")
+        return self
+
+    def side(self, digest: str, fold: int = 0) -> Side:
+        """Where the content hash (hex SHA-256) puts an item when the part `fold` is held out; 0 is the only one without
+        folds, and with folds that of the model that is registered."""
+        test = self.test if self.folds == 1 else 1 / self.folds
+        place = (int(digest[:16], 16) / 2**64 + fold / self.folds) % 1.0
+        if place < test:
             return "test"
-        return "validation" if place < self.test + self.validation else "train"
+        return "validation" if place < test + self.validation else "train"

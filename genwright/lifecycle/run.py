@@ -7,7 +7,7 @@ correct.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,16 +17,18 @@ from genwright.core import stored
 from genwright.core.record import fingerprint
 from genwright.core.stored import S, Stored
 from genwright.core.workspace import Settings, Workspace
+from genwright.data.clean import clean
 from genwright.data.dataset import Dataset
 from genwright.data.records import DatasetVersion
 from genwright.models.records import ModelVersion, Plan, Used
 from genwright.models.reencode import as_read_by
+from genwright.recipes import stages
 from genwright.recipes.members import Member
 from genwright.recipes.recipe import Recipe
 from genwright.training.records import Round
 
-COMPOSITION = "composition"
-"""Folder, within that of a run, of what several models make together."""
+COMPOSITION, CROSSED = "composition", "crossed"
+"""Folders, within that of a run: what several models make together; a model with those of the other folds."""
 
 
 class Begun(Stored):
@@ -89,9 +91,29 @@ class Run:
         """The data as the models of this run read it: with the champion's tokenizer and labels where it may go on."""
         return self.cleaned if self.base is None else as_read_by(self.base.folder, self.cleaned, self.folder / "dataset")
 
-    def round(self, plan: Plan) -> Path:
-        """Folder of a round: its checkpoints while it trains, its bundle afterwards."""
-        return self.folder / f"round-{plan.round}"
+    def round(self, plan: Plan, fold: int = 0) -> Path:
+        """Folder of a round: its checkpoints while it trains, its bundle afterwards; or the same without another part."""
+        return (self.part(fold) if fold else self.folder) / f"round-{plan.round}"
+
+    def part(self, fold: int) -> Path:
+        """Folder of what is made where another part of the items is held out."""
+        return self.folder / f"fold-{fold}"
+
+    def bundle(self, plan: Plan) -> Path:
+        """What is registered of a round: with the models that cross-validation trained, where it is asked for."""
+        return self.folder / CROSSED if self.recipe.split.folds > 1 else self.round(plan) / "bundle"
+
+    @cached_property
+    def folds(self) -> Sequence[Dataset]:
+        """The data version with each part of the items held out in turn, this one first."""
+        return [self.cleaned, *(self._without(fold) for fold in range(1, self.recipe.split.folds))]
+
+    def _without(self, fold: int) -> Dataset:
+        """The same items with another part held out, cleaned anew, since of two alike the one that is trained on goes; by
+        every process, since it takes little and what lies there may have been altered."""
+        place = self.part(fold) / "data"
+        clean(stages.cleaning(self.recipe).model_copy(update={"fold": fold}), self.cleaned.folder, place)
+        return Dataset(place, self.member.view)
 
     def samples(self, plan: Plan | None) -> Path:
         """File of the samples that the evaluation of a round drew; without a plan, that of what several models make."""

@@ -3,6 +3,7 @@
 weights.safetensors   the tensors of the state dict
 model.json            BundleInfo: family, config, signature, columns, where it came from
 columns/NAME/         what the modality of a recorded column learned (tokenizer, class names)
+folds/N/              with cross-validation: the bundle of the model that was trained without part N
 manifest.json         SHA-256 of every other file, written last
 """
 
@@ -35,7 +36,7 @@ from genwright.data.view import View
 from genwright.models.architectures.base import Architecture, architectures, build_model
 from genwright.models.records import Plan, Used
 
-WEIGHTS, INFO, MANIFEST = "weights.safetensors", "model.json", "manifest.json"
+WEIGHTS, INFO, MANIFEST, FOLDS = "weights.safetensors", "model.json", "manifest.json", "folds"
 
 
 class BundleInfo(Stored):
@@ -129,10 +130,15 @@ def column_of(name: str, view: View, known: Mapping[str, Modality], shape: Shape
 
 def seal(folder: Path) -> None:
     """Flush every file of a folder to disk and write the manifest of their hashes last."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MANIFEST)
     for file in files:
         sync(file)
     write_json(folder / MANIFEST, {file.relative_to(folder).as_posix(): sha256(file) for file in files})
+
+
+def fold(folder: Path, part: int) -> Path:
+    """Where, in a bundle, that of the model lies that was trained without a part of the items; the bundle itself is 0."""
+    return folder / FOLDS / str(part) if part else folder
 
 
 def verify(folder: Path) -> dict[str, str]:

@@ -165,6 +165,8 @@ class Recipe(Record):
             raise ValueError(f"a column is called by small letters, digits and _, e.g. caption; not {odd[0]!r}")
         if self.models and self.given is not None:
             raise ValueError("`given` is said of each of `models`")
+        if self.models and self.split.folds > 1:
+            raise ValueError("`split.folds` cross-validates one model, not several `models`")
         if twice := set(self.recorded) & set(self.derived):
             raise ValueError(f"{min(twice)!r} is a column of items and derived as well")
         return self
