@@ -56,22 +56,25 @@ def merge(name: str, began: datetime) -> int:
 
 def _dropped(client: SyncPrefectClient) -> list[FlowRun]:
     """Runs of this deployment that were dropped because one was at work."""
-    cancelled = client.read_flow_runs(
-        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(name=FlowRunFilterStateName(any_=["Cancelled"]))),
-        deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
-    )
+    cancelled = _runs(client, FlowRunFilterStateName(any_=["Cancelled"]))
     return [run for run in cancelled if run.state is not None and run.state.message == DROPPED]
 
 
 def _before(client: SyncPrefectClient) -> list[datetime]:
-    """When earlier runs of this deployment began to look at the data: they stood for what had been asked until then."""
-    runs = client.read_flow_runs(
-        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(name=FlowRunFilterStateName(not_any_=["Cancelled"]))),
+    """When the last of the earlier runs of this deployment began to look at the data: it stood for what had been asked until
+    then."""
+    runs = _runs(client, FlowRunFilterStateName(not_any_=["Cancelled"]), limit=2)
+    return [run.start_time for run in runs if run.start_time is not None and str(run.id) != flow_run.id]
+
+
+def _runs(client: SyncPrefectClient, states: FlowRunFilterStateName, limit: int | None = None) -> list[FlowRun]:
+    """Runs of this deployment in some states, those that began last first."""
+    return client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(name=states)),
         deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
         sort=FlowRunSort.START_TIME_DESC,
-        limit=2,
+        limit=limit,
     )
-    return [run.start_time for run in runs if run.start_time is not None and str(run.id) != flow_run.id]
 
 
 def _events(client: SyncPrefectClient, name: str, since: datetime) -> tuple[list[dict[str, Any]], int]:

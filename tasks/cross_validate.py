@@ -48,7 +48,8 @@ def cross_validate(run: Run, best: Round, take: Take) -> Round:
     evaluation = pooled(evaluations)
     named = evaluation.measures.get(evaluation.compared_by)
     if named is not None:
-        say("cross", f"{evaluation.compared_by} of {folds} models on {named.n} items, none of which its own has seen: {named.words}")
+        told = f"{folds} models on {named.n} items, none of which its own has seen"
+        say("cross", f"{evaluation.compared_by} of {told}: {named.words}")
     return best.model_copy(update={"evaluation": evaluation})
 
 
@@ -74,7 +75,9 @@ def _trained(run: Run, plan: Plan, fold: int, dataset: Dataset, base: Path | Non
     shutil.rmtree(fit.folder / CHECKPOINTS, ignore_errors=True)
     if not fit.result.best_step:
         raise TrainingError(
-            f"Without part {fold + 1} of the items this gave no model.", got=fit.result.stopped, do="lower `train.learning_rate`"
+            f"Without part {fold + 1} of the items this gave no model.",
+            got=fit.result.stopped,
+            do="lower `train.learning_rate`",
         )
     return fit.result
 
