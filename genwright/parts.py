@@ -1,8 +1,8 @@
 """What packages of their own import to bring parts: interfaces, registers, shapes and errors, whichever room they lie in.
 
 A part is a class, registered by decorator, in a module that the package names under the entry-point group of its room:
-`genwright.architectures`, `genwright.modalities`, `genwright.sources`, `genwright.filters`, `genwright.derivations`,
-`genwright.metrics`, `genwright.triggers`. Rooms may move; the names here stay.
+`genwright.architectures`, `genwright.modalities`, `genwright.readers`, `genwright.sources`, `genwright.filters`,
+`genwright.derivations`, `genwright.metrics`, `genwright.triggers`. Rooms may move; the names here stay.
 """
 
 from genwright.core.batch import Batch, Given
@@ -18,7 +18,9 @@ from genwright.data.feed import Side
 from genwright.data.filters.base import Entry, Filter, filters
 from genwright.data.item import Item
 from genwright.data.modalities.base import Modality, modalities
+from genwright.data.readers.base import Claim, Reader, Row, readers
 from genwright.data.sources.base import Source, sources
+from genwright.data.tree import Tree
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
 from genwright.evaluation.records import Evaluation, Measured
@@ -46,6 +48,7 @@ __all__ = [
     "Architecture",
     "ArchitectureConfig",
     "Batch",
+    "Claim",
     "Conditioned",
     "Conditioner",
     "DataError",
@@ -73,7 +76,9 @@ __all__ = [
     "ModelError",
     "Part",
     "Port",
+    "Reader",
     "Record",
+    "Row",
     "SampleOptions",
     "ScoresTokens",
     "ServiceError",
@@ -86,6 +91,7 @@ __all__ = [
     "TokenOptions",
     "Tokens",
     "TrainingError",
+    "Tree",
     "Trigger",
     "Unreadable",
     "Watched",
@@ -95,6 +101,7 @@ __all__ = [
     "filters",
     "metrics",
     "modalities",
+    "readers",
     "sources",
     "span",
     "triggers",

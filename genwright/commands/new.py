@@ -1,4 +1,4 @@
-"""`genwright new`: a recipe for the files of a folder."""
+"""`genwright new`: a recipe for data as it lies there."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 def command(
     name: Annotated[str | None, typer.Argument(help="What to call the recipe and its model.")] = None,
-    folder: Annotated[Path | None, typer.Option("--from", help="The folder with the data.")] = None,
+    folder: Annotated[Path | None, typer.Option("--from", help="The folder, or file, with the data.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a recipe of that name.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of recipes and do nothing else.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Look at a folder and write a commented recipe for it, which `genwright run NAME` takes as it stands."""
+    """Look at a folder or file and write a commented recipe for it, which `genwright run NAME` takes as it stands."""
     if schema:
         from genwright.recipes import recipe
 
@@ -65,24 +65,34 @@ def show(path: Path, found: Inspection, as_json: bool) -> None:
     summary: dict[str, Any] = {
         "recipe": str(path),
         "content": found.kind,
-        "files": len(found.files),
+        "form": found.form,
+        "why": found.claim.why,
+        "considered": {name: claim.why for name, claim in found.considered.items()},
+        "items": found.items,
         "bytes": found.bytes,
         "duplicates": found.duplicates,
         "unreadable": found.unreadable,
         "notes": found.notes,
         "others": found.others,
         "labels": found.classes,
-        "captions": found.captioned,
+        "given": found.given,
+        "skipped": found.skipped,
     }
     if as_json:
         typer.echo(json.dumps(summary, indent=2))
         return
-    typer.echo(f"{len(found.files):,} files of kind {found.kind}, {found.bytes:,} bytes in all")
+    typer.echo(f"read as {found.form}: {found.claim.why}")
+    for name, claim in found.considered.items():
+        typer.echo(f"  could be read as {name}: {claim.why}")
+    typer.echo(f"{found.items:,} items of kind {found.kind}, {found.bytes:,} bytes in all")
     if found.classes:
-        told = "taken as labels" if found.labelled else "which no family here can use as labels"
-        typer.echo(f"  in {len(found.classes)} folders, {told}")
-    if found.captions:
-        typer.echo(f"  with {found.captioned:,} captions, by which a model can be asked")
+        told = "taken as labels" if found.labelled else "which no family here can use"
+        typer.echo(f"  with {len(found.classes)} labels, {told}")
+    for column, n in found.given.items():
+        typer.echo(f"  {n:,} with a {column}, by which a model can be asked")
+    if found.skipped:
+        name, reason = next(iter(found.skipped.items()))
+        typer.echo(f"  {len(found.skipped):,} left out, e.g. {name!r}: {reason}")
     for note in found.notes:
         typer.echo(f"  {note}")
     if found.others:

@@ -2,8 +2,8 @@
 
 A part is a class with a `name`, registered by decorator. Every module of a room's package is imported on the first
 look-up, and so is every module a third-party distribution lists under the entry-point group of the room
-(`genwright.architectures`, `genwright.modalities`, `genwright.sources`, `genwright.filters`, `genwright.derivations`,
-`genwright.metrics`, `genwright.triggers`).
+(`genwright.architectures`, `genwright.modalities`, `genwright.readers`, `genwright.sources`, `genwright.filters`,
+`genwright.derivations`, `genwright.metrics`, `genwright.triggers`).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -17,13 +17,19 @@ C = TypeVar("C")
 class Item:
     """`name` is path-like and unique within a source. `columns` holds the bytes of each column it has, as the column's
     modality reads them (a label as its text in UTF-8); the first is the content, by which the item is known.
-    `collected_at` is ISO 8601 in UTC."""
+    `collected_at` is ISO 8601 in UTC. Items of one `group` lie on one side of the split."""
 
     name: str
     columns: Mapping[str, bytes]
     source: str
     licence: str
     collected_at: str
+    group: str = ""
+
+    @property
+    def place(self) -> str:
+        """Hex SHA-256 of what decides its side of the split: its group where it has one, else its content."""
+        return sha256(self.group.encode()) if self.group else self.digest
 
     @property
     def data(self) -> bytes:
@@ -32,7 +38,7 @@ class Item:
 
     @cached_property
     def digest(self) -> str:
-        """Hex SHA-256 of the content bytes: what decides its side of the split, whatever it is called."""
+        """Hex SHA-256 of the content bytes."""
         return sha256(self.data)
 
     @cached_property
@@ -53,7 +59,7 @@ class Item:
             if name not in wanted and (column := _only(name, free, columns)) is not None:
                 found[column] = data
         ordered = {name: found[name] for name in wanted if name in found}  # as they come back from disk
-        return Item(self.name, ordered, self.source, self.licence, self.collected_at)
+        return replace(self, columns=ordered)
 
 
 def content_first(columns: Mapping[str, C], content: str) -> dict[str, C]:

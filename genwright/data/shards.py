@@ -14,6 +14,9 @@ from genwright.data.item import Item
 COLUMN = "column."
 """What the name of an item's column begins with in a shard."""
 
+TOLD = ("name", "source", "licence", "collected_at", "group")
+"""What is said of an item besides its columns."""
+
 GROUP_BYTES, GROUP_ROWS, SHARD_BYTES = 32 * 2**20, 8192, 512 * 2**20
 """Bytes and rows held in memory before they are written, and bytes of a shard before the next one begins."""
 
@@ -22,7 +25,7 @@ def schema(columns: Iterable[str], *more: str) -> pa.Schema:
     """The fields of items with these columns, the content first, and of what else is said of each. `digest` is the hash of
     the content, `digests` those of all columns an item has."""
     content, *given = columns
-    told = ["name", "source", "licence", "collected_at", *more]
+    told = [*TOLD, *more]
     return pa.schema(
         [
             pa.field("digest", pa.string(), nullable=False),
@@ -40,7 +43,7 @@ def row(item: Item, **more: str) -> dict[str, Any]:
         "digest": item.digest,
         "digests": list(item.digests.values()),
         **{COLUMN + name: data for name, data in item.columns.items()},
-        **{name: getattr(item, name) for name in ("name", "source", "licence", "collected_at")},
+        **{name: getattr(item, name) for name in TOLD},
         **more,
     }
 
@@ -48,7 +51,7 @@ def row(item: Item, **more: str) -> dict[str, Any]:
 def item(row: dict[str, Any]) -> Item:
     """A row as an item."""
     columns = {key.removeprefix(COLUMN): data for key, data in row.items() if key.startswith(COLUMN) and data is not None}
-    return Item(row["name"], columns, row["source"], row["licence"], row["collected_at"])
+    return Item(columns=columns, **{name: row.get(name, "") for name in TOLD})  # earlier shards say nothing of groups
 
 
 class Shards:

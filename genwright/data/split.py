@@ -28,11 +28,11 @@ class Splitting(Record):
             raise ValueError(f"`folds: {self.folds}` holds out a part in {self.folds} to test on: leave `test` out")
         return self
 
-    def side(self, digest: str, fold: int = 0) -> Side:
-        """Where the content hash (hex SHA-256) puts an item when the part `fold` is held out; 0 is the only one without
-        folds, and with folds that of the model that is registered."""
+    def side(self, place: str, fold: int = 0) -> Side:
+        """Where the hash of its content or group (`Item.place`) puts an item when the part `fold` is held out; 0 is the only
+        one without folds, and with folds that of the model that is registered."""
         test = self.test if self.folds == 1 else 1 / self.folds
-        place = (int(digest[:16], 16) / 2**64 + fold / self.folds) % 1.0
-        if place < test:
+        at = (int(place[:16], 16) / 2**64 + fold / self.folds) % 1.0
+        if at < test:
             return "test"
-        return "validation" if place < test + self.validation else "train"
+        return "validation" if at < test + self.validation else "train"

@@ -1,31 +1,31 @@
-"""What lies in a folder: which kind of content, how much of it, of what size, with which labels or captions."""
+"""What lies in a folder or file: in which form, which kind of content, how much of it, of what size, asked for by what."""
 
 from __future__ import annotations
 
 import gzip
-import os
 import statistics
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from genwright.core.durable import sha256
 from genwright.core.errors import DataError, Unreadable
 from genwright.core.record import Part
 from genwright.core.shapes import Label, Port, Shape, Signature, Tokens
+from genwright.data.files import FileOptions, Files
+from genwright.data.item import Item
 from genwright.data.modalities.base import Modality, modalities
 from genwright.data.modalities.base import build as build_modality
+from genwright.data.readers.base import Claim, readers
+from genwright.data.readers.files import FilesReader
+from genwright.data.tree import Tree
 from genwright.models.architectures.base import architectures
 
-SAMPLED = 200  # files that are opened, spread over the folder
-LARGEST, MOST = 8 * 2**20, 16 * 2**20  # bytes of a file that is opened, and of all of them
+SAMPLED = 200  # items that are read, spread over the data
+LARGEST, MOST = 8 * 2**20, 16 * 2**20  # bytes of an item that is read, and of all of them
 MOST_CLASSES = 1000
-SPLIT_NAMES = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
-CAPTION_ENDINGS = (".txt", ".caption")
 
 
 @dataclass(frozen=True)
@@ -39,33 +39,48 @@ class Pictures:
 
 @dataclass
 class Inspection:
-    """`kind` is the modality that reads most files; `others` counts the files it does not read, by ending."""
+    """`claim` says how the data is read and why, `considered` how else it could be; `kind` is the modality of the content;
+    `others` counts the files that are passed over, by ending."""
 
-    folder: Path
+    at: Path
+    form: str
+    claim: Claim
+    considered: dict[str, Claim]
+    options: FileOptions
     kind: str
-    files: list[Path]
-    others: dict[str, int]
-    digests: list[str] = field(repr=False)  # hex SHA-256 of the distinct contents
+    items: int
+    places: list[str] = field(repr=False)  # what decides the side of each distinct content: see `Item.place`
     bytes: int
-    unreadable: dict[str, str]  # sampled files that cannot be read, with the reason
+    sampled: int  # items that were read
+    unreadable: dict[str, str]  # those of them that cannot be used, with the reason
+    skipped: dict[str, str]  # what is no item, with the reason
+    others: dict[str, int]
+    ending: str  # what most of the files' names end in
     shape: Shape
     pictures: Pictures | None = None
-    gzip_bits: float | None = None  # bits a byte that `gzip -9` needs, file by file
-    labels: Literal["subfolder", "parent"] | None = None
-    classes: dict[str, int] = field(default_factory=dict)  # files by label
-    captions: str | None = None  # ending of the side files
-    captioned: int = 0
+    gzip_bits: float | None = None  # bits a byte that `gzip -9` needs, item by item
+    classes: dict[str, int] = field(default_factory=dict)  # items by label
+    given: dict[str, int] = field(default_factory=dict)  # items that have a column besides the content and a label
     notes: list[str] = field(default_factory=list)  # what a person should hear of how it was read
-    sampled: int = 0  # files that were opened
 
     @property
     def duplicates(self) -> int:
-        return len(self.files) - len(self.digests)
+        return self.items - len(self.places)
 
     @property
-    def ending(self) -> str:
-        """What most of the files' names end in."""
-        return next(iter(_endings(self.files)))
+    def labels(self) -> str | None:
+        """Where labels come from, for a file that is an item."""
+        return self.options.labels
+
+    @property
+    def captions(self) -> str | None:
+        """The ending of side files."""
+        return self.options.captions
+
+    @property
+    def asked(self) -> bool:
+        """Whether items have a text that says what they are, or that they answer."""
+        return bool(self.given)
 
     def takers(self, **given: Shape) -> list[str]:
         """The families that model this content with these givens."""
@@ -75,132 +90,140 @@ class Inspection:
     @property
     def labelled(self) -> bool:
         """Whether there are labels and a family that takes them."""
-        return self.labels is not None and bool(self.takers(label=Label(classes=len(self.classes))))
+        return len(self.classes) > 1 and bool(self.takers(label=Label(classes=len(self.classes))))
 
 
-def inspect(folder: Path) -> Inspection:
-    """Look at a folder without changing it. Raises DataError when it is missing, empty, or holds nothing readable."""
-    every = list(_walk(folder))
+def inspect(at: Path) -> Inspection:
+    """Look at a folder or file without changing it. Raises DataError when it is missing, empty, or holds nothing readable."""
+    tree = Tree(at)
+    every = [path for path in tree.paths() if tree.refused(path, whole=False) is None]
     if not every:
-        raise DataError(f"There is no file in {folder}.", do="put the data there, or name another folder")
-    captions, captioned = _captions(every)
-    kind, files = _content(folder, [p for p in every if p not in captioned])
-    modality = modalities.get(kind)
-    values, unreadable = _read(build_modality(Part(kind=kind)), files)
+        raise DataError(f"There is no file in {at}.", do="put the data there, or name another folder")
+    claims = _claims(tree)
+    if not claims:
+        raise _unknown(at, every)
+    form, claim = next(iter(claims.items()))
+    options, notes = _options(form, claim), list(claim.notes)
+    survey = _survey(at, options, modalities.get(claim.kind).suffixes)
+    values, unreadable = _read(build_modality(Part(kind=claim.kind)), survey.sample)
     if not values:
         name, reason = next(iter(unreadable.items()))
-        raise DataError(
-            f"None of the {len(unreadable)} sampled files can be read as {kind}.", got=f"{name}: {reason}", do="mend the files"
-        )
-    fitted = build_modality(Part(kind=kind))
+        what = f"None of the {len(unreadable)} sampled items can be read as {claim.kind}."
+        raise DataError(what, got=f"{name}: {reason}", do="mend them")
+    fitted = build_modality(Part(kind=claim.kind))
     fitted.fit(values)
-    labels, classes = _labels(folder, files)
-    notes = [f"{name!r} is a folder of one file: too little to learn that label" for name, n in classes.items() if n == 1][:3]
-    if captioned and classes:
-        notes = [f"{len(classes)} folders look like labels; the captions say more, so they are not taken as labels"]
-        labels, classes = None, {}
+    for label in [label for label, n in survey.classes.items() if n == 1][:3]:
+        notes.append(f"{label!r} is a label of one item: too little to learn it")
     return Inspection(
-        folder=folder,
-        kind=kind,
-        files=files,
-        others=_endings(p for p in every if p.suffix.lower() not in modality.suffixes and p not in captioned),
-        digests=list(dict.fromkeys(sha256(path) for path in files)),
-        bytes=sum(path.stat().st_size for path in files),
-        unreadable=unreadable,
-        shape=fitted.shape,
-        pictures=_pictures(values) if kind == "image" else None,
-        gzip_bits=_gzip_bits(fitted, values) if isinstance(fitted.shape, Tokens) else None,
-        labels=labels,
-        classes=classes,
-        notes=notes,
+        at=at,
+        form=form,
+        claim=claim,
+        considered={name: one for name, one in claims.items() if name != form},
+        options=options,
+        kind=claim.kind,
+        items=survey.items,
+        places=survey.places,
+        bytes=survey.bytes,
         sampled=len(values) + len(unreadable),
-        captions=captions,
-        captioned=len(captioned),
+        unreadable=unreadable,
+        skipped=survey.skipped,
+        others=_endings(path for path in every if path not in survey.files),
+        ending=next(iter(_endings(survey.files)), ""),
+        shape=fitted.shape,
+        pictures=_pictures(values) if claim.kind == "image" else None,
+        gzip_bits=_gzip_bits(fitted, values) if isinstance(fitted.shape, Tokens) else None,
+        classes=survey.classes,
+        given=dict(survey.given),
+        notes=notes,
     )
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """The files the folder source would collect: nothing hidden, no link out of the folder."""
-    if not folder.is_dir():
-        got = "a file" if folder.exists() else "nothing there"
-        raise DataError(f"There is no folder at {folder}.", got=got, do="name a folder that exists")
-    root = folder.resolve()
-    for where, below, names in os.walk(folder):
-        below[:] = sorted(name for name in below if name[0] != ".")
-        for name in sorted(names):
-            path = Path(where) / name
-            if name[0] != "." and path.is_file() and path.resolve().is_relative_to(root):
-                yield path
+def _claims(tree: Tree) -> dict[str, Claim]:
+    """How the data could be read, the best first."""
+    found = {name: claim for name, reader in readers.all().items() if (claim := reader.recognise(tree)) is not None}
+    return dict(sorted(found.items(), key=lambda one: -one[1].rank))
 
 
-def _captions(every: list[Path]) -> tuple[str | None, set[Path]]:
-    """The ending of texts that lie beside pictures under the same name, and those texts, where most pictures have one."""
-    pictures = {p.with_suffix("") for p in every if p.suffix.lower() in modalities.get("image").suffixes}
-    for ending in CAPTION_ENDINGS:
-        beside = {p for p in every if p.suffix.lower() == ending and p.with_suffix("") in pictures}
-        if pictures and len(beside) >= len(pictures) / 2:
-            return ending, beside
-    return None, set()
+def _unknown(at: Path, every: list[Path]) -> DataError:
+    readable = "; ".join(
+        f"{name}: {' '.join(sorted(kind.suffixes))}" for name, kind in modalities.all().items() if kind.suffixes
+    )
+    found = ", ".join(f"{count} x {ending}" for ending, count in _endings(every).items())
+    return DataError(
+        f"No file in {at} is of a kind that can be read.", got=found, allowed=readable, do="convert the files, or name another"
+    )
 
 
-def _content(folder: Path, paths: list[Path]) -> tuple[str, list[Path]]:
-    """The kind of content with the most files, and those files."""
-    readers = {name: kind.suffixes for name, kind in modalities.all().items() if kind.suffixes}
-    by_kind = {name: [p for p in paths if p.suffix.lower() in suffixes] for name, suffixes in readers.items()}
-    name = max(by_kind, key=lambda kind: len(by_kind[kind]))
-    if not by_kind[name]:
-        readable = "; ".join(f"{kind}: {' '.join(sorted(suffixes))}" for kind, suffixes in readers.items())
-        found = ", ".join(f"{count} x {ending}" for ending, count in _endings(paths).items())
-        do = "convert the files, or name another folder"
-        raise DataError(f"No file in {folder} is of a kind that can be read.", got=found, allowed=readable, do=do)
-    return name, by_kind[name]
+def _options(form: str, claim: Claim) -> FileOptions:
+    """How a source has to read it."""
+    if form == FilesReader.name:
+        return FileOptions.model_validate(claim.options)
+    return FileOptions(form=Part(kind=form, options=dict(claim.options)))
+
+
+@dataclass
+class _Survey:
+    """What is known of all items, and some of them, spread over the data."""
+
+    items: int = 0
+    bytes: int = 0
+    places: list[str] = field(default_factory=list)
+    classes: dict[str, int] = field(default_factory=dict)
+    given: Counter[str] = field(default_factory=Counter)
+    files: set[Path] = field(default_factory=set)
+    skipped: dict[str, str] = field(default_factory=dict)
+    sample: list[Item] = field(default_factory=list)
+
+
+def _survey(at: Path, options: FileOptions, suffixes: frozenset[str]) -> _Survey:
+    """One pass over the items; memory grows by some bytes an item."""
+    files, found, met, stride = Files(at, options, suffixes, ""), _Survey(), set[str](), 1
+    for item in files.items():
+        if item.digest not in met:
+            met.add(item.digest)
+            found.places.append(item.place[:16])
+        for name, data in list(item.columns.items())[1:]:
+            if name == "label":
+                label = data.decode("utf-8", "replace")
+                found.classes[label] = found.classes.get(label, 0) + 1
+            else:
+                found.given[name] += 1
+        if found.items % stride == 0:
+            found.sample.append(item)
+            if len(found.sample) >= 2 * SAMPLED:
+                found.sample, stride = found.sample[::2], 2 * stride
+        found.items += 1
+        found.bytes += len(item.data)
+    found.files, found.skipped = set(files.reader.files()), dict(files.skipped)
+    if len(found.classes) > MOST_CLASSES:
+        found.classes = {}
+    return found
 
 
 def _endings(paths: Any) -> dict[str, int]:
     return dict(Counter(path.suffix.lower() or "no ending" for path in paths).most_common(8))
 
 
-def _read(modality: Modality, files: list[Path]) -> tuple[list[Any], dict[str, str]]:
-    """Values of files spread over the folder, and why some have none."""
+def _read(modality: Modality, sample: list[Item]) -> tuple[list[Any], dict[str, str]]:
+    """Values of some items, and why others have none."""
     values, unreadable, opened = [], {}, 0
-    for path in files[:: max(1, len(files) // SAMPLED)]:
-        size = path.stat().st_size
-        if size > LARGEST or opened > MOST:
+    for item in sample[:: max(1, len(sample) // SAMPLED)]:
+        if len(item.data) > LARGEST or opened > MOST:
             continue
-        opened += size
+        opened += len(item.data)
         try:
-            value = modality.read(path.read_bytes())
+            value = modality.read(item.data)
             reason = modality.keep(value)
         except (Unreadable, OSError) as error:
             reason = str(error)
         if reason is None:
             values.append(value)
         else:
-            unreadable[path.name] = reason
+            unreadable[item.name] = reason
     if not values and not unreadable:
         got = f"more than {LARGEST:,} bytes each"
-        raise DataError("Every file that was looked at is too large.", got=got, do="cut them up, one file an item")
+        raise DataError("Every item that was looked at is too large.", got=got, do="cut them up")
     return values, unreadable
-
-
-def _labels(folder: Path, files: list[Path]) -> tuple[Literal["subfolder", "parent"] | None, dict[str, int]]:
-    """Where labels come from, and how many files have each; nothing when folders do not look like classes.
-
-    Folders called train, test and the like are not classes; the folder a file lies in may be.
-    """
-    relative = [path.relative_to(folder).parts for path in files]
-    first = Counter(parts[0] for parts in relative if len(parts) > 1)
-    split = {name.lower() for name in first} <= SPLIT_NAMES
-    where: Literal["subfolder", "parent"] = "parent" if split else "subfolder"
-    counts: defaultdict[str, int] = defaultdict(int)
-    for parts in relative:
-        if len(parts) > (2 if split else 1):
-            counts[parts[-2] if split else parts[0]] += 1
-    classes = {os.fsencode(name).decode("utf-8", "backslashreplace"): n for name, n in sorted(counts.items())}
-    enough = sum(classes.values()) >= 0.5 * len(files) and statistics.median(classes.values() or [0]) >= 5
-    if not 2 <= len(classes) <= MOST_CLASSES or not enough or not all(name.isprintable() and name.strip() for name in classes):
-        return None, {}
-    return where, classes
 
 
 def _pictures(values: list[Any]) -> Pictures:

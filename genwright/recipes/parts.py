@@ -1,62 +1,27 @@
-"""Parts as a recipe writes them, `NAME` or `{kind: NAME, option: value}`: checked by their own options, and told to editors."""
+"""The parts that a recipe names, and how editors are told of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ValidationError, WithJsonSchema
+from pydantic import BeforeValidator
 
-from genwright.core.errors import GenwrightError
-from genwright.core.explain import explain
+from genwright.core.parts import ROOM, part_of, told_by
 from genwright.core.plugins import Plugins
 from genwright.core.record import Part
 from genwright.data.derivations.base import derivations
 from genwright.data.filters.base import filters
 from genwright.data.modalities.base import modalities
+from genwright.data.readers.base import readers
 from genwright.data.sources.base import sources
 from genwright.data.view import Derived
 from genwright.triggers.base import triggers
 
-ROOM = "x-room"
-"""In a schema, the room whose parts stand there."""
-
-
-def _part_of(registry: Plugins[Any]) -> BeforeValidator:
-    """Accept `NAME` or `{kind: NAME, option: value}` and validate the options by the part's own model."""
-
-    def validate(value: Any) -> Any:
-        if isinstance(value, str):
-            value = {"kind": value}
-        if isinstance(value, Part):
-            return value
-        if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
-            raise ValueError(f"expected a name or a mapping with `kind`; kinds: {', '.join(registry.all())}")
-        given = {k: v for k, v in value.items() if k != "kind"}
-        if set(given) == {"options"} and isinstance(given["options"], dict):
-            given = given["options"]
-        try:
-            kind = registry.get(value["kind"])
-        except GenwrightError as error:
-            raise ValueError(str(error)) from error
-        try:
-            options = kind.Options.model_validate(given)
-        except ValidationError as error:
-            raise ValueError("; ".join(explain(error, kind.Options, value["kind"]))) from error
-        return Part(kind=value["kind"], options=options.model_dump(mode="json", exclude_defaults=True))
-
-    return BeforeValidator(validate)
-
-
-def _told_by(registry: Plugins[Any]) -> WithJsonSchema:
-    """Leaves a place in the schema for the parts of a room: see `with_parts`."""
-    return WithJsonSchema({ROOM: registry.room})
-
-
-ContentPart = Annotated[Part, _part_of(modalities), _told_by(modalities)]
-SourcePart = Annotated[Part, _part_of(sources), _told_by(sources)]
-FilterPart = Annotated[Part, _part_of(filters), _told_by(filters)]
-TriggerPart = Annotated[Part, _part_of(triggers), _told_by(triggers)]
+ContentPart = Annotated[Part, part_of(modalities), told_by(modalities)]
+SourcePart = Annotated[Part, part_of(sources), told_by(sources)]
+FilterPart = Annotated[Part, part_of(filters), told_by(filters)]
+TriggerPart = Annotated[Part, part_of(triggers), told_by(triggers)]
 
 
 def _derived(value: Any) -> Any:
@@ -70,17 +35,17 @@ def _derived(value: Any) -> Any:
 
 
 class _DerivedColumn(Derived):
-    part: Annotated[Part, _part_of(derivations)]
+    part: Annotated[Part, part_of(derivations)]
 
 
-DerivedColumn = Annotated[_DerivedColumn, BeforeValidator(_derived), _told_by(derivations)]
+DerivedColumn = Annotated[_DerivedColumn, BeforeValidator(_derived), told_by(derivations)]
 
 
 def with_parts(schema: dict[str, Any]) -> dict[str, Any]:
     """A JSON schema with everything registered where a room's parts stand."""
     found: dict[str, Any] = _placed(schema)
     definitions = found["$defs"]
-    for registry in (modalities, sources, filters, triggers):
+    for registry in (modalities, readers, sources, filters, triggers):
         definitions[registry.room] = {"anyOf": [{"enum": list(registry.all())}, *_schemas(registry, definitions)]}
     names = {"type": "array", "items": {"type": "string"}, "minItems": 1}
     of = {"of": {"anyOf": [{"type": "string"}, names]}}
@@ -104,7 +69,7 @@ def _schemas(
     """The schema of each part of a room, with what is asked besides; those that its options refer to go to `definitions`."""
     besides = asked or {}
     for name, part in registry.all().items():
-        options = part.Options.model_json_schema()
+        options = _placed(part.Options.model_json_schema())
         definitions.update(options.pop("$defs", {}))
         options["properties"] = {"kind": {"const": name}, **besides, **options.get("properties", {})}
         options["required"] = ["kind", *besides, *options.get("required", [])]

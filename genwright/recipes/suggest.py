@@ -17,6 +17,7 @@ from genwright.core.record import Part
 from genwright.core.shapes import Tokens
 from genwright.data.filters.base import filters
 from genwright.data.modalities.base import build as build_modality
+from genwright.data.readers.files import FilesReader
 from genwright.data.split import Splitting
 from genwright.evaluation.metrics.base import FEWEST as FEWEST_MEASURED
 from genwright.evaluation.metrics.base import metrics
@@ -31,6 +32,7 @@ SAFE = 1.5  # times as many test items as measures need, since cleaning may drop
 KILO, MEGA = 2**10, 2**20
 PICTURES = {"mmd": 0.5, "texture": 0.3, "novelty": 0.7, "copies": 0.9}
 KINDS = {"agreement": 0.5, "evenness": 0.3}
+ANSWERS = {"chrf": 0.1, "fluency": 0.65}
 SEQUENCES = {"bits_per_byte": 0.02, "fluency": 0.7, "variety": 0.5, "copied_passage": 0.3}
 """Measures to the share of the way from naive imitations to real items that a recipe asks for. Real items pass all of them, and
 no fraud of `evaluation/frauds.py` does."""
@@ -59,7 +61,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A recipe called `name` for what was found; `path` is the folder as the recipe should name it."""
+    """A recipe called `name` for what was found; `path` is the folder or file as the recipe should name it."""
 
     name: str
     path: str
@@ -71,26 +73,26 @@ class Proposal:
         """Shares that hold out enough to measure on, and no more. Raises DataError when there is too little data."""
         for share, wanted in SHARES.items():
             split = Splitting(validation=share, test=share)
-            sides: list[str] = [split.side(digest) for digest in self.found.digests]
+            sides: list[str] = [split.side(place) for place in self.found.places]
             if self._usable * min(sides.count("validation"), sides.count("test")) >= wanted:
                 break
         if any(sides.count(side) < fewest for side, fewest in FEWEST.items()):
             raise DataError(
                 "There is too little data to train and measure on.",
-                got=f"{len(self.found.digests)} different files of kind {self.found.kind}",
+                got=f"{len(self.found.places)} different items of kind {self.found.kind} ({self.found.claim.why})",
                 allowed="about 40 or more",
-                do="add files, or cut long ones into several: a file is an item",
+                do="add some, or cut long ones into several",
             )
         return split
 
     @property
     def held_out(self) -> int:
         """Items of the test split, those left out that cannot be read."""
-        return round(self._usable * sum(self.split.side(digest) == "test" for digest in self.found.digests))
+        return round(self._usable * sum(self.split.side(place) == "test" for place in self.found.places))
 
     @property
     def _usable(self) -> float:
-        """Share of the files that can be read."""
+        """Share of the items that can be read."""
         return 1 - len(self.found.unreadable) / max(1, self.found.sampled)
 
     @cached_property
@@ -103,8 +105,25 @@ class Proposal:
             return {}
         steps = [(256 * KILO, 512), (MEGA, 1024), (4 * MEGA, 2048)]
         vocab = next((size for limit, size in steps if found.bytes < limit), 4096)
-        ending = {"ending": found.ending.removeprefix(".")} if found.kind == "code" else {}
-        return {"vocab": vocab, "length": 128 if found.bytes / len(found.files) < 500 else 256, **ending}
+        ending = {"ending": found.ending.removeprefix(".")} if found.kind == "code" and found.form == "files" else {}
+        return {"vocab": vocab, "length": 128 if found.bytes / found.items < 500 else 256, **ending}
+
+    @property
+    def asked(self) -> dict[str, Any] | None:
+        """The content by which a model is asked, where that is no label: a caption, or what a text answers."""
+        if not self.found.asked or self.found.labelled:
+            return None
+        if self.found.kind == "image":
+            return {"kind": "text", "vocab": 1024, "length": 32}
+        return {"kind": "text", "vocab": self.content["vocab"], "length": self.content["length"]}
+
+    @property
+    def form(self) -> str | None:
+        """How the source reads the data, as YAML; None where a file is an item."""
+        if self.found.form == FilesReader.name:
+            return None
+        given = {"kind": self.found.form, **self.found.options.form.options}
+        return yaml.safe_dump(given, default_flow_style=True, sort_keys=False, allow_unicode=True, width=math.inf).strip()
 
     def _size(self) -> list[int]:
         """Height and width: the longer side as near to the pictures' own as this machine trains in minutes."""
@@ -132,8 +151,8 @@ class Proposal:
     @property
     def samples(self) -> int:
         if isinstance(self.found.shape, Tokens):
-            return 128 if len(self.found.digests) >= 500 else 64
-        return 500 if len(self.found.digests) >= 1000 else 200
+            return 128 if len(self.found.places) >= 500 else 64
+        return 500 if len(self.found.places) >= 1000 else 200
 
     @property
     def cleaning(self) -> list[str]:
@@ -147,10 +166,20 @@ class Proposal:
         if self.held_out < SAFE * FEWEST_MEASURED:
             return {}
         fair = 2 <= len(self.found.classes) <= 20 and min(self.found.classes.values()) >= 20
+        if self.found.gzip_bits is not None and self.asked is not None:
+            return ANSWERS
         if self.found.gzip_bits is not None:
             return SEQUENCES | (KINDS if self.found.labelled and fair else {})
         small = math.prod(self.content.get("size", [64])) * self.content.get("channels", 3) <= 3 * 32 * 32
         return PICTURES | (KINDS if self.found.labelled and fair and small else {})
+
+    @property
+    def families(self) -> list[str]:
+        """Those that take the content, and what it is asked by."""
+        asked = self.asked
+        if asked is None:
+            return self.found.takers()
+        return self.found.takers(condition=Tokens(vocab=asked["vocab"], length=asked["length"]))
 
     def text(self) -> str:
         """The recipe as commented YAML; it has been parsed and is valid."""
@@ -170,7 +199,7 @@ class Proposal:
             p=self,
             found=self.found,
             machine=self.machine,
-            families=self.found.takers(),
+            families=self.families,
             explain={name: metrics.get(name).explain for name in self.bounds},
             sequences=isinstance(self.found.shape, Tokens),
         )
@@ -179,7 +208,7 @@ class Proposal:
 
 
 def relative(folder: Path, workspace: Path) -> str:
-    """The folder as a recipe names it: relative to the workspace where it lies inside, else absolute."""
+    """The folder or file as a recipe names it: relative to the workspace where it lies inside, else absolute."""
     folder = folder.resolve()
     path = folder.relative_to(workspace).as_posix() if folder.is_relative_to(workspace) else str(folder)
     try:

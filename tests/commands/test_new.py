@@ -116,7 +116,7 @@ def test_captions_are_found_and_a_model_is_asked_by_them(workspace: Path) -> Non
     for path in list(folder.glob("*.png")):
         path.with_suffix(".txt").write_text(f"caption {path.stem}")
     found = inspect(folder)
-    assert (found.kind, found.captions, found.captioned) == ("image", ".txt", 60)
+    assert (found.kind, found.captions, found.given) == ("image", ".txt", {"caption": 60})
     recipe = made(workspace, folder)
     assert recipe.condition is not None
     assert (recipe.condition.kind, recipe.sources[0].options["captions"]) == ("text", ".txt")
@@ -153,7 +153,7 @@ def test_what_is_passed_over_is_said(workspace: Path) -> None:
     assert "20 of 121 that were opened cannot be used" in said
     assert "not UTF-8" in said
     assert "`encoding: cp1252`" in said
-    assert "'single' is a folder of one file" in said
+    assert "'single' is a label of one item" in said
 
 
 def test_of_several_kinds_the_commonest_and_the_rest_is_named(workspace: Path) -> None:
@@ -187,7 +187,7 @@ def test_broken_and_doubled_files_are_counted(workspace: Path) -> None:
     found = inspect(folder)
     assert list(found.unreadable) == ["broken.png"]
     assert found.duplicates == 1
-    assert len(found.files) == 62
+    assert found.items == 62
 
 
 def test_little_data_holds_out_more_and_asks_for_less(workspace: Path) -> None:

@@ -15,9 +15,10 @@ from pydantic import Field
 from genwright.core.errors import DataError, nearest
 from genwright.core.record import Record
 from genwright.data.fetch.packages import Manager, PackageChoice, fetch
-from genwright.data.files import FileOptions, Files, utc
+from genwright.data.files import FileOptions, Files
 from genwright.data.item import Item
 from genwright.data.sources.base import Source, sources
+from genwright.data.tree import utc
 
 _APART = re.compile(
     r"<(note|speaker|figure)\b[^>]*(?<!/)>.*?</\1>"  # footnotes and stage directions, with what they say

@@ -1,0 +1,1 @@
+"""Forms in which data lies in files, one file each."""

@@ -1,0 +1,171 @@
+"""Rows of tables, streamed from files of every common kind."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from genwright.core.errors import DataError
+from genwright.data.tree import Tree
+
+Record = dict[str, Any]
+WHOLE = 2**28  # bytes of a file of one JSON list, which has to be read at once
+SNIFFED = 2**16  # bytes of a CSV file by which its separator is told
+csv.field_size_limit(2**31 - 1)  # what is too large is refused by the size of items
+
+
+def ending(path: Path) -> str:
+    """What a table's name ends in, without `.gz`, in small letters."""
+    name = path.name.lower().removesuffix(".gz")
+    return name[name.rfind(".") :] if "." in name else ""
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file's name is that of a table."""
+    compressed = path.name.lower().endswith(".gz")
+    return ending(path) in KINDS and not (compressed and ending(path) in (".parquet", ".arrow"))
+
+
+def records(path: Path, tree: Tree) -> Iterator[tuple[int, Record]]:
+    """The rows of a table, each with its place in the file, from 1. Lines that are no rows are noted in `tree.skipped`.
+    Raises DataError where the file is no table."""
+    return KINDS[ending(path)](path, tree)
+
+
+def _opened(path: Path) -> BinaryIO:
+    return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
+
+
+def _lines(path: Path, tree: Tree) -> Iterator[tuple[int, Record]]:
+    """A JSON object a line."""
+    with _opened(path) as file:
+        place = 0
+        while line := file.readline(tree.limit + 1):
+            place += 1
+            if place == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            if len(line) > tree.limit:
+                while line and not line.endswith(b"\n"):
+                    line = file.readline(tree.limit)
+                tree.skipped[f"{tree.name(path)}:{place}"] = f"longer than {tree.limit / 2**20:g} MiB (`item_mib`)"
+                continue
+            if not line.strip():
+                continue
+            try:
+                found = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                tree.skipped[f"{tree.name(path)}:{place}"] = f"no JSON: {error}"
+                continue
+            if isinstance(found, dict):
+                yield place, found
+            else:
+                tree.skipped[f"{tree.name(path)}:{place}"] = f"no JSON object: {type(found).__name__}"
+
+
+def _list(path: Path, tree: Tree) -> Iterator[tuple[int, Record]]:
+    """A JSON list of objects, or an object whose only list that is; files of one object a line are often called so too."""
+    if path.stat().st_size > WHOLE:
+        raise DataError(
+            f"{path} is one JSON document of {path.stat().st_size / 2**20:,.0f} MiB.", do="write an object a line (JSONL)"
+        )
+    with _opened(path) as file:
+        text = file.read(WHOLE * 8)
+    try:
+        found = json.loads(text.removeprefix(b"\xef\xbb\xbf"))
+    except (ValueError, RecursionError):
+        yield from _lines(path, tree)
+        return
+    if isinstance(found, dict):
+        lists = [one for one in found.values() if isinstance(one, list) and one and isinstance(one[0], dict)]
+        found = lists[0] if len(lists) == 1 else _named(found)
+    if not isinstance(found, list):
+        raise DataError(f"{path} holds no list of objects.", got=type(found).__name__, do="write a list, or an object a line")
+    for place, one in enumerate(found, start=1):
+        if isinstance(one, dict):
+            yield place, one
+
+
+def _named(found: Record) -> list[Record] | None:
+    """Captions by file name, `{path: caption}` or `{path: {caption: ...}}`, as rows."""
+    if not found or not all(isinstance(one, (str, dict)) for one in found.values()):
+        return None
+    return [{"file_name": name, **(one if isinstance(one, dict) else {"text": one})} for name, one in found.items()]
+
+
+def _separated(path: Path, tree: Tree) -> Iterator[tuple[int, Record]]:
+    """Values with a separator between them, their names in the first line."""
+    with _opened(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
+        try:
+            separator = "\t" if ending(path) == ".tsv" else _separator(file.read(SNIFFED).partition("\n")[0])
+            file.seek(0)
+            for place, row in enumerate(csv.DictReader(file, delimiter=separator), start=1):
+                yield place, {name.strip(): value for name, value in row.items() if name is not None and value is not None}
+        except UnicodeDecodeError as error:
+            told = f"{error.reason} at byte {error.start:,}"
+            raise DataError(f"{path} is not UTF-8.", got=told, do="save the table as UTF-8") from error
+        except csv.Error as error:
+            raise DataError(f"{path} is no table.", got=error, do="mend that line") from error
+
+
+def _separator(head: str) -> str:
+    """Of the signs that separate values the commonest in the first line."""
+    return max(",;\t|", key=head.count)
+
+
+def _parquet(path: Path, tree: Tree) -> Iterator[tuple[int, Record]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            place = 0
+            for batch in file.iter_batches(batch_size=64):
+                for row in batch.to_pylist():
+                    place += 1
+                    yield place, row
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is no Parquet file.", got=error, do="fetch or write it again") from error
+
+
+def _arrow(path: Path, tree: Tree) -> Iterator[tuple[int, Record]]:
+    """A stream or a file of Arrow's, as Hugging Face's `save_to_disk` leaves them."""
+    import pyarrow as pa
+
+    try:
+        with pa.memory_map(str(path)) as file:
+            place = 0
+            for batch in _batches(file):
+                for start in range(0, batch.num_rows, 64):
+                    for row in batch.slice(start, 64).to_pylist():
+                        place += 1
+                        yield place, row
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is no Arrow file.", got=error, do="fetch or write it again") from error
+
+
+def _batches(file: Any) -> Iterator[Any]:
+    import pyarrow as pa
+
+    try:
+        yield from pa.ipc.open_stream(file)
+    except pa.ArrowInvalid:
+        file.seek(0)
+        whole = pa.ipc.open_file(file)
+        for number in range(whole.num_record_batches):
+            yield whole.get_batch(number)
+
+
+KINDS: dict[str, Callable[[Path, Tree], Iterator[tuple[int, Record]]]] = {
+    ".jsonl": _lines,
+    ".ndjson": _lines,
+    ".json": _list,
+    ".csv": _separated,
+    ".tsv": _separated,
+    ".parquet": _parquet,
+    ".arrow": _arrow,
+}

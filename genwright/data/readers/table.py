@@ -1,0 +1,154 @@
+"""A row of a table is an item: JSONL, JSON, CSV, TSV, Parquet and Arrow, with pictures by path or as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field
+
+from genwright.core.errors import DataError
+from genwright.core.record import Record
+from genwright.data.modalities.base import modalities
+from genwright.data.readers import layouts
+from genwright.data.readers.base import Claim, Reader, Row, readers
+from genwright.data.readers.layouts import Fields, Layout, as_text
+from genwright.data.readers.records import is_table, records
+from genwright.data.tree import Tree, modified
+
+LOOKED_AT = 50  # rows by which columns are recognised
+RANK = 50
+BESIDE = {"dataset_infos.json", "dataset_info.json", "dataset_dict.json", "state.json", "config.json", "package.json"}
+"""Files of JSON that tell of data and hold none."""
+
+
+Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+
+
+class TableOptions(Record):
+    """Which columns of items come from which fields of the table; without `content` they are recognised by their names."""
+
+    content: Names = Field(
+        default_factory=list, description="field of the table that is made, or fields that are joined: `completion`"
+    )
+    given: dict[str, Names] = Field(
+        default_factory=dict, description="another column of the recipe to the field it comes from: {condition: prompt}"
+    )
+
+
+@readers.register
+class Table(Reader):
+    """The rows of every table in the tree. A field that names a file beside the table stands for that file."""
+
+    name = "table"
+    Options: ClassVar[type[Record]] = TableOptions
+    options: TableOptions
+
+    @property
+    def _by_path(self) -> frozenset[str]:
+        """Endings of files that are content of their own: what texts are called may as well stand in a text."""
+        return self.suffixes - modalities.get("text").suffixes - modalities.get("code").suffixes
+
+    @classmethod
+    def recognise(cls, tree: Tree) -> Claim | None:
+        tables = _tables(tree)
+        if not tables:
+            return None
+        layout = _layout(tables[0], tree)
+        if layout is None:
+            return None
+        many = tree.name(tables[0]) + (f" and {len(tables) - 1:,} more tables" if tables[1:] else "")
+        content, *given = ((column, names[0] if len(names) == 1 else names) for column, names in layout.fields.items())
+        options = {"content": content[1], **({"given": dict(given)} if given else {})}
+        return Claim(f"{many}: {layout.why}", layout.kind, RANK, options)
+
+    def files(self) -> Iterator[Path]:
+        """The tables, and the files that their rows name."""
+        for path in _tables(self.tree):
+            yield path
+            if not self._by_path:
+                continue
+            fields = self._fields(path)
+            for _, row in records(path, self.tree):
+                for value in layouts.columns(row, fields).values():
+                    if (named := self._named(path, value)) is not None and named.is_file():
+                        yield named
+
+    def rows(self) -> Iterator[Row]:
+        tables = _tables(self.tree)
+        if not tables:
+            raise DataError(f"There is no table in {self.tree.at}.", allowed=ENDINGS, do="put one there, or set another `form`")
+        fields = self._fields(tables[0])
+        count = 0
+        for path in tables:
+            for place, row in records(path, self.tree):
+                name = f"{self.tree.name(path)}:{place}"
+                found = self._columns(name, path, layouts.columns(row, fields))
+                if found is not None:
+                    count += 1
+                    yield Row(name, found, modified(path))
+        if not count:
+            raise self._nothing(tables[0], fields)
+
+    def _columns(self, name: str, path: Path, values: dict[str, Any]) -> dict[str, bytes] | None:
+        """The bytes of an item's columns; None where it has no content, which is noted."""
+        found: dict[str, bytes] = {}
+        content = next(iter(values))
+        for column, value in values.items():
+            if value is None:
+                continue
+            named = self._named(path, value)
+            data = (self.tree.read(named) if named.is_file() else None) if named is not None else _bytes(value)
+            if data is not None and len(data) <= self.tree.limit:
+                found[column] = data
+            elif column == content:
+                self.tree.skipped[name] = f"there is no file {value!r} beside the table" if named is not None else "too large"
+        if content not in found:
+            self.tree.skipped.setdefault(name, "it has no content")
+            return None
+        return found
+
+    def _named(self, path: Path, value: Any) -> Path | None:
+        """The file that a value names, where it ends like one of the content's files, or lies there."""
+        if not isinstance(value, str) or "." not in value or len(value) > 1024 or "\n" in value:
+            return None
+        return path.parent / value if "." + value.lower().rpartition(".")[2] in self._by_path else None
+
+    def _fields(self, table: Path) -> Fields:
+        """The content's fields first."""
+        if self.options.content:
+            return {"content": self.options.content, **self.options.given}
+        layout = _layout(table, self.tree)
+        if layout is None:
+            raise self._nothing(table, {})
+        return layout.fields
+
+    def _nothing(self, table: Path, fields: Fields) -> DataError:
+        names = sorted({name for _, row in islice(records(table, self.tree), LOOKED_AT) for name in row})
+        asked = ", ".join(name for paths in fields.values() for name in paths) or "a text, a picture or a pair"
+        example = next(iter(self.tree.skipped.items()), None)
+        told = f"; {len(self.tree.skipped)} left out, e.g. {example[0]}: {example[1]}" if example else ""
+        return DataError(
+            f"No row of {self.tree.name(table)} has {asked}.",
+            got=f"the columns {', '.join(names) or 'none'}{told}",
+            do="name the columns, e.g. `form: {kind: table, content: COLUMN}`",
+        )
+
+
+ENDINGS = ".jsonl .json .csv .tsv .parquet .arrow, all but the last two also with .gz"
+
+
+def _tables(tree: Tree) -> list[Path]:
+    tables = (path for path in tree.paths() if is_table(path) and path.name.lower() not in BESIDE)
+    return [path for path in tables if tree.chosen(path) is not False]
+
+
+def _layout(table: Path, tree: Tree) -> Layout | None:
+    rows = [row for _, row in islice(records(table, tree), LOOKED_AT)]
+    return layouts.recognised(rows, modalities.get("image").suffixes) if rows else None
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else as_text(value).encode("utf-8", "surrogatepass")

@@ -1,0 +1,179 @@
+"""Every form is recognised, read whole, and read the same way by the recipe that `new` writes for it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from genwright.core.errors import DataError
+from genwright.core.workspace import Workspace
+from genwright.data.item import Item
+from genwright.data.readers.base import readers
+from genwright.data.split import Splitting
+from genwright.recipes.inspect import Inspection, inspect
+from genwright.recipes.recipe import Recipe, parse
+from genwright.recipes.stages import items
+from genwright.recipes.suggest import Machine, Proposal
+from tests import brought
+
+LAPTOP = Machine(cores=2, memory_gib=16, gpu=None)
+
+
+def proposed(place: Path) -> tuple[Inspection, Recipe]:
+    found = inspect(place)
+    return found, parse(yaml.safe_load(Proposal("mine", str(place), found, LAPTOP).text()))
+
+
+def read(recipe: Recipe, workspace: Path) -> list[Item]:
+    return list(items(recipe, Workspace(workspace)))
+
+
+@pytest.mark.parametrize("form", brought.FORMS)
+def test_a_form_is_recognised_and_read_as_it_was_looked_at(form: str, tmp_path: Path) -> None:
+    make, reader, kind, asked = brought.FORMS[form]
+    found, recipe = proposed(make(tmp_path / "inbox"))
+    assert (found.form, found.kind) == (reader, kind)
+    assert set(found.given) | ({"label"} if found.classes else set()) == asked
+    assert not found.skipped
+    assert found.unreadable == {}
+    collected = read(recipe, tmp_path)
+    assert len(collected) == found.items
+    assert len({item.name for item in collected}) == found.items
+    assert (recipe.condition is not None) == bool(asked)
+    if asked:
+        assert all(len(item.columns) == 2 for item in collected)
+    if form != "book":
+        assert found.items == brought.N
+
+
+def test_every_reader_has_data_to_be_tried_on() -> None:
+    assert {reader for _, reader, _, _ in brought.FORMS.values()} | {"files"} == set(readers.all())
+
+
+def test_pairs_go_together(tmp_path: Path) -> None:
+    pairs = set(brought.questions())
+    for form, (make, _, _, asked) in brought.FORMS.items():
+        if asked == brought.PAIR and form not in ("in two folders", "aligned", "alpaca"):
+            _, recipe = proposed(make(tmp_path / form))
+            told = {(item.columns["condition"].decode(), item.data.decode()) for item in read(recipe, tmp_path)}
+            assert told == pairs, form
+
+
+def test_captions_are_those_of_their_pictures(tmp_path: Path) -> None:
+    told = list(zip(brought.pictures(), brought.colours(), strict=True))
+    for form in ("captions", "embedded", "by name"):
+        _, recipe = proposed(brought.FORMS[form][0](tmp_path / form))
+        assert [(item.data, item.columns["condition"].decode()) for item in read(recipe, tmp_path)] == told
+
+
+def test_a_big_text_is_held_out_in_blocks_and_nothing_of_it_is_lost(tmp_path: Path) -> None:
+    place = brought.book(tmp_path / "inbox")
+    _, recipe = proposed(place)
+    collected = read(recipe, tmp_path)
+    split = Splitting(validation=0.2, test=0.2)
+    sides = [split.side(item.place) for item in collected]
+    blocks = [sides[start : start + 8] for start in range(0, len(sides), 8)]
+    assert all(len(set(block)) == 1 for block in blocks)
+    assert {side for block in blocks for side in block} == {"train", "validation", "test"}
+    whole = b"".join(item.data for item in collected)
+    assert b"".join(whole.split()) == b"".join(place.read_bytes().split())
+
+
+def test_a_text_without_blank_lines_is_cut_at_lines_and_one_without_lines_anywhere(tmp_path: Path) -> None:
+    place = tmp_path / "log.txt"
+    place.write_text("".join(f"line {n} says that all is well\n" for n in range(4000)))
+    found = inspect(place)
+    assert found.options.form.options == {"at": "lines"}
+    assert found.items == pytest.approx(place.stat().st_size / 1024, rel=0.05)
+    place.write_text("x y " * 100_000)
+    assert inspect(place).items == pytest.approx(400_000 / 16 / 1024, abs=2)
+
+
+def test_a_wide_text_is_read(tmp_path: Path) -> None:
+    text = "\n\n".join(f"Čapek wrote of robots, {n} times.\r\n" * 9 for n in range(400))
+    (tmp_path / "capek.txt").write_bytes(text.encode("utf-16"))
+    found, recipe = proposed(tmp_path / "capek.txt")
+    assert found.unreadable == {}
+    assert "Čapek wrote of robots, 6 times." in read(recipe, tmp_path)[1].data.decode()
+
+
+def test_what_is_no_row_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
+    place = brought.prompts(tmp_path / "inbox") / "train.jsonl"
+    place.write_text(place.read_text() + '{"prompt": "cut of\n[1, 2]\n\n{"prompt": "no answer"}\n')
+    found, recipe = proposed(place.parent)
+    assert found.items == brought.N
+    assert found.skipped["train.jsonl:73"].startswith("no JSON")
+    assert found.skipped["train.jsonl:74"] == "no JSON object: list"
+    assert found.skipped["train.jsonl:76"] == "it has no content"
+    assert len(read(recipe, tmp_path)) == brought.N
+
+
+def test_a_picture_that_is_missing_costs_its_row_alone(tmp_path: Path) -> None:
+    folder = brought.captions(tmp_path / "inbox")
+    (folder / "train" / "003.PNG").unlink()
+    found = inspect(folder)
+    assert found.items == brought.N - 1
+    assert found.skipped == {"metadata.jsonl:4": "there is no file 'train/003.PNG' beside the table"}
+
+
+def test_no_file_outside_the_folder_is_read_for_a_row(tmp_path: Path) -> None:
+    folder = brought.captions(tmp_path / "inbox")
+    (tmp_path / "secret.png").write_bytes(brought.pictures()[0])
+    told = {"file_name": "../secret.png", "text": "a secret"}
+    brought.lines(folder / "metadata.jsonl", [told, {"file_name": "train/001.PNG", "text": "a shape"}])
+    found = inspect(folder)
+    assert found.items == 1
+    assert "metadata.jsonl:1" in found.skipped
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{"id": n, "score": n / 2} for n in range(60)], "form: {kind: table, content: COLUMN}"),
+        ([{"file": f"{n}.png", "text": "lost"} for n in range(60)], "there is no file '0.png' beside the table"),
+    ],
+)
+def test_a_table_of_nothing_says_which_columns_there_are(rows: list[dict[str, object]], said: str, tmp_path: Path) -> None:
+    brought.lines(tmp_path / "inbox" / "data.jsonl", rows)
+    given = {"kind": "folder", "path": "inbox", "form": "table"}
+    content = {"kind": "image", "size": [8, 8]} if "file" in rows[0] else "text"
+    with pytest.raises(DataError) as error:
+        read(parse({"name": "mine", "content": content, "sources": [given]}), tmp_path)
+    assert said in str(error.value)
+    assert ", ".join(sorted(rows[0])) in str(error.value)
+
+
+def test_files_that_do_not_go_line_by_line_are_refused(tmp_path: Path) -> None:
+    folder = brought.aligned(tmp_path / "inbox")
+    _, recipe = proposed(folder)
+    with (folder / "train.en").open("a") as file:
+        file.write("one line more\n")
+    with pytest.raises(DataError, match=r"do not have as many lines[\s\S]*ends after 72"):
+        read(recipe, tmp_path)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=40),
+            st.recursive(
+                st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+                lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+                max_leaves=8,
+            ).map(lambda value: json.dumps(value).encode()),
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_wild_tables_raise_nothing_but_what_a_person_can_read(tmp_path: Path, lines: list[bytes]) -> None:
+    (tmp_path / "data.jsonl").write_bytes(b"\n".join(lines))
+    with suppress(DataError):
+        inspect(tmp_path / "data.jsonl")
