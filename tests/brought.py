@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import decimal
 import gzip
+import io
 import json
 import tarfile
 import zipfile
@@ -177,6 +178,34 @@ def in_two_folders(folder: Path) -> Path:
     return folder
 
 
+def added(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    archive.addfile(member, io.BytesIO(data))
+
+
+def shards(folder: Path) -> Path:
+    """WebDataset as img2dataset writes it."""
+    folder.mkdir(parents=True)
+    told = list(enumerate(zip(pictures(), colours(), strict=True)))
+    for number, part in enumerate((told[: N // 2], told[N // 2 :])):
+        with tarfile.open(folder / f"{number:05d}.tar", "w") as archive:
+            for place, (data, caption) in part:
+                added(archive, f"{place:09d}.png", data)
+                added(archive, f"{place:09d}.txt", caption.encode())
+                added(archive, f"{place:09d}.json", json.dumps({"caption": caption, "key": str(place)}).encode())
+    return folder
+
+
+def texts_in_shards(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    with tarfile.open(folder / "texts.tar.gz", "w:gz") as archive:
+        for place, (_, a) in enumerate(questions()):
+            added(archive, f"docs/{place:04d}.txt", a.encode())
+            added(archive, f"docs/{place:04d}.cls", str(place % 2).encode())
+    return folder
+
+
 PAIR, TEXT, CAPTIONED, LABELLED = {"condition"}, set(), {"caption"}, {"label"}
 FORMS: dict[str, tuple[Callable[[Path], Path], str, str, set[str]]] = {
     "prompts": (prompts, "table", "text", PAIR),
@@ -192,6 +221,8 @@ FORMS: dict[str, tuple[Callable[[Path], Path], str, str, set[str]]] = {
     "by name": (by_name, "table", "image", CAPTIONED),
     "book": (book, "text", "text", TEXT),
     "aligned": (aligned, "pairs", "text", PAIR),
+    "shards": (shards, "tar", "image", CAPTIONED),
+    "texts in shards": (texts_in_shards, "tar", "text", LABELLED),
     "in two folders": (in_two_folders, "pairs", "text", PAIR),
 }
 """What makes a form, the reader that takes it, the kind of its content, and the columns besides."""

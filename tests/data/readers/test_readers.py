@@ -67,7 +67,7 @@ def test_pairs_go_together(tmp_path: Path) -> None:
 
 def test_captions_are_those_of_their_pictures(tmp_path: Path) -> None:
     told = list(zip(brought.pictures(), brought.colours(), strict=True))
-    for form in ("captions", "embedded", "by name"):
+    for form in ("captions", "embedded", "by name", "shards"):
         _, recipe = proposed(brought.FORMS[form][0](tmp_path / form))
         assert [(item.data, item.columns["condition"].decode()) for item in read(recipe, tmp_path)] == told
 
