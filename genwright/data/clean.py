@@ -187,7 +187,7 @@ def _entries(sieve: Sieve, raw: Path) -> Iterator[Entry]:
     """Entries of one side after the other; the items are read once a side rather than held in memory."""
     for side in SIDES:
         for item in read_items(raw):
-            if sieve.spec.split.side(item.place, sieve.spec.fold) == side:
+            if sieve.spec.split.side(item.place, sieve.spec.fold, item.given_side) == side:
                 yield sieve.entry(item, side)
 
 

@@ -15,6 +15,7 @@ from genwright.core.record import Part
 from genwright.data.item import Item
 from genwright.data.readers.base import Reader, readers
 from genwright.data.readers.files import FilesOptions, FilesReader
+from genwright.data.sides import Sides
 from genwright.data.tree import Tree
 
 
@@ -27,6 +28,9 @@ class FileOptions(FilesOptions):
     include: list[str] | None = Field(None, description="globs as in .gitignore; default: every file that the form reads")
     exclude: list[str] = Field(default_factory=list, description="globs of files and folders to leave out")
     recursive: bool = True
+    splits: bool = Field(
+        False, description="whether folders and tables called train, validation and test say on which side their items are"
+    )
     licence: str = "unknown"
     item_mib: float = Field(64.0, gt=0, le=1024, description="larger items are skipped and reported")
 
@@ -61,7 +65,12 @@ class Files:
         """The items, streamed. Raises DataError when there is nothing, or nothing that can be read."""
         self.tree.skipped.clear()
         for row in self.reader.rows():
-            yield Item(row.name, row.columns, self.source, self.options.licence, row.written, row.group)
+            side = self._sides.of(row.name) if self.options.splits else ""
+            yield Item(row.name, row.columns, self.source, self.options.licence, row.written, row.group, side)
+
+    @cached_property
+    def _sides(self) -> Sides:
+        return Sides.of_tree(self.tree)
 
     def state(self) -> str:
         """SHA-256 over name and bytes of every file that bears on the items. Raises DataError as `items` does."""

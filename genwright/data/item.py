@@ -17,7 +17,8 @@ C = TypeVar("C")
 class Item:
     """`name` is path-like and unique within a source. `columns` holds the bytes of each column it has, as the column's
     modality reads them (a label as its text in UTF-8); the first is the content, by which the item is known.
-    `collected_at` is ISO 8601 in UTC. Items of one `group` lie on one side of the split."""
+    `collected_at` is ISO 8601 in UTC. Items of one `group` lie on one side of the split;
+    `given_side` is the one that the source says: train, validation, test, or `split.LEARN`."""
 
     name: str
     columns: Mapping[str, bytes]
@@ -25,6 +26,7 @@ class Item:
     licence: str
     collected_at: str
     group: str = ""
+    given_side: str = ""
 
     @property
     def place(self) -> str:

@@ -14,7 +14,7 @@ from genwright.data.item import Item
 COLUMN = "column."
 """What the name of an item's column begins with in a shard."""
 
-TOLD = ("name", "source", "licence", "collected_at", "group")
+TOLD = ("name", "source", "licence", "collected_at", "group", "given_side")
 """What is said of an item besides its columns."""
 
 GROUP_BYTES, GROUP_ROWS, SHARD_BYTES = 32 * 2**20, 8192, 512 * 2**20

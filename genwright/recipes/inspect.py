@@ -20,6 +20,7 @@ from genwright.data.modalities.base import Modality, modalities
 from genwright.data.modalities.base import build as build_modality
 from genwright.data.readers.base import Claim, readers
 from genwright.data.readers.files import FilesReader
+from genwright.data.sides import Sides
 from genwright.data.tree import Tree
 from genwright.models.architectures.base import architectures
 
@@ -49,7 +50,7 @@ class Inspection:
     options: FileOptions
     kind: str
     items: int
-    places: list[str] = field(repr=False)  # what decides the side of each distinct content: see `Item.place`
+    places: list[tuple[str, str]] = field(repr=False)  # of each distinct content: see `Item.place`, `Item.given_side`
     bytes: int
     sampled: int  # items that were read
     unreadable: dict[str, str]  # those of them that cannot be used, with the reason
@@ -104,6 +105,9 @@ def inspect(at: Path) -> Inspection:
         raise _unknown(at, every)
     form, claim = next(iter(claims.items()))
     options, notes = _options(form, claim), list(claim.notes)
+    if Sides.of_tree(tree).given:
+        options = options.model_copy(update={"splits": True})
+        notes.append("names say what is held out, and that is respected")
     survey = _survey(at, options, modalities.get(claim.kind).suffixes)
     values, unreadable = _read(build_modality(Part(kind=claim.kind)), survey.sample)
     if not values:
@@ -167,7 +171,7 @@ class _Survey:
 
     items: int = 0
     bytes: int = 0
-    places: list[str] = field(default_factory=list)
+    places: list[tuple[str, str]] = field(default_factory=list)
     classes: dict[str, int] = field(default_factory=dict)
     given: Counter[str] = field(default_factory=Counter)
     files: set[Path] = field(default_factory=set)
@@ -181,7 +185,7 @@ def _survey(at: Path, options: FileOptions, suffixes: frozenset[str]) -> _Survey
     for item in files.items():
         if item.digest not in met:
             met.add(item.digest)
-            found.places.append(item.place[:16])
+            found.places.append((item.place[:16], item.given_side))
         for name, data in list(item.columns.items())[1:]:
             if name == "label":
                 label = data.decode("utf-8", "replace")

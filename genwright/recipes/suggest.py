@@ -73,7 +73,7 @@ class Proposal:
         """Shares that hold out enough to measure on, and no more. Raises DataError when there is too little data."""
         for share, wanted in SHARES.items():
             split = Splitting(validation=share, test=share)
-            sides: list[str] = [split.side(place) for place in self.found.places]
+            sides: list[str] = [split.side(place, given=given) for place, given in self.found.places]
             if self._usable * min(sides.count("validation"), sides.count("test")) >= wanted:
                 break
         if any(sides.count(side) < fewest for side, fewest in FEWEST.items()):
@@ -88,7 +88,7 @@ class Proposal:
     @property
     def held_out(self) -> int:
         """Items of the test split, those left out that cannot be read."""
-        return round(self._usable * sum(self.split.side(place) == "test" for place in self.found.places))
+        return round(self._usable * sum(self.split.side(place, given=given) == "test" for place, given in self.found.places))
 
     @property
     def _usable(self) -> float:

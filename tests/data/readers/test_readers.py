@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -101,6 +102,47 @@ def test_a_wide_text_is_read(tmp_path: Path) -> None:
     found, recipe = proposed(tmp_path / "capek.txt")
     assert found.unreadable == {}
     assert "Čapek wrote of robots, 6 times." in read(recipe, tmp_path)[1].data.decode()
+
+
+def sides(place: Path, workspace: Path) -> dict[str, set[str]]:
+    """The first part of each item's name, and what the recipe makes of it."""
+    found, recipe = proposed(place)
+    told: dict[str, set[str]] = {}
+    for item in read(recipe, workspace):
+        told.setdefault(re.split("[/.-]", item.name)[0], set()).add(recipe.split.side(item.place, given=item.given_side))
+    assert ("names say what is held out, and that is respected" in found.notes) == recipe.sources[0].options.get(
+        "splits", False
+    )
+    return told
+
+
+def test_names_of_folders_and_tables_say_what_is_held_out(tmp_path: Path) -> None:
+    rows = [{"text": f"{answer} ({n})"} for n, (_, answer) in enumerate(brought.questions() * 4)]
+    tables = tmp_path / "tables"
+    for name, part in (("train-00000-of-00001", rows[:200]), ("dev", rows[200:240]), ("test", rows[240:])):
+        brought.lines(tables / f"{name}.jsonl", part)
+    assert sides(tables, tmp_path) == {"train": {"train"}, "dev": {"validation"}, "test": {"test"}}
+    (tables / "dev.jsonl").unlink()  # what there is to choose by comes out of the rest
+    assert sides(tables, tmp_path) == {"train": {"train", "validation"}, "test": {"test"}}
+    brought.lines(tables / "test.jsonl", rows[240:]).rename(tables / "val.jsonl")
+    (tables / "test.jsonl").unlink(missing_ok=True)
+    assert sides(tables, tmp_path) == {"train": {"train", "validation"}, "val": {"test"}}
+    (tables / "val.jsonl").unlink()
+    assert sides(tables, tmp_path) == {"train": {"train", "validation", "test"}}
+
+    for place, data in enumerate(brought.pictures()):
+        for side in ("Train", "Test"):
+            path = tmp_path / "pictures" / side / f"{place}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data if side == "Train" else data + b" ")
+    assert sides(tmp_path / "pictures", tmp_path) == {"Train": {"train", "validation"}, "Test": {"test"}}
+
+
+def test_a_picture_called_test_is_one_of_a_test(tmp_path: Path) -> None:
+    for place, data in enumerate(brought.pictures()):
+        (tmp_path / f"{('train', 'test')[place % 2]}-{place}.png").write_bytes(data)
+    found = inspect(tmp_path)
+    assert not found.options.splits
 
 
 def test_what_is_no_row_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
