@@ -13,6 +13,8 @@ import typer
 from genwright.core.errors import RecipeError
 
 if TYPE_CHECKING:
+    from genwright.core.workspace import Workspace
+    from genwright.recipes.glimpse import Glimpse
     from genwright.recipes.inspect import Inspection
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -20,50 +22,61 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 def command(
     name: Annotated[str | None, typer.Argument(help="What to call the recipe and its model.")] = None,
-    folder: Annotated[Path | None, typer.Option("--from", help="The folder, or file, with the data.")] = None,
+    place: Annotated[Path | None, typer.Option("--from", help="The folder, or file, with the data.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a recipe of that name.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Look, and write no recipe.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Name all that is left out, not just an example.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of recipes and do nothing else.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Look at a folder or file and write a commented recipe for it, which `genwright run NAME` takes as it stands."""
+    """Look at a folder or file, say how it is read and what a model would see of it, and write a commented recipe for it,
+    which `genwright run NAME` takes as it stands."""
     if schema:
         from genwright.recipes import recipe
 
         typer.echo(json.dumps(recipe.schema(), indent=2))
         return
-    if name is None or folder is None:
-        raise RecipeError("A recipe needs a name and a folder.", do="genwright new NAME --from FOLDER")
+    if name is None or place is None:
+        raise RecipeError("A recipe needs a name and a folder or file.", do="genwright new NAME --from PATH")
     if not NAME.fullmatch(name):
         allowed = "up to 63 small letters, digits, and _ - inside, e.g. my-birds"
         raise RecipeError("A recipe cannot have that name.", got=repr(name), allowed=allowed)
-    path, found = write(name, folder.expanduser(), force)
-    show(path, found, as_json)
-
-
-def write(name: str, folder: Path, force: bool) -> tuple[Path, Inspection]:
-    """Write the recipe and the schema for editors; the recipe's path and what was found."""
-    from genwright.core.durable import write_json, write_text
     from genwright.core.workspace import Workspace
-    from genwright.recipes import recipe
+    from genwright.recipes.glimpse import glimpse
     from genwright.recipes.inspect import inspect
     from genwright.recipes.suggest import Machine, Proposal, relative
 
-    workspace = Workspace()
+    workspace, place = Workspace(), place.expanduser()
     path = workspace.recipes / f"{name}.yaml"
-    if path.exists() and not force:
+    if path.exists() and not force and not dry_run:
         raise RecipeError(f"There is a recipe called {name} already.", got=path, do="choose another name, or add --force")
-    found = inspect(folder)
-    text = Proposal(name, relative(folder, workspace.root), found, Machine.here()).text()
+    proposal = Proposal(name, relative(place, workspace.root), inspect(place), Machine.here())
+    text = proposal.text()
+    seen = glimpse(proposal, workspace.state / "looks" / f"{name}.png")
+    if not dry_run:
+        write(path, text, workspace)
+    if as_json:
+        typer.echo(json.dumps({"recipe": None if dry_run else str(path), **told(proposal.found, seen)}, indent=2))
+        return
+    show(proposal.found, seen, every)
+    typer.echo(f"{path} was not written" if dry_run else f"Wrote {path}; read it, then `genwright run {name}`.")
+
+
+def write(path: Path, text: str, workspace: Workspace) -> None:
+    """The recipe, and the schema for editors."""
+    from genwright.core.durable import write_json, write_text
+    from genwright.recipes import recipe
+
     workspace.settle()
     write_json(workspace.state / "recipe.schema.json", recipe.schema())
     write_text(path, text)
-    return path, found
 
 
-def show(path: Path, found: Inspection, as_json: bool) -> None:
-    """What was found and what to do next, for a person or as JSON."""
-    summary: dict[str, Any] = {
-        "recipe": str(path),
+def told(found: Inspection, seen: Glimpse) -> dict[str, Any]:
+    """What was found, as JSON."""
+    from genwright.recipes.glimpse import histogram
+
+    return {
         "content": found.kind,
         "form": found.form,
         "why": found.claim.why,
@@ -72,34 +85,68 @@ def show(path: Path, found: Inspection, as_json: bool) -> None:
         "bytes": found.bytes,
         "duplicates": found.duplicates,
         "unreadable": found.unreadable,
+        "skipped": found.skipped,
         "notes": found.notes,
         "others": found.others,
         "labels": found.classes,
         "given": found.given,
-        "skipped": found.skipped,
+        "seen": [{"asked": asked, "made": made} for asked, made in seen.seen],
+        "sheet": None if seen.sheet is None else str(seen.sheet),
+        seen.unit: dict(histogram(seen.sizes)),
+        "cut": seen.cut,
     }
-    if as_json:
-        typer.echo(json.dumps(summary, indent=2))
-        return
+
+
+def show(found: Inspection, seen: Glimpse, every: bool) -> None:
+    """What was found, for a person."""
     typer.echo(f"read as {found.form}: {found.claim.why}")
     for name, claim in found.considered.items():
         typer.echo(f"  could be read as {name}: {claim.why}")
-    typer.echo(f"{found.items:,} items of kind {found.kind}, {found.bytes:,} bytes in all")
+    doubled = f", {found.duplicates:,} of them the same as another" if found.duplicates else ""
+    typer.echo(f"{found.items:,} items of kind {found.kind}, {found.bytes:,} bytes in all{doubled}")
     if found.classes:
-        told = "taken as labels" if found.labelled else "which no family here can use"
-        typer.echo(f"  with {len(found.classes)} labels, {told}")
+        used = "taken as labels" if found.labelled else "which no family here can use"
+        commonest = sorted(found.classes.items(), key=lambda one: -one[1])
+        named = ", ".join(f"{label} {n:,}" for label, n in commonest[: None if every else 6])
+        typer.echo(f"  with {len(found.classes)} labels, {used}: {named}{'' if every or len(commonest) <= 6 else ', ...'}")
     for column, n in found.given.items():
         typer.echo(f"  {n:,} with a {column}, by which a model can be asked")
-    if found.skipped:
-        name, reason = next(iter(found.skipped.items()))
-        typer.echo(f"  {len(found.skipped):,} left out, e.g. {name!r}: {reason}")
     for note in found.notes:
         typer.echo(f"  {note}")
+    left_out(found, every)
+    glimpsed(seen)
+
+
+def left_out(found: Inspection, every: bool) -> None:
+    """What of the data does not become an item, or cannot be used."""
     if found.others:
         typer.echo("  not read: " + ", ".join(f"{count} x {ending}" for ending, count in found.others.items()))
-    if found.unreadable:
-        kinds = Counter(reason.partition(":")[0] for reason in found.unreadable.values())
+    of = f"of {found.sampled} that were opened"
+    for reasons, words in ((found.skipped, "left out"), (found.unreadable, f"{of} cannot be used")):
+        if not reasons:
+            continue
+        kinds = Counter(reason.partition(":")[0] for reason in reasons.values())
         common = kinds.most_common(1)[0][0]
-        name, reason = next(one for one in found.unreadable.items() if one[1].partition(":")[0] == common)
-        typer.echo(f"  {len(found.unreadable)} of {found.sampled} that were opened cannot be used, e.g. {name!r}: {reason}")
-    typer.echo(f"Wrote {path}; read it, then `genwright run {path.stem}`.")
+        shown = reasons if every else dict([next(one for one in reasons.items() if one[1].partition(":")[0] == common)])
+        named = "; ".join(f"{name!r}: {reason}" for name, reason in shown.items())
+        typer.echo(f"  {len(reasons):,} {words}{':' if every else ', e.g.'} {named}")
+
+
+def glimpsed(seen: Glimpse) -> None:
+    """Some items as a model would see them."""
+    from genwright.recipes.glimpse import bars
+
+    typer.echo(f"{seen.unit} of {len(seen.sizes):,} items that were looked at:")
+    for line in bars(seen.sizes):
+        typer.echo(f"  {line}")
+    if seen.cut is not None:
+        items, text = seen.cut
+        typer.echo(
+            f"  the window of a model cuts {items:.0%} of the items, which is {text:.0%} of the text; raise `content.length`"
+        )
+    if seen.sheet is not None:
+        typer.echo(f"as a model would see them: {seen.sheet}")
+        return
+    for place, (asked, made) in enumerate(seen.seen, start=1):
+        typer.echo(f"--- item {place}, as a model would see it ---" + (f"\n{asked}\n  ->" if asked else ""))
+        typer.echo(made.rstrip())

@@ -63,6 +63,7 @@ class Inspection:
     classes: dict[str, int] = field(default_factory=dict)  # items by label
     given: dict[str, int] = field(default_factory=dict)  # items that have a column besides the content and a label
     notes: list[str] = field(default_factory=list)  # what a person should hear of how it was read
+    sample: list[Item] = field(default_factory=list, repr=False)  # spread over the data
 
     @property
     def duplicates(self) -> int:
@@ -139,6 +140,7 @@ def inspect(at: Path) -> Inspection:
         classes=survey.classes,
         given=dict(survey.given),
         notes=notes,
+        sample=survey.sample,
     )
 
 

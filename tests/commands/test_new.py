@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ from genwright.recipes.inspect import inspect
 from genwright.recipes.recipe import Recipe, load
 from genwright.recipes.stages import items
 from genwright.recipes.suggest import Machine, Proposal
+from tests import brought
 
 LAPTOP = Machine(cores=2, memory_gib=16, gpu=None)
 ROOT = Path(__file__).parents[2]
@@ -275,3 +277,36 @@ def test_the_recipe_explains_every_line(workspace: Path) -> None:
         if line and not line.startswith((" ", "#")):
             assert "#" in line or lines[number - 1].lstrip().startswith("#"), line
     assert yaml.safe_load("\n".join(lines))["accept"]
+
+
+def said(name: str, place: Path, *more: str) -> str:
+    return CliRunner().invoke(build(), ["new", name, "--from", str(place), *more], catch_exceptions=False).output
+
+
+def test_it_says_how_data_is_read_and_shows_what_a_model_would_see(workspace: Path) -> None:
+    out = said("faq", brought.prompts(workspace / "faq"), "--dry-run")
+    assert "read as table: train.jsonl: 'completion' answers 'prompt'" in out
+    assert "tokens of 72 items" in out
+    assert re.search(r"item 1, as a model would see it ---\nWhat does .* do\?\n {2}->\n\w", out)
+    assert re.search(r"the window of a model cuts \d% of the items, which is \d% of the text", out)
+    assert "was not written" in out
+    assert not (workspace / "recipes").exists()
+
+    out = said("shapes", brought.captions(workspace / "shapes"))
+    assert "could be read as files" in out
+    sheet = Path(re.findall(r"as a model would see them: (.*)", out)[0])
+    with Image.open(sheet) as picture:
+        assert picture.width > 24 * 12
+    assert load(workspace / "recipes" / "shapes.yaml").condition is not None
+
+
+def test_all_that_is_left_out_is_named_when_asked(workspace: Path) -> None:
+    place = brought.prompts(workspace / "faq") / "train.jsonl"
+    place.write_text(place.read_text() + "broken\n{}\n")
+    out = said("faq", place.parent, "--dry-run")
+    assert "2 left out, e.g. 'train.jsonl:73'" in out
+    assert "'train.jsonl:74'" not in out
+    assert "'train.jsonl:74': it has no content" in said("faq", place.parent, "--dry-run", "--all")
+    told = json.loads(said("faq", place.parent, "--dry-run", "--json"))
+    assert (told["form"], told["items"], set(told["skipped"])) == ("table", 72, {"train.jsonl:73", "train.jsonl:74"})
+    assert sum(told["tokens"].values()) == 72
