@@ -23,6 +23,7 @@ from genwright.data.readers.files import FilesReader
 from genwright.data.sides import Sides
 from genwright.data.tree import Tree
 from genwright.models.architectures.base import architectures
+from genwright.recipes import to_come
 
 SAMPLED = 200  # items that are read, spread over the data
 LARGEST, MOST = 8 * 2**20, 16 * 2**20  # bytes of an item that is read, and of all of them
@@ -101,6 +102,7 @@ def inspect(at: Path) -> Inspection:
     every = [path for path in tree.paths() if tree.refused(path, whole=False) is None]
     if not every:
         raise DataError(f"There is no file in {at}.", do="put the data there, or name another folder")
+    to_come.refuse(at, every)
     claims = _claims(tree)
     if not claims:
         raise _unknown(at, every)

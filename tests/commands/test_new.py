@@ -310,3 +310,27 @@ def test_all_that_is_left_out_is_named_when_asked(workspace: Path) -> None:
     told = json.loads(said("faq", place.parent, "--dry-run", "--json"))
     assert (told["form"], told["items"], set(told["skipped"])) == ("table", 72, {"train.jsonl:73", "train.jsonl:74"})
     assert sum(told["tokens"].values()) == 72
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["wavs/{:03d}.wav"], "This is sound"),
+        (["{:03d}.mid"], "ABC"),
+        (["clips/{:03d}.MP4"], "ffmpeg"),
+        (["{:03d}.glb", "{:03d}.txt", "more/{:03d}.stl"], "draw them as pictures"),
+    ],
+)
+def test_kinds_that_are_to_come_are_recognised(workspace: Path, names: list[str], words: str) -> None:
+    for number in range(20):
+        for name in names:
+            path = workspace / "in" / name.format(number)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"RIFF")
+    if "sound" in words:
+        (workspace / "in" / "metadata.csv").write_text("".join(f"{n:03d}|said {n}|said {n}\n" for n in range(20)))
+        words += ", which cannot be learned from yet"
+    with pytest.raises(DataError) as error:
+        inspect(workspace / "in")
+    assert words in str(error.value)
+    assert ("said in metadata.csv" in str(error.value)) == ("sound" in words)
