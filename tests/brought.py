@@ -197,6 +197,16 @@ def shards(folder: Path) -> Path:
     return folder
 
 
+def zipped(folder: Path) -> Path:
+    """Pictures in folders that are labels, as somebody sends them."""
+    folder.mkdir(parents=True)
+    with zipfile.ZipFile(folder / "shapes.zip", "w") as archive:
+        for place, data in enumerate(pictures()):
+            archive.writestr(f"shapes/{('round', 'square')[place % 2]}/{place}.png", data)
+            archive.writestr(f"__MACOSX/shapes/._{place}.png", b"")
+    return folder / "shapes.zip"
+
+
 def texts_in_shards(folder: Path) -> Path:
     folder.mkdir(parents=True)
     with tarfile.open(folder / "texts.tar.gz", "w:gz") as archive:
@@ -221,6 +231,7 @@ FORMS: dict[str, tuple[Callable[[Path], Path], str, str, set[str]]] = {
     "by name": (by_name, "table", "image", CAPTIONED),
     "book": (book, "text", "text", TEXT),
     "aligned": (aligned, "pairs", "text", PAIR),
+    "zipped": (zipped, "files", "image", LABELLED),
     "shards": (shards, "tar", "image", CAPTIONED),
     "texts in shards": (texts_in_shards, "tar", "text", LABELLED),
     "in two folders": (in_two_folders, "pairs", "text", PAIR),

@@ -50,7 +50,7 @@ def command(
     path = workspace.recipes / f"{name}.yaml"
     if path.exists() and not force and not dry_run:
         raise RecipeError(f"There is a recipe called {name} already.", got=path, do="choose another name, or add --force")
-    proposal = Proposal(name, relative(place, workspace.root), inspect(place), Machine.here())
+    proposal = Proposal(name, relative(place, workspace.root), inspect(place, workspace.state / "sources"), Machine.here())
     text = proposal.text()
     seen = glimpse(proposal, workspace.state / "looks" / f"{name}.png")
     if not dry_run:

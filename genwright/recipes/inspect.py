@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import statistics
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from genwright.data.modalities.base import Modality, modalities
 from genwright.data.modalities.base import build as build_modality
 from genwright.data.readers.base import Claim, readers
 from genwright.data.readers.files import FilesReader
+from genwright.data.readers.tar import Tar
 from genwright.data.sides import Sides
+from genwright.data.sources.folder import opened, packed
 from genwright.data.tree import Tree
 from genwright.models.architectures.base import architectures
 from genwright.recipes import to_come
@@ -96,31 +99,23 @@ class Inspection:
         return len(self.classes) > 1 and bool(self.takers(label=Label(classes=len(self.classes))))
 
 
-def inspect(at: Path) -> Inspection:
-    """Look at a folder or file without changing it. Raises DataError when it is missing, empty, or holds nothing readable."""
-    tree = Tree(at)
-    every = [path for path in tree.paths() if tree.refused(path, whole=False) is None]
+def inspect(at: Path, cache: Path | None = None) -> Inspection:
+    """Look at a folder, file or archive without changing it; an archive is unpacked below `cache`. Raises DataError when it
+    is missing, empty, or holds nothing readable."""
+    tree = _opened(at, cache)
+    at, every = tree.at, [path for path in tree.paths() if tree.refused(path, whole=False) is None]
     if not every:
         raise DataError(f"There is no file in {at}.", do="put the data there, or name another folder")
-    to_come.refuse(at, every)
+    to_come.refuse(tree.root, every)
     claims = _claims(tree)
     if not claims:
         raise _unknown(at, every)
     form, claim = next(iter(claims.items()))
-    options, notes = _options(form, claim), list(claim.notes)
-    if Sides.of_tree(tree).given:
-        options = options.model_copy(update={"splits": True})
-        notes.append("names say what is held out, and that is respected")
+    options = _options(form, claim, tree)
     survey = _survey(at, options, modalities.get(claim.kind).suffixes)
     values, unreadable = _read(build_modality(Part(kind=claim.kind)), survey.sample)
-    if not values:
-        name, reason = next(iter(unreadable.items()))
-        what = f"None of the {len(unreadable)} sampled items can be read as {claim.kind}."
-        raise DataError(what, got=f"{name}: {reason}", do="mend them")
     fitted = build_modality(Part(kind=claim.kind))
     fitted.fit(values)
-    for label in [label for label, n in survey.classes.items() if n == 1][:3]:
-        notes.append(f"{label!r} is a label of one item: too little to learn it")
     return Inspection(
         at=at,
         form=form,
@@ -141,9 +136,25 @@ def inspect(at: Path) -> Inspection:
         gzip_bits=_gzip_bits(fitted, values) if isinstance(fitted.shape, Tokens) else None,
         classes=survey.classes,
         given=dict(survey.given),
-        notes=notes,
+        notes=[*claim.notes, *_notes(options, survey)],
         sample=survey.sample,
     )
+
+
+def _notes(options: FileOptions, survey: _Survey) -> Iterator[str]:
+    """What a person should hear."""
+    if options.splits:
+        yield "names say what is held out, and that is respected"
+    for label in [label for label, n in survey.classes.items() if n == 1][:3]:
+        yield f"{label!r} is a label of one item: too little to learn it"
+
+
+def _opened(at: Path, cache: Path | None) -> Tree:
+    """The files there, or in the archive there; shards are read as they are."""
+    tree = Tree(at)
+    if not packed(at) or cache is None or Tar.recognise(tree) is not None:
+        return tree
+    return Tree(opened(at, cache)[0])
 
 
 def _claims(tree: Tree) -> dict[str, Claim]:
@@ -162,11 +173,12 @@ def _unknown(at: Path, every: list[Path]) -> DataError:
     )
 
 
-def _options(form: str, claim: Claim) -> FileOptions:
+def _options(form: str, claim: Claim, tree: Tree) -> FileOptions:
     """How a source has to read it."""
+    splits = {"splits": True} if Sides.of_tree(tree).given else {}
     if form == FilesReader.name:
-        return FileOptions.model_validate(claim.options)
-    return FileOptions(form=Part(kind=form, options=dict(claim.options)))
+        return FileOptions.model_validate({**claim.options, **splits})
+    return FileOptions.model_validate({"form": {"kind": form, **claim.options}, **splits})
 
 
 @dataclass
@@ -231,6 +243,10 @@ def _read(modality: Modality, sample: list[Item]) -> tuple[list[Any], dict[str, 
     if not values and not unreadable:
         got = f"more than {LARGEST:,} bytes each"
         raise DataError("Every item that was looked at is too large.", got=got, do="cut them up")
+    if not values:
+        name, reason = next(iter(unreadable.items()))
+        what = f"None of the {len(unreadable)} sampled items can be read as {modality.name}."
+        raise DataError(what, got=f"{name}: {reason}", do="mend them")
     return values, unreadable
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import errno
 import gzip
+import json
 import lzma
 import os
 import re
@@ -26,11 +27,13 @@ from math import inf, isfinite
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
+from genwright.core.durable import exclusive, sha256, write_json
 from genwright.core.errors import DataError
 
 SUFFIXES = (".zip", ".whl", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 """Endings of the archives that are unpacked."""
 
+SKIPPED = "skipped.json"
 PIECE = 2**20
 LATEST = 4102444800.0
 """2100-01-01, the last time a member is believed to have been changed."""
@@ -77,6 +80,18 @@ def unpack(archive: Path, into: Path, limits: UnpackLimits | None = None) -> dic
             with archive.open("rb") if opener is None else opener(archive) as stream:
                 _unpack_tar(stream, target)
     return target.skipped
+
+
+def unpacked(archive: Path, folder: Path, limits: UnpackLimits | None = None) -> tuple[Path, dict[str, str]]:
+    """Where the files of an archive lie, unpacked below `folder` the first time, and the members that were left out. What was
+    unpacked of earlier bytes of the same archive goes."""
+    place = folder / f"unpacked-{sha256(archive)[:32]}"
+    with exclusive(folder / "unpack.lock", busy="", wait=True):
+        if not (place / SKIPPED).is_file():
+            for old in folder.glob("unpacked-*"):
+                shutil.rmtree(old)
+            write_json(place / SKIPPED, unpack(archive, place / "files", limits))
+        return place / "files", json.loads((place / SKIPPED).read_text())
 
 
 def unpack_tar(stream: IO[bytes], size: int, name: str, into: Path, limits: UnpackLimits | None = None) -> dict[str, str]:

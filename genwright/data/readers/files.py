@@ -129,11 +129,12 @@ def _captions(every: list[Path]) -> tuple[str | None, set[Path]]:
 def _labels(folder: Path, files: list[Path]) -> tuple[Literal["subfolder", "parent"] | None, dict[str, int]]:
     """Where labels come from, and how many files have each; nothing when folders do not look like classes.
 
-    Folders called train, test and the like are not classes; the folder a file lies in may be.
+    Folders called train, test and the like are not classes, nor one folder around all; the folder a file lies in may be.
     """
     relative = [path.relative_to(folder).parts for path in files]
     first = Counter(parts[0] for parts in relative if len(parts) > 1)
-    split = {name.lower() for name in first} <= SPLIT_NAMES
+    wrapped = len(first) == 1 and all(len(parts) > 2 for parts in relative)  # as in an archive of one folder
+    split = wrapped or {name.lower() for name in first} <= SPLIT_NAMES
     where: Literal["subfolder", "parent"] = "parent" if split else "subfolder"
     counts: defaultdict[str, int] = defaultdict(int)
     for parts in relative:

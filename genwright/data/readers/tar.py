@@ -57,6 +57,8 @@ class Tar(Reader):
         if content is None or names[content] * 2 < len(items):
             return None
         given = _given(items, names, content)
+        if not given and len(shards) == 1:
+            return None  # an archive of plain files
         kind = kinds.get(content, "text")
         asked = "".join(f", asked for by {field!r}" for field in given.values())
         many = shards[0].name + (f" and {len(shards) - 1:,} more shards" if shards[1:] else "")

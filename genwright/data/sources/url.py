@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -12,10 +10,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from genwright.core.durable import exclusive, write_json
 from genwright.core.record import Record
 from genwright.data.fetch.download import Wanted, download
-from genwright.data.fetch.unpack import UnpackLimits, is_archive, unpack
+from genwright.data.fetch.unpack import UnpackLimits, is_archive, unpacked
 from genwright.data.files import FileOptions, Files
 from genwright.data.item import Item
 from genwright.data.sources.base import Source, sources
@@ -75,22 +72,13 @@ class Url(Source):
             wanted = Wanted(
                 options.url, int(options.mib * 2**20), options.minutes * 60, frozenset(options.allow_hosts), options.sha256
             )
-            fetched, file = download(wanted, folder)
+            _, file = download(wanted, folder)
             chosen: FileOptions = options
             if options.unpack if options.unpack is not None else is_archive(file.name):
-                root = self._unpacked(file, folder / f"unpacked-{fetched.sha256[:32]}")
+                limits = UnpackLimits(bytes=int(options.unpacked_mib * 2**20))
+                root, self._not_unpacked = unpacked(file, folder, limits)
             else:
                 root = file.parent
                 chosen = options.model_copy(update={"include": options.include or ["*"]})
             self._files = Files(root, chosen, self.suffixes, f"url:{options.url}")
         return self._files
-
-    def _unpacked(self, archive: Path, folder: Path) -> Path:
-        with exclusive(folder.parent / "unpack.lock", busy="", wait=True):
-            if not (folder / "skipped.json").is_file():
-                for old in folder.parent.glob("unpacked-*"):
-                    shutil.rmtree(old)
-                limits = UnpackLimits(bytes=int(self.options.unpacked_mib * 2**20))
-                write_json(folder / "skipped.json", unpack(archive, folder / "files", limits))
-            self._not_unpacked = json.loads((folder / "skipped.json").read_text())
-        return folder / "files"

@@ -27,7 +27,7 @@ LAPTOP = Machine(cores=2, memory_gib=16, gpu=None)
 
 
 def proposed(place: Path) -> tuple[Inspection, Recipe]:
-    found = inspect(place)
+    found = inspect(place, place.parent / "cache")
     return found, parse(yaml.safe_load(Proposal("mine", str(place), found, LAPTOP).text()))
 
 
