@@ -11,7 +11,7 @@ from genwright.core.workspace import Workspace
 
 
 def command(
-    file: Annotated[str, typer.Argument(help="a file, or the SHA-256 of one that is gone")],
+    file: Annotated[str, typer.Argument(help="a file, an item's name (train.jsonl:12), or the SHA-256 of one that is gone")],
     why: Annotated[str, typer.Option(help="the reason")],
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False,
 ) -> None:
@@ -25,7 +25,7 @@ def command(
     from genwright.evaluation import memo
 
     workspace = Workspace()
-    digest, name = digest_of(file)
+    digest, name = digest_of(file, workspace)
     entry = forget(workspace, digest, name, why)
     memo.clear(workspace)
     names = trace(Registry(workspace), digest).to_retrain

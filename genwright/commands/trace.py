@@ -21,7 +21,7 @@ THROUGH = {
 
 
 def command(
-    file: Annotated[str, typer.Argument(help="a file, or the SHA-256 of one that is gone")],
+    file: Annotated[str, typer.Argument(help="a file, an item's name (train.jsonl:12), or the SHA-256 of one that is gone")],
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False,
 ) -> None:
     """List the data versions that hold a file, by its content hash, and the model versions that saw it."""
@@ -29,8 +29,9 @@ def command(
     from genwright.adapters.mlflow.registry import Registry
     from genwright.data.forgotten import digest_of
 
-    digest, _ = digest_of(file)
-    found = trace(Registry(Workspace()), digest)
+    workspace = Workspace()
+    digest, _ = digest_of(file, workspace)
+    found = trace(Registry(workspace), digest)
     typer.echo(found.model_dump_json(indent=2)) if as_json else show(found)
 
 

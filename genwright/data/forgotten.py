@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
@@ -14,6 +16,7 @@ from genwright.core.errors import DataError
 from genwright.core.stored import Stored
 from genwright.core.who import person
 from genwright.core.workspace import Workspace
+from genwright.data import shards
 
 HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -31,14 +34,28 @@ class Forgotten(Stored):
     at: str = Field(description="ISO 8601 in UTC")
 
 
-def digest_of(text: str) -> tuple[str, str]:
-    """Hash and name of an item: of the file at a path, or the hash itself where the file is gone. Raises DataError."""
+def digest_of(text: str, workspace: Workspace) -> tuple[str, str]:
+    """Hash and name of an item: of the file at a path, of the item of that name in the data that lies in the workspace, such
+    as a row, `train.jsonl:12`, or the hash itself where it is gone. Raises DataError."""
     path = Path(text)
     if path.is_file():
         return sha256(path), path.name
     if HASH.fullmatch(text.lower()):
         return text.lower(), "an item without a file"
-    raise DataError("There is no such file.", got=text, allowed="a file, or the SHA-256 of one that is gone, in hex")
+    named = {row["digest"] for row in _raw(workspace) if row["name"] == text}
+    if len(named) == 1:
+        return named.pop(), text
+    raise DataError(
+        "There are several items of that name." if named else "There is no such file or item.",
+        got=f"{text}: {', '.join(sorted(named))}" if named else text,
+        allowed="a file, the name of an item (`train.jsonl:12`), or the SHA-256 of one that is gone, in hex",
+    )
+
+
+def _raw(workspace: Workspace) -> Iterator[dict[str, Any]]:
+    """Names and hashes of all items that lie in the workspace."""
+    for folder in sorted(workspace.data.glob("*/raw")):
+        yield from shards.read(folder, "items", ["name", "digest"])
 
 
 def forgotten(workspace: Workspace) -> list[Forgotten]:

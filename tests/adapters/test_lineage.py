@@ -22,7 +22,7 @@ from genwright.recipes.recipe import Recipe, parse
 from genwright.recipes.stages import items
 from genwright.tasks.clean import clean
 from genwright.tasks.collect import collect
-from tests import registered
+from tests import brought, registered
 
 
 def recipe(**fields: object) -> Recipe:
@@ -103,7 +103,7 @@ def test_a_dropped_file_is_found_in_quarantine(workspace: Workspace) -> None:
 
 def test_what_is_forgotten_is_left_out_and_no_champion_comes_back(workspace: Workspace) -> None:
     path = on(workspace, "train")
-    digest, name = digest_of(str(path))
+    digest, name = digest_of(str(path), workspace)
     first = produce(workspace)
     old = version(workspace, 0, first.digest)
     registry = Registry(workspace)
@@ -125,9 +125,23 @@ def test_what_is_forgotten_is_left_out_and_no_champion_comes_back(workspace: Wor
 
 
 def test_a_file_that_is_gone_is_named_by_its_hash(workspace: Workspace) -> None:
-    assert digest_of("A" * 64)[0] == "a" * 64
+    assert digest_of("A" * 64, workspace)[0] == "a" * 64
     with pytest.raises(DataError, match="no such file"):
-        digest_of("nowhere.png")
+        digest_of("nowhere.png", workspace)
+
+
+def test_a_row_is_named_by_its_table_and_place(workspace: Workspace) -> None:
+    rows = [{"text": f"what stands in row {n}", "label": str(n % 2)} for n in range(60)]
+    brought.lines(workspace.root / "rows.jsonl", rows)
+    source = {"kind": "folder", "path": "rows.jsonl", "form": "table"}
+    mine = parse({"name": "rows", "content": "text", "condition": "label", "sources": [source]})
+    produce(workspace, mine)
+    digest, name = digest_of("rows.jsonl:7", workspace)
+    assert digest == hashlib.sha256(b"what stands in row 6").hexdigest()
+    forget(workspace, digest, name, "asked for")
+    assert [item.name for item in items(mine, workspace)][5:8] == ["rows.jsonl:6", "rows.jsonl:8", "rows.jsonl:9"]
+    with pytest.raises(DataError, match="no such file or item"):
+        digest_of("rows.jsonl:61", workspace)
 
 
 def test_retained_items_outlive_their_source(workspace: Workspace) -> None:
