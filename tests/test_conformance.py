@@ -18,6 +18,7 @@ from genwright.data.dataset import Dataset
 from genwright.data.derivations.base import derivations
 from genwright.data.filters.base import filters
 from genwright.data.modalities.base import Modality, build, decode, modalities
+from genwright.data.readers.base import readers
 from genwright.data.sources.base import sources
 from genwright.evaluation.evaluate import evaluand
 from genwright.evaluation.metrics.base import metrics
@@ -273,7 +274,7 @@ def test_a_kind_of_content_refuses_what_it_is_not(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "registry", [sources, filters, modalities, derivations, architectures, metrics, triggers], ids=lambda r: r.room
+    "registry", [sources, readers, filters, modalities, derivations, architectures, metrics, triggers], ids=lambda r: r.room
 )
 def test_parts_say_who_they_are(registry: object) -> None:
     for name, part in registry.all().items():  # type: ignore[attr-defined]
