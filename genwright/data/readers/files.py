@@ -99,8 +99,9 @@ class FilesReader(Reader):
         return found if caption is None else found | {"caption": caption}
 
     def _side(self, path: Path) -> Path | None:
-        side = None if self.options.captions is None else path.with_name(path.stem + self.options.captions)
-        return side if side is not None and side.is_file() else None
+        ending = self.options.captions or ""
+        beside = (path.with_name(path.stem + written) for written in (ending, ending.upper()) if written)
+        return next((side for side in beside if side.is_file()), None)
 
     def _nothing(self) -> DataError:
         wanted = self.tree.include or sorted(self.suffixes)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -104,11 +106,25 @@ class Table(Reader):
             if data is not None and len(data) <= self.tree.limit:
                 found[column] = data
             elif column == content:
-                self.tree.skipped[name] = f"there is no file {value!r} beside the table" if named is not None else "too large"
+                self.tree.skipped[name] = "too large" if named is None else self._missing(value, path)
         if content not in found:
             self.tree.skipped.setdefault(name, "it has no content")
             return None
         return found
+
+    def _missing(self, value: Any, table: Path) -> str:
+        """That a picture is not there, and where one of its name is."""
+        told = f"there is no file {value!r} beside the table"
+        elsewhere = self._everywhere.get(str(value).rpartition("/")[2].lower())
+        if elsewhere is None:
+            return told
+        right = Path(os.path.relpath(elsewhere, table.parent)).as_posix()
+        return f"{told}; {right!r} is called so: write that into the table, or move the table"
+
+    @cached_property
+    def _everywhere(self) -> dict[str, Path]:
+        """The files of the tree by their names in small letters."""
+        return {path.name.lower(): path for path in self.tree.paths()}
 
     def _named(self, path: Path, value: Any) -> Path | None:
         """The file that a value names, where it ends like one of the content's files, or lies there."""

@@ -164,6 +164,17 @@ def test_a_picture_that_is_missing_costs_its_row_alone(tmp_path: Path) -> None:
     assert found.skipped == {"metadata.jsonl:4": "there is no file 'train/003.PNG' beside the table"}
 
 
+def test_a_table_beside_the_folder_of_its_pictures_says_what_to_write(tmp_path: Path) -> None:
+    folder = brought.captions(tmp_path / "inbox")
+    lines = (folder / "metadata.jsonl").read_text().replace("train/", "").splitlines()
+    (folder / "metadata.jsonl").write_text("\n".join([*lines[1:], lines[0].replace("000.PNG", "train/000.png")]))
+    (folder / "train" / "000.PNG").rename(folder / "train" / "000.png")
+    found = inspect(folder)
+    assert found.items == 1
+    said = found.skipped["metadata.jsonl:1"]
+    assert said.startswith("there is no file '001.PNG' beside the table; 'train/001.PNG' is called so: write that")
+
+
 def test_no_file_outside_the_folder_is_read_for_a_row(tmp_path: Path) -> None:
     folder = brought.captions(tmp_path / "inbox")
     (tmp_path / "secret.png").write_bytes(brought.pictures()[0])
