@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -41,8 +42,14 @@ def learn(folder: Path, name: str, modality: Modality) -> None:
 
 
 def _training(folder: Path, name: str, modality: Modality) -> Iterator[Any]:
-    for row in shards.read(folder, "items", [shards.COLUMN + name, "side"]):
-        if row["side"] == "train" and (value := readable(modality, row[shards.COLUMN + name])) is not None:
+    """The training values, or where there are more bytes than it learns from, one of every so many by the content's hash."""
+    column = shards.COLUMN + name
+    every = (
+        1 if modality.learns_from is None else max(1, math.ceil(shards.size(folder, "items", column) / modality.learns_from))
+    )
+    for row in shards.read(folder, "items", [column, "side", "digest"]):
+        chosen = row["side"] == "train" and int(row["digest"][:8], 16) % every == 0
+        if chosen and (value := readable(modality, row[column])) is not None:
             yield value
 
 

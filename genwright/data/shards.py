@@ -109,6 +109,17 @@ def rows(shard: Path, columns: list[str] | None = None) -> Iterator[dict[str, An
             yield from batch.to_pylist()
 
 
+def size(folder: Path, stem: str, column: str) -> int:
+    """About how many bytes a column holds, without reading it."""
+    found = 0
+    for shard in folder.glob(f"{stem}-*.parquet"):
+        about = pq.read_metadata(shard)
+        groups = (about.row_group(number) for number in range(about.num_row_groups))
+        leaf = next(n for n in range(about.num_columns) if about.schema.column(n).path == column)
+        found += sum(group.column(leaf).total_uncompressed_size for group in groups)
+    return found
+
+
 def count(folder: Path, stem: str) -> int:
     """How many rows there are."""
     return sum(pq.read_metadata(shard).num_rows for shard in folder.glob(f"{stem}-*.parquet"))

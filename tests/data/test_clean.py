@@ -19,6 +19,7 @@ from genwright.data.dataset import Dataset
 from genwright.data.filters.base import filters
 from genwright.data.item import Item
 from genwright.data.modalities.base import modalities
+from genwright.data.modalities.text import Text
 from genwright.data.quarantine import examples, quarantined
 from genwright.data.records import DatasetContents
 from genwright.data.shards import Shards
@@ -255,3 +256,24 @@ def test_a_rule_that_does_not_suit_is_refused_before_anything_runs(monkeypatch: 
     monkeypatch.setattr(filters.get("quality"), "applies", lambda modality: "judges music")
     with pytest.raises(RecipeError, match="does not suit image: it judges music"):
         cleaning(recipe)
+
+
+def test_a_tokenizer_learns_from_a_sample_of_much_text_and_all_of_it_is_encoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    real = Text.fit
+    monkeypatch.setattr(Text, "fit", lambda self, values: (kept := list(values), seen.append(len(kept)), real(self, kept)))
+    texts = [f"text {n}: {'all different ' * 20}{n}" for n in range(400)]
+    for place, enough in enumerate((None, 40_000)):
+        monkeypatch.setattr(Text, "learns_from", enough)
+        raw, out = tmp_path / f"raw{place}", tmp_path / f"out{place}"
+        raw.mkdir()
+        with Shards(raw, "items", shards.schema({"content": TEXT})) as written:
+            for n, text in enumerate(texts):
+                written.add(shards.row(item(text.encode(), f"{n}")))
+        spec = CleanSpec(recipe="r", columns={"content": TEXT}, cleaning=[], split=SPLIT)
+        contents = clean(spec, raw, out)
+        assert sum(contents.splits.values()) == 400
+    assert seen[0] == contents.splits["train"]
+    assert seen[0] / 6 < seen[1] < seen[0] / 2  # about 116,000 bytes, of which 40,000 are enough

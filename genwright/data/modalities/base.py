@@ -30,6 +30,7 @@ class Modality(ABC):
     Options: ClassVar[type[Record]]
     suffixes: ClassVar[frozenset[str]] = frozenset()  # lower case with the dot, of files it reads
     suffix: str = ""  # of files it writes
+    learns_from: ClassVar[int | None] = None  # bytes that are enough for `fit`, where a sample does
     optional: ClassVar[bool] = False  # whether items that lack it are kept where a recipe does not say
 
     def __init__(self, options: Record) -> None:

@@ -56,6 +56,7 @@ class Text(Modality):
     options: TextOptions
     suffixes = frozenset({".txt", ".text", ".md"})
     suffix = ".txt"
+    learns_from = 64 * 2**20  # a few thousand pieces of words do not change with more
 
     def __init__(self, options: Record) -> None:
         super().__init__(options)
