@@ -216,6 +216,16 @@ def texts_in_shards(folder: Path) -> Path:
     return folder
 
 
+def drawn_from(folder: Path) -> Path:
+    """Pictures, and beside them what they are drawn from, under the same names."""
+    for place, data in enumerate(pictures()):
+        for name, shown in (("control", pictures()[place - 1]), ("photos", data)):
+            path = folder / name / f"{place}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(shown)
+    return folder
+
+
 PAIR, TEXT, CAPTIONED, LABELLED = {"condition"}, set(), {"caption"}, {"label"}
 FORMS: dict[str, tuple[Callable[[Path], Path], str, str, set[str]]] = {
     "prompts": (prompts, "table", "text", PAIR),
@@ -234,6 +244,7 @@ FORMS: dict[str, tuple[Callable[[Path], Path], str, str, set[str]]] = {
     "zipped": (zipped, "files", "image", LABELLED),
     "shards": (shards, "tar", "image", CAPTIONED),
     "texts in shards": (texts_in_shards, "tar", "text", LABELLED),
+    "drawn from": (drawn_from, "pairs", "image", PAIR),
     "in two folders": (in_two_folders, "pairs", "text", PAIR),
 }
 """What makes a form, the reader that takes it, the kind of its content, and the columns besides."""

@@ -96,8 +96,11 @@ def _asked(item: Item) -> str:
     """What an item would be asked by."""
     others = list(item.columns.values())[1:]
     text = modalities.get("text")
-    words = [str(build_modality(Part(kind=text.name)).read(data)) for data in others[:1] if b"\0" not in data]
-    return " ".join(words[0].split())[:WIDE] if words else ""
+    try:
+        words = str(build_modality(Part(kind=text.name)).read(others[0])) if others else ""
+    except Unreadable:
+        return ""  # a picture
+    return " ".join(words.split())[:WIDE]
 
 
 def _encoded(modality: Modality, value: Any) -> Any:

@@ -6,6 +6,7 @@ import gzip
 import statistics
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,9 +85,17 @@ class Inspection:
         return self.options.captions
 
     @property
-    def asked(self) -> bool:
-        """Whether items have a text that says what they are, or that they answer."""
-        return bool(self.given)
+    def asked(self) -> str | None:
+        """The kind of what items are made from, beside a label: a text that says what they are or that they answer, or a
+        picture; None where there is nothing."""
+        if not self.given:
+            return None
+        column = max(self.given, key=lambda name: self.given[name])
+        shown = next((item.columns[column] for item in self.sample if column in item.columns), b"")
+        with suppress(Unreadable):
+            build_modality(Part(kind="image")).read(shown)
+            return "image"
+        return "text"
 
     def takers(self, **given: Shape) -> list[str]:
         """The families that model this content with these givens."""

@@ -110,9 +110,12 @@ class Proposal:
 
     @property
     def asked(self) -> dict[str, Any] | None:
-        """The content by which a model is asked, where that is no label: a caption, or what a text answers."""
-        if not self.found.asked or self.found.labelled:
+        """The content by which a model is asked, where that is no label: a caption, what a text answers, another picture."""
+        kind = None if self.found.labelled else self.found.asked
+        if kind is None:
             return None
+        if kind == "image":
+            return {"kind": "image", **self.content}
         if self.found.kind == "image":
             return {"kind": "text", "vocab": 1024, "length": 32}
         return {"kind": "text", "vocab": self.content["vocab"], "length": self.content["length"]}
@@ -179,7 +182,8 @@ class Proposal:
         asked = self.asked
         if asked is None:
             return self.found.takers()
-        return self.found.takers(condition=Tokens(vocab=asked["vocab"], length=asked["length"]))
+        shape = build_modality(Part(kind=asked["kind"], options={k: v for k, v in asked.items() if k != "kind"})).outline
+        return self.found.takers() if shape is None else self.found.takers(condition=shape)
 
     def text(self) -> str:
         """The recipe as commented YAML; it has been parsed and is valid."""

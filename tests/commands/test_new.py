@@ -193,7 +193,7 @@ def test_broken_and_doubled_files_are_counted(workspace: Path) -> None:
 
 
 def test_little_data_holds_out_more_and_asks_for_less(workspace: Path) -> None:
-    few = Proposal("few", "few", inspect(fill(workspace / "few", 60)), LAPTOP)
+    few = Proposal("few", "few", inspect(fill(workspace / "few", 44)), LAPTOP)
     many = Proposal("many", "many", inspect(fill(workspace / "many", 900)), LAPTOP)
     assert few.split.test > many.split.test
     assert few.bounds == {}

@@ -1,4 +1,4 @@
-"""Pairs of texts in two places: line by line in files called alike (`train.en`, `train.de`), or file by file in two folders."""
+"""Pairs in two places: line by line in texts called alike (`train.en`, `train.de`), or file by file in two folders."""
 
 from __future__ import annotations
 
@@ -12,12 +12,30 @@ from pydantic import Field
 
 from genwright.core.errors import DataError
 from genwright.core.record import Record
+from genwright.data.modalities.base import modalities
 from genwright.data.readers.base import Claim, Reader, Row, readers
 from genwright.data.tree import Tree, modified
 
 RANK = 40
-TARGETS = ("tgt", "target", "targets", "out", "output", "outputs", "answer", "answers", "summary", "summaries")
+TARGETS = ("tgt", "target", "targets", "out", "output", "outputs", "answer", "answers", "summary", "summaries", "edited")
 """What the second of two is called, where its name says so."""
+SOURCES = (
+    *("src", "source", "sources", "in", "input", "inputs", "article", "articles", "question", "questions"),
+    *(
+        "control",
+        "controls",
+        "condition",
+        "conditioning",
+        "conditioning_images",
+        "sketch",
+        "sketches",
+        "edges",
+        "mask",
+        "masks",
+    ),
+)
+"""What the first of two is called."""
+ALIKE = 0.9  # share of the names that two folders have in common
 MOST = 200_000  # lines that are counted to see whether two files go together
 
 
@@ -120,26 +138,36 @@ def _lines_claim(tree: Tree) -> Claim | None:
     counts = [tuple(_count(path) for path in sorted(paths)) for paths in stems.values()]
     if any(len(set(pair)) != 1 or not pair[0] for pair in counts):
         return None
-    first, second = sorted(both, key=lambda ending: (ending in TARGETS, ending))
+    first, second = sorted(both, key=_late)
     why = f"files ending in .{first} and .{second} have as many lines; a line of the second is made from that of the first"
     return Claim(why, "text", RANK, {"content": second, "condition": first})
 
 
 def _folders_claim(tree: Tree) -> Claim | None:
-    """Two folders of texts with the same names."""
+    """Two folders of texts, or of pictures, with the same names."""
     folders: dict[str, set[str]] = defaultdict(set)
+    endings: set[str] = set()
     for path in tree.paths():
         parts = path.relative_to(tree.root).parts
-        if len(parts) < 2 or path.suffix.lower() not in (".txt", ".text", ".md"):
+        if len(parts) < 2:
             return None
+        endings.add(path.suffix.lower())
         folders[parts[0]].add("/".join(parts[1:]).rpartition(".")[0])
-    if len(folders) != 2:
+    kind = next((name for name in ("text", "image") if endings <= modalities.get(name).suffixes), None)
+    if len(folders) != 2 or kind is None:
         return None
-    first, second = sorted(folders, key=lambda name: (name.lower() in TARGETS, name))
-    if len(folders[first] & folders[second]) < 0.9 * max(map(len, folders.values())):
-        return None
-    why = f"the folders {first!r} and {second!r} hold texts of the same names; one of the second is made from that of the first"
-    return Claim(why, "text", RANK, {"by": "files", "content": second, "condition": first})
+    first, second = sorted(folders, key=_late)
+    both, named = folders[first] & folders[second], any(_late(name)[0] for name in folders)
+    if len(both) < ALIKE * max(map(len, folders.values())) or (kind == "image" and not named):
+        return None  # two kinds of pictures, say, numbered alike
+    why = f"the folders {first!r} and {second!r} hold {kind}s of the same names; the second are made from the first"
+    return Claim(why, kind, RANK, {"by": "files", "content": second, "condition": first})
+
+
+def _late(name: str) -> tuple[int, str]:
+    """Where a name comes in the order of what is given and what is made of it."""
+    word = name.lower()
+    return (1 if word in TARGETS else -1 if word in SOURCES else 0), name
 
 
 def _count(path: Path) -> int:
