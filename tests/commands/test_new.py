@@ -49,7 +49,7 @@ def fill(folder: Path, n: int, data: object = picture, suffix: str = ".png") -> 
     """`n` files, all different."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(n):
-        content = data(number + 1000 * len(folder.parts)) if callable(data) else data
+        content = data(number + 1000 * len(folder.name)) if callable(data) else data
         (folder / f"{number:03d}{suffix}").write_bytes(content)
     return folder
 
@@ -193,7 +193,7 @@ def test_broken_and_doubled_files_are_counted(workspace: Path) -> None:
 
 
 def test_little_data_holds_out_more_and_asks_for_less(workspace: Path) -> None:
-    few = Proposal("few", "few", inspect(fill(workspace / "few", 44)), LAPTOP)
+    few = Proposal("few", "few", inspect(fill(workspace / "few", 60)), LAPTOP)
     many = Proposal("many", "many", inspect(fill(workspace / "many", 900)), LAPTOP)
     assert few.split.test > many.split.test
     assert few.bounds == {}
