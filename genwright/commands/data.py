@@ -50,7 +50,12 @@ def list_versions(name: Name, as_json: Json = False) -> None:
 
 
 @group.command("show")
-def show(name: Name, as_json: Json = False) -> None:
+def show(
+    name: Name,
+    page: Annotated[bool, typer.Option("--page", help="write a page: items, a map of them, all that was dropped")] = False,
+    opened: Annotated[bool, typer.Option("--open", help="write that page and open it in the browser")] = False,
+    as_json: Json = False,
+) -> None:
     """Show what the data holds now, and examples of what was dropped with the reason."""
     from genwright.core.workspace import Workspace
     from genwright.data.quarantine import examples
@@ -59,6 +64,9 @@ def show(name: Name, as_json: Json = False) -> None:
     folder = Workspace().clean(name)
     if not (folder / CONTENTS).is_file():
         raise _never_cleaned(name)
+    if page or opened:
+        _page(name, folder, opened, as_json)
+        return
     contents = contents_of(folder)
     dropped = examples(folder)
     if as_json:
@@ -83,6 +91,20 @@ def show(name: Name, as_json: Json = False) -> None:
             first = (rule, f"{contents.dropped[rule]:,}") if place == 0 else ("", "")
             table.add_row(*first, Text(printable(item.name)), Text(printable(item.reason)))
     console.print(table)
+
+
+def _page(name: str, folder: Path, opened: bool, as_json: bool) -> None:
+    """Write the page about what lies there now."""
+    from genwright.adapters.dvc.data import Data
+    from genwright.core.workspace import Workspace
+    from genwright.reports.datasheet import gather, write
+
+    workspace = Workspace()
+    digest = Data(workspace).current(name) or ""
+    path = write(gather(name, digest, folder), workspace.state / "looks" / f"{name}-data.html")
+    if opened:
+        typer.launch(path.as_uri())
+    print(json.dumps({"page": str(path)})) if as_json else print(path)
 
 
 @group.command("look")

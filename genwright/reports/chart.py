@@ -14,6 +14,7 @@ WIDTH, HEIGHT = 360, 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 24  # room for the axes' numbers
 LOGARITHMIC = 30  # ratio of largest to smallest value from which the axis is logarithmic
 COLOURS = 4
+NAMES = 130  # room for what stands beside a bar
 
 Points = Sequence[tuple[float, float]]
 
@@ -78,6 +79,42 @@ def interval(measured: Measured, bound: Bound | None = None) -> Markup:
     return Markup('<svg class="chart interval" viewBox="0 0 {} 42" role="img" aria-label="{}">{}{}</svg>').format(
         WIDTH, label, body, ticks
     )
+
+
+def bars(counts: Sequence[tuple[str, int]]) -> Markup:
+    """Counts as bars below each other, each with its name and figure."""
+    most, body = max((n for _, n in counts), default=0), Markup()
+    for place, (name, n) in enumerate(counts):
+        y = 18 * place
+        body += Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(NAMES - 6, y + 13, name[:24])
+        width = (WIDTH - NAMES - 50) * n / max(1, most)
+        body += Markup('<rect class="c0" x="{}" y="{}" width="{}" height="13"/>').format(NAMES, y + 2, _n(width))
+        body += Markup('<text x="{}" y="{}">{}</text>').format(_n(NAMES + width + 5), y + 13, f"{n:,}")
+    if not counts:
+        return body
+    label = ", ".join(f"{name} {n:,}" for name, n in counts)
+    drawn = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>')
+    return drawn.format(WIDTH, 18 * len(counts) + 4, label, body)
+
+
+def scatter(groups: Mapping[str, Points], label: str) -> Markup:
+    """Points of up to COLOURS groups, without axes: where they lie to each other is all that counts."""
+    every = [point for points in groups.values() for point in points]
+    if not every:
+        return Markup()
+    across = _Scale(min(x for x, _ in every), max(x for x, _ in every), 8.0, WIDTH - 8.0)
+    rise = _Scale(min(y for _, y in every), max(y for _, y in every), WIDTH - 8.0, 8.0)
+    dots = Markup().join(
+        Markup('<circle class="c{}" cx="{}" cy="{}" r="2" opacity=".6"/>').format(place % COLOURS, _n(across(x)), _n(rise(y)))
+        for place, points in enumerate(groups.values())
+        for x, y in points
+    )
+    keys = Markup().join(
+        Markup('<span><i class="key k{}"></i>{} {}</span>').format(place % COLOURS, name, f"{len(points):,}")
+        for place, (name, points) in enumerate(groups.items())
+    )
+    drawn = Markup('<svg class="chart map" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg><p class="legend">{}</p>')
+    return drawn.format(WIDTH, WIDTH, label, dots, keys)
 
 
 class _Scale:
