@@ -18,9 +18,9 @@ from genwright.lifecycle.run import Run
 from genwright.models import bundle
 from genwright.models.records import Plan
 from genwright.models.reencode import as_read_by
-from genwright.tasks.display import Bar, Doing, bars, doing, say
-from genwright.tasks.interrupts import interruptible
+from genwright.tasks.display import doing, say
 from genwright.tasks.one_training import Take
+from genwright.tasks.train import followed
 from genwright.training.fit import CHECKPOINTS, Fit
 from genwright.training.records import Round, TrainedModel
 
@@ -64,14 +64,7 @@ def _trained(run: Run, plan: Plan, fold: int, dataset: Dataset, base: Path | Non
     fit = Fit(dataset, plan, run.round(plan, fold), run.settings, data=run.version.digest, base=base, uses=run.uses)
     if not fit.finished:
         take()
-        title = f"{plan.candidate.title} without part {fold + 1} of {run.recipe.split.folds}"
-        with bars() as progress:
-            bar = Bar(progress, "cross", title, plan.steps, plan.batch_size / dataset.train.units)
-            with Doing(progress, "cross") as resting:
-                for point in interruptible(fit):
-                    resting.rest()
-                    bar.advance(point, plan.measure)
-                    run.steps_trained += 1
+        followed(run, fit, "cross", f"{plan.candidate.title} without part {fold + 1} of {run.recipe.split.folds}")
     shutil.rmtree(fit.folder / CHECKPOINTS, ignore_errors=True)
     if not fit.result.best_step:
         raise TrainingError(

@@ -31,13 +31,7 @@ def train(run: Run, plan: Plan, take: Take) -> TrainedModel:
     epochs = plan.batch_size / run.dataset.train.units
     length = f"{plan.steps} steps, {plan.steps * epochs:.1f} epochs" + (f", from step {plan.begins} on" if plan.begins else "")
     say("train", f"round {plan.round}: {plan.candidate.title}, {length} ({plan.why})")
-    with bars() as progress:
-        bar = Bar(progress, "train", f"round {plan.round} {plan.candidate.title}", plan.steps, epochs)
-        with Doing(progress, "train") as doing:
-            for point in interruptible(fit):
-                doing.rest()
-                bar.advance(point, plan.measure)
-                run.steps_trained += 1
+    followed(run, fit, "train", f"round {plan.round} {plan.candidate.title}")
     for note in fit.notes:
         say("train", note)
     trained = fit.result
@@ -45,6 +39,18 @@ def train(run: Run, plan: Plan, take: Take) -> TrainedModel:
     if trained.best_step:
         say("train", f"kept: the weights of step {trained.best_step}; {trained.kept}")
     return trained
+
+
+def followed(run: Run, fit: Fit, stage: str, title: str) -> None:
+    """Train to the end, with a bar that says how far it is."""
+    plan, epochs = fit.plan, fit.plan.batch_size / fit.dataset.train.units
+    with bars() as progress:
+        bar = Bar(progress, stage, title, plan.steps, epochs)
+        with Doing(progress, stage) as doing:
+            for point in interruptible(fit):
+                doing.rest()
+                bar.advance(point, plan.measure)
+                run.steps_trained += 1
 
 
 def tidy(run: Run) -> None:

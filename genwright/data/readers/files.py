@@ -14,11 +14,11 @@ from genwright.core.errors import DataError
 from genwright.core.record import Record
 from genwright.data.modalities.base import modalities
 from genwright.data.readers.base import Claim, Reader, Row, readers
+from genwright.data.sides import WORDS
 from genwright.data.tree import Tree, modified, printable
 
 RANK = 10
 MOST_CLASSES = 1000
-SPLIT_NAMES = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
 CAPTION_ENDINGS = (".txt", ".caption")
 
 
@@ -135,7 +135,7 @@ def _labels(folder: Path, files: list[Path]) -> tuple[Literal["subfolder", "pare
     relative = [path.relative_to(folder).parts for path in files]
     first = Counter(parts[0] for parts in relative if len(parts) > 1)
     wrapped = len(first) == 1 and all(len(parts) > 2 for parts in relative)  # as in an archive of one folder
-    split = wrapped or {name.lower() for name in first} <= SPLIT_NAMES
+    split = wrapped or {name.lower() for name in first} <= set(WORDS)
     where: Literal["subfolder", "parent"] = "parent" if split else "subfolder"
     counts: defaultdict[str, int] = defaultdict(int)
     for parts in relative:

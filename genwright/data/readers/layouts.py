@@ -18,21 +18,20 @@ may be a path into what is nested, `translation.de`; of a conversation `messages
 `messages.before` all that was said before it."""
 
 ANSWERS = (
-    (("completion",), ("prompt",)),
-    (("chosen",), ("prompt",)),
-    (("response",), ("instruction", "input")),
-    (("response",), ("prompt",)),
-    (("output",), ("system", "instruction", "input")),
-    (("output",), ("prompt",)),
-    (("answer",), ("question",)),
-    (("target",), ("source",)),
-    (("target",), ("text",)),
-    (("tgt",), ("src",)),
+    ("completion", ("prompt",)),
+    ("chosen", ("prompt",)),
+    ("response", ("instruction", "input")),
+    ("response", ("prompt",)),
+    ("output", ("system", "instruction", "input")),
+    ("output", ("prompt",)),
+    ("answer", ("question",)),
+    ("target", ("source",)),
+    ("target", ("text",)),
+    ("tgt", ("src",)),
 )
 """A text, and what it answers; of the second those that are there."""
 OPTIONAL = {"system", "input"}
 CONVERSATIONS = ("messages", "conversations", "conversation")
-FILES = ("file_name", "image", "image_path", "image_file", "img", "picture", "file", "path", "filename")
 CAPTIONS = ("text", "caption", "prompt", "description", "title")
 LABELS = ("label", "class", "category", "labels", "tag")
 TEXTS = ("text", "content", "document", "body", "code", "sentence")
@@ -98,6 +97,13 @@ def as_text(value: Any) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "\n".join(map(as_text, value))
     return str(value)
+
+
+def as_bytes(value: Any) -> bytes:
+    """A value as the bytes of a column."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    return as_text(value).encode("utf-8", "surrogatepass")
 
 
 def _parsed(text: str) -> Any:
@@ -168,9 +174,9 @@ def _translation(rows: Sequence[Record], names: Mapping[str, str]) -> Layout | N
 def _answers(names: Mapping[str, str]) -> Layout | None:
     for answer, asked in ANSWERS:
         there = [names[name] for name in asked if name in names]
-        if answer[0] in names and there and set(asked) - OPTIONAL <= set(names):
+        if answer in names and there and set(asked) - OPTIONAL <= set(names):
             told = " and ".join(map(repr, there))
-            return Layout({"content": [names[answer[0]]], "condition": there}, "text", f"{names[answer[0]]!r} answers {told}")
+            return Layout({"content": [names[answer]], "condition": there}, "text", f"{names[answer]!r} answers {told}")
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from glob import escape
 from itertools import zip_longest
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -87,7 +88,7 @@ class Pairs(Reader):
                 inner = path.relative_to(self.tree.root).parts
                 wanted = len(inner) > 1 and inner[0] == self.options.content
                 other = self.tree.root.joinpath(self.options.condition, *inner[1:]) if wanted else path
-                other = next((p for p in other.parent.glob(f"{_escaped(other.stem)}.*")), other) if wanted else path
+                other = next((p for p in other.parent.glob(f"{escape(other.stem)}.*")), other) if wanted else path
             if wanted and other.is_file():
                 yield path, other
             elif wanted:
@@ -118,12 +119,6 @@ class Pairs(Reader):
 
 def _line(line: bytes) -> bytes:
     return line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
-
-
-def _escaped(name: str) -> str:
-    from glob import escape
-
-    return escape(name)
 
 
 def _lines_claim(tree: Tree) -> Claim | None:

@@ -16,7 +16,7 @@ from genwright.core.record import Record
 from genwright.data.modalities.base import modalities
 from genwright.data.readers import layouts
 from genwright.data.readers.base import Claim, Reader, Row, readers
-from genwright.data.readers.layouts import Fields, Layout, as_text
+from genwright.data.readers.layouts import Fields, Layout, as_bytes
 from genwright.data.readers.records import is_table, records
 from genwright.data.tree import Tree, modified
 
@@ -68,11 +68,12 @@ class Table(Reader):
 
     def files(self) -> Iterator[Path]:
         """The tables, and the files that their rows name."""
-        for path in _tables(self.tree):
+        tables = _tables(self.tree)
+        fields = self._fields(tables[0]) if tables and self._by_path else {}
+        for path in tables:
             yield path
-            if not self._by_path:
+            if not fields:
                 continue
-            fields = self._fields(path)
             for _, row in records(path, self.tree):
                 for value in layouts.columns(row, fields).values():
                     if (named := self._named(path, value)) is not None and named.is_file():
@@ -85,12 +86,13 @@ class Table(Reader):
         fields = self._fields(tables[0])
         count = 0
         for path in tables:
+            table, written = self.tree.name(path), modified(path)
             for place, row in records(path, self.tree):
-                name = f"{self.tree.name(path)}:{place}"
+                name = f"{table}:{place}"
                 found = self._columns(name, path, layouts.columns(row, fields))
                 if found is not None:
                     count += 1
-                    yield Row(name, found, modified(path))
+                    yield Row(name, found, written)
         if not count:
             raise self._nothing(tables[0], fields)
 
@@ -102,7 +104,7 @@ class Table(Reader):
             if value is None:
                 continue
             named = self._named(path, value)
-            data = (self.tree.read(named) if named.is_file() else None) if named is not None else _bytes(value)
+            data = (self.tree.read(named) if named.is_file() else None) if named is not None else as_bytes(value)
             if data is not None and len(data) <= self.tree.limit:
                 found[column] = data
             elif column == content:
@@ -164,7 +166,3 @@ def _tables(tree: Tree) -> list[Path]:
 def _layout(table: Path, tree: Tree) -> Layout | None:
     rows = [row for _, row in islice(records(table, tree), LOOKED_AT)]
     return layouts.recognised(rows, modalities.get("image").suffixes) if rows else None
-
-
-def _bytes(value: Any) -> bytes:
-    return value if isinstance(value, bytes) else as_text(value).encode("utf-8", "surrogatepass")

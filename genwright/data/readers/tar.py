@@ -6,6 +6,7 @@ import json
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,8 +24,8 @@ ENDINGS = (".tar", ".tar.gz", ".tgz")
 LOOKED_AT = 20  # items by which fields are recognised
 SIDE = ("txt", "caption", "text")
 LABELS = ("cls", "label")
-Member = tuple[str, str, bytes | None, int]
-"""Key, field, bytes (None where they are too many) and size of a member."""
+Member = tuple[str, str, bytes | None]
+"""Key, field and bytes of a member; None where they are too many."""
 
 
 class TarOptions(Record):
@@ -49,7 +50,7 @@ class Tar(Reader):
         shards = _shards(tree)
         if not shards:
             return None
-        items = [fields for _, fields, _ in _first(shards[0], tree)]
+        items = [fields for _, fields, _ in islice(_items(shards[0], tree), LOOKED_AT)]
         names = Counter(name for fields in items for name in fields)
         kinds = {name: kind for name in names if (kind := _kind(name)) is not None and name.rpartition(".")[2] not in SIDE}
         content = max(kinds, key=lambda name: (kinds[name] == "image", names[name], name), default=None)
@@ -123,20 +124,11 @@ def _valued(fields: dict[str, bytes], field: str) -> bytes | None:
     return None if value in (None, "") else str(value).encode()
 
 
-def _first(shard: Path, tree: Tree) -> list[tuple[str, dict[str, bytes], bool]]:
-    found = []
-    for item in _items(shard, tree):
-        found.append(item)
-        if len(found) == LOOKED_AT:
-            break
-    return found
-
-
 def _items(shard: Path, tree: Tree) -> Iterator[tuple[str, dict[str, bytes], bool]]:
     """Key and fields of each item, and whether one was too large."""
     held: dict[str, bytes] = {}
     key, large = "", False
-    for name, field, data, _ in _members(shard, tree):
+    for name, field, data in _members(shard, tree):
         if name != key:
             if held or large:
                 yield key, held, large
@@ -159,6 +151,6 @@ def _members(shard: Path, tree: Tree) -> Iterator[Member]:
                     continue
                 stem, _, field = name.partition(".")
                 source = archive.extractfile(member) if member.size <= tree.limit else None
-                yield f"{folder}/{stem}".lstrip("/"), field.lower(), None if source is None else source.read(), member.size
+                yield f"{folder}/{stem}".lstrip("/"), field.lower(), None if source is None else source.read()
     except (tarfile.TarError, EOFError, OSError) as error:
         raise DataError(f"{shard} cannot be read to its end.", got=error, do="fetch it again") from error

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from genwright.core.errors import DataError
 from genwright.core.record import Record
 from genwright.data.item import Item
-from genwright.data.readers.layouts import as_text
+from genwright.data.readers.layouts import as_bytes
 from genwright.data.sources.base import Source, sources
 from genwright.data.tree import modified, utc
 
@@ -76,7 +76,7 @@ class Sql(Source):
                 got, do = f"the columns {', '.join(row)}", "name columns of the query in `content`, `given` and `key`"
                 raise DataError(f"The query gives no column {missing[0]!r}.", got=got, do=do)
             name = f"row {row[options.key]}" if options.key else f"row {place}"
-            found = {column: data for column, of in columns.items() if (data := _bytes(row[of])) is not None}
+            found = {column: as_bytes(row[of]) for column, of in columns.items() if row[of] is not None and row[of] != ""}
             if "content" not in found or len(found["content"]) > options.item_mib * 2**20:
                 self._skipped[name] = "it has no content" if "content" not in found else "larger than `item_mib`"
                 continue
@@ -133,9 +133,3 @@ class Sql(Source):
             raise DataError(
                 f"The database of ${variable} does not answer the query.", got=told, do="correct `query`"
             ) from error
-
-
-def _bytes(value: Any) -> bytes | None:
-    if value is None or value == "":
-        return None
-    return bytes(value) if isinstance(value, (bytes, memoryview, bytearray)) else as_text(value).encode()
