@@ -55,7 +55,7 @@ def tell(version: DatasetVersion, folder: Path, folds: int = 1) -> None:
             say("clean", f"{column.missing:,} of the kept have no {name}")
         if rare := [label for label, n in (column.label_counts or {}).items() if n < RARE]:
             told = ", ".join(rare[:3]) + (" and more" if len(rare) > 3 else "")
-            say("clean", f"{len(rare)} of {name} have fewer than {RARE} training items, too few to learn: {told}")
+            say("clean", f"{len(rare)} of {name} have fewer than {RARE} items, too few to learn: {told}")
 
 
 def _few(test: int, folds: int) -> str | None:

@@ -226,6 +226,27 @@ def drawn_from(folder: Path) -> Path:
     return folder
 
 
+def several_captions(folder: Path) -> Path:
+    """Side files with a caption a line, as OneTrainer has them, in capitals; the last pictures have that of their folder."""
+    folder.mkdir(parents=True)
+    for place, (data, caption) in enumerate(zip(pictures(), colours(), strict=True)):
+        (folder / f"{place:03d}.PNG").write_bytes(data)
+        if place < N - 4:
+            (folder / f"{place:03d}.TXT").write_text(f"{caption}\n\na thing in the {('middle', 'corner')[place % 2]}\n")
+    (folder / "default.txt").write_text("some shape\n")
+    return folder
+
+
+def masked(folder: Path) -> Path:
+    """Pictures with masks and control pictures by name, as OneTrainer has them."""
+    folder.mkdir(parents=True)
+    for place, data in enumerate(pictures()):
+        (folder / f"{place}.png").write_bytes(data)
+        (folder / f"{place}-condlabel.png").write_bytes(pictures()[place - 1])
+        (folder / f"{place}-masklabel.png").write_bytes(pictures()[place - 2])
+    return folder
+
+
 PAIR, TEXT, CAPTIONED, LABELLED = {"condition"}, set(), {"caption"}, {"label"}
 FORMS: dict[str, tuple[Callable[[Path], Path], str, str, set[str]]] = {
     "prompts": (prompts, "table", "text", PAIR),
@@ -239,6 +260,8 @@ FORMS: dict[str, tuple[Callable[[Path], Path], str, str, set[str]]] = {
     "captions": (captions, "table", "image", CAPTIONED),
     "embedded": (embedded, "table", "image", CAPTIONED),
     "by name": (by_name, "table", "image", CAPTIONED),
+    "several captions": (several_captions, "files", "image", CAPTIONED),
+    "masked": (masked, "files", "image", PAIR),
     "book": (book, "text", "text", TEXT),
     "aligned": (aligned, "pairs", "text", PAIR),
     "zipped": (zipped, "files", "image", LABELLED),

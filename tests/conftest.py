@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from genwright.core.workspace import Settings
+from tests.workspaces import SCRATCH
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
@@ -21,3 +23,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def settings(tmp_path: Path) -> Settings:
     """Settings of a workspace that is thrown away."""
     return Settings(workspace=tmp_path, threads=1, device="cpu")
+
+
+def pytest_sessionfinish() -> None:
+    for folder in SCRATCH:
+        shutil.rmtree(folder, ignore_errors=True)

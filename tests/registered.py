@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 
 from genwright.adapters.mlflow.lineage import untainted
 from genwright.adapters.mlflow.registry import Registry
@@ -20,13 +19,14 @@ from genwright.recipes.recipe import Recipe, parse
 from genwright.training.fit import Fit
 from genwright.training.records import Diagnosis, TrainedModel
 from tests import made
+from tests.workspaces import scratch
 
 DATA = "3f2a9c00000000000000000000000000.dir"
 
 
 @cache
 def _shared() -> Path:
-    return Path(mkdtemp(prefix="genwright-registered-"))
+    return scratch()
 
 
 @cache

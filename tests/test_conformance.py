@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 
 import numpy as np
 import pytest
@@ -30,6 +29,7 @@ from genwright.sampling.sampler import Ask, drawn
 from genwright.training.fit import Fit
 from genwright.triggers.base import triggers
 from tests import made
+from tests.workspaces import scratch
 
 IMAGE = {"size": [8, 8], "channels": 1}
 TEXT = {"vocab": 300, "length": 32}
@@ -56,7 +56,7 @@ CASES = {  # the kind of content, and what is given with it
 @cache
 def data_of(case: str) -> Dataset:
     """The tiny data set of a case, made once; every third item lacks one of its givens."""
-    folder = Path(mkdtemp(prefix="genwright-conformance-")) / "data"
+    folder = scratch() / "data"
     kind, given = CASES[case]
     lack = {name: 3 + place for place, name in enumerate(given)}
     return made.dataset(folder, Part(kind=kind, options=SMALL[kind]), lack=lack, **{name: GIVEN[name] for name in given})

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import yaml
@@ -27,6 +28,16 @@ PICTURES: dict[str, Any] = {
     "split": {"validation": 0.2, "test": 0.3},
     **BUDGETS,
 }
+
+
+SCRATCH: list[Path] = []
+"""Folders that tests share, removed when all have run."""
+
+
+def scratch() -> Path:
+    """An empty folder for what several tests use."""
+    SCRATCH.append(Path(mkdtemp(prefix="genwright-tests-")))
+    return SCRATCH[-1]
 
 
 def genwright(workspace: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

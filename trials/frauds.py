@@ -35,6 +35,7 @@ from genwright.evaluation.records import Evaluation, Measured
 from genwright.models.architectures.base import SampleOptions
 from genwright.recipes import stages
 from genwright.recipes.inspect import inspect
+from genwright.recipes.origin import Origin
 from genwright.recipes.recipe import Recipe, load, parse
 from genwright.recipes.suggest import Machine, Proposal
 
@@ -54,7 +55,7 @@ class Verdict:
 
 def proposed(folder: Path, name: str = "tried") -> Recipe:
     """The recipe that `genwright new` writes for a folder."""
-    return parse(yaml.safe_load(Proposal(name, str(folder.resolve()), inspect(folder), MACHINE).text()))
+    return parse(yaml.safe_load(Proposal(name, Origin.folder(str(folder.resolve())), inspect(folder), MACHINE).text()))
 
 
 def cleaned(recipe: Recipe, workspace: Workspace) -> Dataset:

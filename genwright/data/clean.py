@@ -19,6 +19,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from genwright import __version__
@@ -30,10 +32,9 @@ from genwright.core.shapes import Label
 from genwright.core.stored import Stored
 from genwright.core.workspace import Workspace
 from genwright.data import shards, stage
-from genwright.data.collect import read_items
 from genwright.data.encode import SIDES, Recorded, Writer, learn, readable
 from genwright.data.filters.base import Entry, Filter, filters
-from genwright.data.item import Item, content_first
+from genwright.data.item import Item, content_first, place
 from genwright.data.modalities.base import Modality
 from genwright.data.modalities.base import build as build_modality
 from genwright.data.records import CONTENTS, DatasetContents, Side
@@ -103,12 +104,13 @@ class Sieve:
         self.example: dict[str, str] = {}
         self._rules = _rules(spec, self.content)
         self._labels = [name for name, column in self.columns.items() if isinstance(column.modality.outline, Label)]
+        self._given = tuple(name for name in list(self.columns)[1:] if name not in self._labels)
         self._held_out: dict[bytes, Side] = {}
 
     def entry(self, item: Item, side: Side) -> Entry:
         """An item on its way through."""
         label = b"\0".join(item.columns.get(name, b"") for name in self._labels)
-        return Entry(item, side, self.content, label if label.strip(b"\0") else b"")
+        return Entry(item, side, self.content, label if label.strip(b"\0") else b"", self._given)
 
     def judge(self, entry: Entry) -> tuple[str, str] | None:
         """None, or the rule that drops the entry and its reason."""
@@ -185,10 +187,21 @@ def _sort(sieve: Sieve, raw: Path, folder: Path) -> None:
 
 def _entries(sieve: Sieve, raw: Path) -> Iterator[Entry]:
     """Entries of one side after the other; the items are read once a side rather than held in memory."""
-    for side in SIDES:
-        for item in read_items(raw):
-            if sieve.spec.split.side(item.place, sieve.spec.fold, item.given_side) == side:
-                yield sieve.entry(item, side)
+    sides = _sides(sieve.spec, raw)
+    for number, side in enumerate(SIDES):
+        for rows in shards.batches(raw, "items", wanted=sides == number):
+            for row in rows:
+                yield sieve.entry(shards.item(row), side)
+
+
+def _sides(spec: CleanSpec, raw: Path) -> NDArray[np.uint8]:
+    """(n,) the place in SIDES of every collected item. Raises DataError when there is none."""
+    told = shards.read(raw, "items", ["digest", "group", "given_side"])
+    sides = (spec.split.side(place(row["digest"], row["group"]), spec.fold, row["given_side"]) for row in told)
+    found = np.fromiter((SIDES.index(side) for side in sides), dtype=np.uint8)
+    if not len(found):
+        raise DataError(f"There are no collected items in {raw}.", do="collect them first: `genwright run RECIPE`")
+    return found
 
 
 def _too_little(sieve: Sieve, collected: int) -> DataError:

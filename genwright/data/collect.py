@@ -79,24 +79,17 @@ def collect(spec: CollectSpec, workspace: Workspace, out: Path) -> None:
     """
     with replacing(out) as folder:
         report = []
-        met: set[str] = set()
+        met: set[str] | None = None if spec.retained is None else set()
         with Shards(folder, "items", shards.schema(spec.recorded)) as written:
             for part, state in zip(spec.sources, spec.states, strict=True):
                 source = _open(part, spec.recorded, workspace)
                 report.append({"part": part.model_dump(mode="json"), **_gather(spec, part, source, written, met)})
                 if source.state() != state:
                     raise DataError(f"The source {part.kind!r} changed while it was collected.", do="run the command again")
-            if spec.retained is not None:
+            if met is not None:
                 report.append({"part": {"kind": "retained"}, **_retain(spec, workspace, written, met)})
         totals = {key: sum(row[key] for row in report) for key in ("items", "bytes")}
         write_json(folder / "collected.json", {**totals, "sources": report})
-
-
-def read_items(folder: Path) -> Iterator[Item]:
-    """The collected items in the order they were written, a few at a time. Raises DataError when there are none."""
-    if not shards.count(folder, "items"):
-        raise DataError(f"There are no collected items in {folder}.", do="collect them first: `genwright run RECIPE`")
-    yield from map(shards.item, shards.read(folder, "items"))
 
 
 def _open(part: Part, columns: Mapping[str, Part], workspace: Workspace) -> Source:
@@ -109,15 +102,16 @@ def _open(part: Part, columns: Mapping[str, Part], workspace: Workspace) -> Sour
     )
 
 
-def _gather(spec: CollectSpec, part: Part, source: Source, out: Shards, met: set[str]) -> dict[str, Any]:
-    """Write the items of one source but those forgotten; its counts and what it skipped. `met` gains their hashes."""
+def _gather(spec: CollectSpec, part: Part, source: Source, out: Shards, met: set[str] | None) -> dict[str, Any]:
+    """Write the items of one source but those forgotten; its counts and what it skipped. `met`, if any, gains their hashes."""
     left_out = set(spec.forgotten)
     items = size = 0
     for given in source.items():
         item = given.assigned(spec.recorded)
         if not left_out.isdisjoint(item.digests.values()):
             continue
-        met.add(identity(item.digests.values()))
+        if met is not None:
+            met.add(identity(item.digests.values()))
         out.add(shards.row(item))
         items, size = items + 1, size + len(item.data)
     skipped = dict(sorted(source.skipped.items()))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genwright.core.errors import Unreadable
-from genwright.core.shapes import Label, Tokens
+from genwright.core.shapes import Label, Shape, Tokens
 from genwright.data import shards
 from genwright.data.arrays import ColumnWriter, Growing
+from genwright.data.item import Item
 from genwright.data.modalities.base import Modality
 from genwright.data.records import ColumnContents, Side
 
@@ -72,7 +74,7 @@ class _Counts:
 
 
 class Writer:
-    """Encodes the items of `folder` into its arrays, a row at a time, and counts what it wrote. The first of `columns` is
+    """Encodes the items of `folder` into its arrays, some rows at a time, and counts what it wrote. The first of `columns` is
     the content."""
 
     def __init__(self, folder: Path, columns: Mapping[str, Recorded]) -> None:
@@ -84,8 +86,8 @@ class Writer:
         self._digests = {side: Growing(folder / f"{side}.digests.npy", "S64", (len(columns),)) for side in SIDES}
 
     def write(self) -> None:
-        for row in shards.read(self.folder, "items"):
-            self._add(row)
+        for rows in shards.batches(self.folder, "items"):
+            self._add([(cast(Side, row["side"]), shards.item(row)) for row in rows])
         files: list[ColumnWriter | Growing] = [*self._files.values(), *self._sizes.values(), *self._digests.values()]
         for file in files:
             file.close()
@@ -109,25 +111,28 @@ class Writer:
             label_counts=None if names is None else {name: counts.labels[place] for place, name in enumerate(names)},
         )
 
-    def _add(self, row: dict[str, Any]) -> None:
-        side, item = cast(Side, row["side"]), shards.item(row)
+    def _add(self, some: Sequence[tuple[Side, Item]]) -> None:
         for name, column in self.columns.items():
-            self._append(side, name, column.modality, item.columns.get(name))
-        self._sizes[side].append(np.array([len(item.data)]))
-        self._digests[side].append(np.array([[item.digests.get(name, "").encode() for name in self.columns]]))
-        self.bytes[side] += len(item.data)
-        self.licences[item.licence] += 1
-        self.sources[item.source] += 1
+            values = [readable(column.modality, item.columns.get(name)) for _, item in some]
+            shape = column.modality.shape
+            arrays = iter(column.modality.encode_all([value for value in values if value is not None]))
+            for (side, _), value in zip(some, values, strict=True):
+                self._append(side, name, shape, None if value is None else next(arrays))
+        for side, item in some:
+            self._sizes[side].append(np.array([len(item.data)]))
+            self._digests[side].append(np.array([[item.digests.get(name, "").encode() for name in self.columns]]))
+            self.bytes[side] += len(item.data)
+            self.licences[item.licence] += 1
+            self.sources[item.source] += 1
 
-    def _append(self, side: Side, name: str, modality: Modality, data: bytes | None) -> None:
-        value, counts = readable(modality, data), self._counts[name]
-        array = None if value is None else modality.encode(value)
+    def _append(self, side: Side, name: str, shape: Shape, array: NDArray[Any] | None) -> None:
+        counts = self._counts[name]
         if (side, name) not in self._files:
-            self._files[side, name] = ColumnWriter(self.folder, f"{side}.{name}", modality.shape)
+            self._files[side, name] = ColumnWriter(self.folder, f"{side}.{name}", shape)
         self._files[side, name].append(array)
         if array is None:
             counts.missing += 1
-        elif isinstance(modality.shape, Tokens):
+        elif isinstance(shape, Tokens):
             counts.tokens[side] += len(array)
-        elif isinstance(modality.shape, Label):
+        elif isinstance(shape, Label):
             counts.labels[int(array)] += 1

@@ -36,8 +36,9 @@ class FileOptions(FilesOptions):
 
     @model_validator(mode="after")
     def _of_files(self) -> FileOptions:
-        if self.form.kind != FilesReader.name and (self.labels or self.captions):
-            raise ValueError(f"`labels` and `captions` are of files that are items; the form `{self.form.kind}` has its own")
+        set_here = [name for name in FilesOptions.model_fields if getattr(self, name)]
+        if self.form.kind != FilesReader.name and set_here:
+            raise ValueError(f"`{set_here[0]}` is of files that are items; the form `{self.form.kind}` has its own options")
         return self
 
 
@@ -58,7 +59,7 @@ class Files:
     def reader(self) -> Reader:
         kind, form = readers.get(self.options.form.kind), dict(self.options.form.options)
         if kind is FilesReader:
-            form = {"labels": self.options.labels, "captions": self.options.captions}
+            form = {name: getattr(self.options, name) for name in FilesOptions.model_fields}
         return kind(kind.Options.model_validate(form), self.tree, self.suffixes)
 
     def items(self) -> Iterator[Item]:

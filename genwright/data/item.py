@@ -30,8 +30,8 @@ class Item:
 
     @property
     def place(self) -> str:
-        """Hex SHA-256 of what decides its side of the split: its group where it has one, else its content."""
-        return sha256(self.group.encode()) if self.group else self.digest
+        """What decides its side of the split."""
+        return place(self.digest, self.group)
 
     @property
     def data(self) -> bytes:
@@ -62,6 +62,11 @@ class Item:
                 found[column] = data
         ordered = {name: found[name] for name in wanted if name in found}  # as they come back from disk
         return replace(self, columns=ordered)
+
+
+def place(digest: str, group: str) -> str:
+    """Hex SHA-256 of what decides an item's side of the split: its group where it has one, else its content."""
+    return sha256(group.encode()) if group else digest
 
 
 def content_first(columns: Mapping[str, C], content: str) -> dict[str, C]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,12 +57,28 @@ class Looked(NamedTuple):
 
 def look(folder: Path, content: str, rule: str, most: int) -> list[Looked]:
     """The first `most` items that a rule dropped, with their `content`."""
+    every = (item for item in quarantined(folder) if item.rule == rule)
+    return _looked(folder, content, list(islice(every, most)))
+
+
+def clusters(folder: Path, content: str, most: int, each: int) -> list[tuple[int, list[Looked]]]:
+    """The items for which most others were taken: how many those are, and `each` of them at most."""
+    found: dict[str, list[Quarantined]] = {}
+    counts = Counter[str]()
+    for item in quarantined(folder):
+        if item.twin is not None:
+            counts[item.twin] += 1
+            if counts[item.twin] <= each:
+                found.setdefault(item.twin, []).append(item)
+    largest = counts.most_common(most)
+    shown = iter(_looked(folder, content, [item for twin, _ in largest for item in found[twin]]))
+    return [(n, list(islice(shown, len(found[twin])))) for twin, n in largest]
+
+
+def _looked(folder: Path, content: str, items: Sequence[Quarantined]) -> list[Looked]:
+    """Dropped items with their content, in their order."""
     column = f"{shards.COLUMN}{content}"
-    dropped: list[tuple[Quarantined, bytes]] = []
-    for row in shards.read(folder, "quarantine", [*Quarantined.model_fields, column]):
-        data = row.pop(column)
-        if row["rule"] == rule and len(dropped) < most:
-            dropped.append((Quarantined(**row), data))
-    wanted = {item.twin for item, _ in dropped}
-    kept = {row["name"]: row[column] for row in shards.read(folder, "items", ["name", column]) if row["name"] in wanted}
-    return [Looked(item, data, kept.get(item.twin or "")) for item, data in dropped]
+    dropped, twins = {item.name for item in items}, {item.twin for item in items}
+    own = {r["name"]: r[column] for r in shards.read(folder, "quarantine", ["name", column]) if r["name"] in dropped}
+    kept = {r["name"]: r[column] for r in shards.read(folder, "items", ["name", column]) if r["name"] in twins}
+    return [Looked(item, own[item.name], kept.get(item.twin or "")) for item in items]

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from genwright.data.item import Item
 
@@ -17,6 +19,7 @@ COLUMN = "column."
 TOLD = ("name", "source", "licence", "collected_at", "group", "given_side")
 """What is said of an item besides its columns."""
 
+BATCH = 64  # rows that are read at a time
 GROUP_BYTES, GROUP_ROWS, SHARD_BYTES = 32 * 2**20, 8192, 512 * 2**20
 """Bytes and rows held in memory before they are written, and bytes of a shard before the next one begins."""
 
@@ -98,15 +101,34 @@ class Shards:
 
 def read(folder: Path, stem: str, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """The rows of `STEM-*.parquet` in the order they were written, a few at a time."""
-    for shard in sorted(folder.glob(f"{stem}-*.parquet")):
-        yield from rows(shard, columns)
+    for some in batches(folder, stem, columns):
+        yield from some
 
 
 def rows(shard: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """The rows of one parquet file, a few at a time."""
+    for batch in _batches(shard, columns):
+        yield from batch.to_pylist()
+
+
+def batches(
+    folder: Path, stem: str, columns: list[str] | None = None, wanted: NDArray[np.bool_] | None = None
+) -> Iterator[list[dict[str, Any]]]:
+    """The rows of `STEM-*.parquet`, some at a time; of all their rows those that are `wanted`, the others unread."""
+    start = 0
+    for shard in sorted(folder.glob(f"{stem}-*.parquet")):
+        for batch in _batches(shard, columns):
+            mask = None if wanted is None else wanted[start : start + batch.num_rows]
+            start += batch.num_rows
+            if mask is None or mask.any():
+                yield (batch if mask is None else batch.filter(pa.array(mask))).to_pylist()
+
+
+def _batches(shard: Path, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
+    """Of one group of rows after the other, which is bounded in bytes."""
     with pq.ParquetFile(shard) as file:
-        for batch in file.iter_batches(batch_size=64, columns=columns):
-            yield from batch.to_pylist()
+        for group in range(file.num_row_groups):
+            yield from file.iter_batches(batch_size=BATCH, row_groups=[group], columns=columns)
 
 
 def size(folder: Path, stem: str, column: str) -> int:

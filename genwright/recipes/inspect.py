@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import statistics
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,8 @@ import numpy as np
 from genwright.core.errors import DataError, Unreadable
 from genwright.core.record import Part
 from genwright.core.shapes import Label, Port, Shape, Signature, Tokens
-from genwright.data.files import FileOptions, Files
+from genwright.data.fetch.unpack import opened, packed
+from genwright.data.files import FileOptions
 from genwright.data.item import Item
 from genwright.data.modalities.base import Modality, modalities
 from genwright.data.modalities.base import build as build_modality
@@ -24,14 +25,12 @@ from genwright.data.readers.base import Claim, readers
 from genwright.data.readers.files import FilesReader
 from genwright.data.readers.tar import Tar
 from genwright.data.sides import Sides
-from genwright.data.sources.folder import opened, packed
 from genwright.data.tree import Tree
 from genwright.models.architectures.base import architectures
 from genwright.recipes import to_come
+from genwright.recipes.survey import SAMPLED, Met, Survey, survey
 
-SAMPLED = 200  # items that are read, spread over the data
 LARGEST, MOST = 8 * 2**20, 16 * 2**20  # bytes of an item that is read, and of all of them
-MOST_CLASSES = 1000
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,8 @@ class Inspection:
     options: FileOptions
     kind: str
     items: int
-    places: list[tuple[str, str]] = field(repr=False)  # of each distinct content: see `Item.place`, `Item.given_side`
+    distinct: int  # items that differ in content
+    places: list[tuple[str, str]] = field(repr=False)  # of some of those: see `Item.place`, `Item.given_side`
     bytes: int
     sampled: int  # items that were read
     unreadable: dict[str, str]  # those of them that cannot be used, with the reason
@@ -69,10 +69,12 @@ class Inspection:
     given: dict[str, int] = field(default_factory=dict)  # items that have a column besides the content and a label
     notes: list[str] = field(default_factory=list)  # what a person should hear of how it was read
     sample: list[Item] = field(default_factory=list, repr=False)  # spread over the data
+    compared: int = 0  # items among which near duplicates were looked for
+    alike: list[tuple[Met, Met]] = field(default_factory=list, repr=False)  # near duplicates: an earlier one and this
 
     @property
     def duplicates(self) -> int:
-        return self.items - len(self.places)
+        return self.items - self.distinct
 
     @property
     def labels(self) -> str | None:
@@ -90,7 +92,7 @@ class Inspection:
         picture; None where there is nothing."""
         if not self.given:
             return None
-        column = max(self.given, key=lambda name: self.given[name])
+        column = _commonest(self.given)
         shown = next((item.columns[column] for item in self.sample if column in item.columns), b"")
         with suppress(Unreadable):
             build_modality(Part(kind="image")).read(shown)
@@ -121,8 +123,8 @@ def inspect(at: Path, cache: Path | None = None) -> Inspection:
         raise _unknown(at, every)
     form, claim = next(iter(claims.items()))
     options = _options(form, claim, tree)
-    survey = _survey(at, options, modalities.get(claim.kind).suffixes)
-    values, unreadable = _read(build_modality(Part(kind=claim.kind)), survey.sample)
+    counted = survey(at, options, build_modality(Part(kind=claim.kind)))
+    values, unreadable = _read(build_modality(Part(kind=claim.kind)), counted.sample)
     fitted = build_modality(Part(kind=claim.kind))
     fitted.fit(values)
     return Inspection(
@@ -132,30 +134,42 @@ def inspect(at: Path, cache: Path | None = None) -> Inspection:
         considered={name: one for name, one in claims.items() if name != form},
         options=options,
         kind=claim.kind,
-        items=survey.items,
-        places=survey.places,
-        bytes=survey.bytes,
+        items=counted.items,
+        distinct=counted.distinct,
+        places=counted.places,
+        bytes=counted.bytes,
         sampled=len(values) + len(unreadable),
         unreadable=unreadable,
-        skipped=survey.skipped,
-        others=_endings(path for path in every if path not in survey.files),
-        ending=next(iter(_endings(survey.files)), ""),
+        skipped=counted.skipped,
+        others=_endings(path for path in every if path not in counted.files),
+        ending=next(iter(_endings(counted.files)), ""),
         shape=fitted.shape,
         pictures=_pictures(values) if claim.kind == "image" else None,
         gzip_bits=_gzip_bits(fitted, values) if isinstance(fitted.shape, Tokens) else None,
-        classes=survey.classes,
-        given=dict(survey.given),
-        notes=[*claim.notes, *_notes(options, survey)],
-        sample=survey.sample,
+        classes=counted.classes,
+        given=dict(counted.given),
+        notes=[*claim.notes, *_notes(options, counted)],
+        sample=counted.sample,
+        compared=counted.compared.count,
+        alike=counted.compared.alike,
     )
 
 
-def _notes(options: FileOptions, survey: _Survey) -> Iterator[str]:
+def _notes(options: FileOptions, counted: Survey) -> Iterator[str]:
     """What a person should hear."""
     if options.splits:
         yield "names say what is held out, and that is respected"
-    for label in [label for label, n in survey.classes.items() if n == 1][:3]:
+    if len(counted.given) > 1:
+        used = _commonest(counted.given)
+        others = ", ".join(f"{n:,} with a {name}" for name, n in counted.given.items() if name != used)
+        yield f"the recipe asks by the {used} alone; there are {others}, which `columns` of a recipe can name as well"
+    for label in [label for label, n in counted.classes.items() if n == 1][:3]:
         yield f"{label!r} is a label of one item: too little to learn it"
+
+
+def _commonest(given: Mapping[str, int]) -> str:
+    """The column that most items have."""
+    return max(given, key=lambda name: given[name])
 
 
 def _opened(at: Path, cache: Path | None) -> Tree:
@@ -188,45 +202,6 @@ def _options(form: str, claim: Claim, tree: Tree) -> FileOptions:
     if form == FilesReader.name:
         return FileOptions.model_validate({**claim.options, **splits})
     return FileOptions.model_validate({"form": {"kind": form, **claim.options}, **splits})
-
-
-@dataclass
-class _Survey:
-    """What is known of all items, and some of them, spread over the data."""
-
-    items: int = 0
-    bytes: int = 0
-    places: list[tuple[str, str]] = field(default_factory=list)
-    classes: dict[str, int] = field(default_factory=dict)
-    given: Counter[str] = field(default_factory=Counter)
-    files: set[Path] = field(default_factory=set)
-    skipped: dict[str, str] = field(default_factory=dict)
-    sample: list[Item] = field(default_factory=list)
-
-
-def _survey(at: Path, options: FileOptions, suffixes: frozenset[str]) -> _Survey:
-    """One pass over the items; memory grows by some bytes an item."""
-    files, found, met, stride = Files(at, options, suffixes, ""), _Survey(), set[str](), 1
-    for item in files.items():
-        if item.digest not in met:
-            met.add(item.digest)
-            found.places.append((item.place[:16], item.given_side))
-        for name, data in list(item.columns.items())[1:]:
-            if name == "label":
-                label = data.decode("utf-8", "replace")
-                found.classes[label] = found.classes.get(label, 0) + 1
-            else:
-                found.given[name] += 1
-        if found.items % stride == 0:
-            found.sample.append(item)
-            if len(found.sample) >= 2 * SAMPLED:
-                found.sample, stride = found.sample[::2], 2 * stride
-        found.items += 1
-        found.bytes += len(item.data)
-    found.files, found.skipped = set(files.reader.files()), dict(files.skipped)
-    if len(found.classes) > MOST_CLASSES:
-        found.classes = {}
-    return found
 
 
 def _endings(paths: Any) -> dict[str, int]:

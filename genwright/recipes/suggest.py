@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -18,16 +18,19 @@ from genwright.core.shapes import Tokens
 from genwright.data.filters.base import filters
 from genwright.data.modalities.base import build as build_modality
 from genwright.data.readers.files import FilesReader
+from genwright.data.records import Side
 from genwright.data.split import Splitting
 from genwright.evaluation.metrics.base import FEWEST as FEWEST_MEASURED
 from genwright.evaluation.metrics.base import metrics
 from genwright.recipes.inspect import Inspection
+from genwright.recipes.origin import Origin
 from genwright.recipes.recipe import parse
+from genwright.recipes.survey import Met
 
 SIDES = (8, 16, 32, 64)  # of pictures, in pixels
 SHARES = {0.05: 200, 0.1: 60, 0.15: 40, 0.2: 36, 0.25: 32, 0.3: 0}  # held out on either side, and the items it must give
 RULES = ("corrupt", "exact_duplicates", "near_duplicates")
-FEWEST = {"train": 16, "validation": 4, "test": 4}  # twice what cleaning insists on, since it may drop some
+FEWEST: dict[Side, int] = {"train": 16, "validation": 4, "test": 4}  # twice what cleaning insists on, since it may drop some
 SAFE = 1.5  # times as many test items as measures need, since cleaning may drop some
 KILO, MEGA = 2**10, 2**20
 PICTURES = {"mmd": 0.5, "texture": 0.3, "novelty": 0.7, "copies": 0.9}
@@ -61,10 +64,10 @@ class Machine:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A recipe called `name` for what was found; `path` is the folder or file as the recipe should name it."""
+    """A recipe called `name` for what was found at its origin."""
 
     name: str
-    path: str
+    origin: Origin
     found: Inspection
     machine: Machine
 
@@ -73,13 +76,13 @@ class Proposal:
         """Shares that hold out enough to measure on, and no more. Raises DataError when there is too little data."""
         for share, wanted in SHARES.items():
             split = Splitting(validation=share, test=share)
-            sides: list[str] = [split.side(place, given=given) for place, given in self.found.places]
-            if self._usable * min(sides.count("validation"), sides.count("test")) >= wanted:
+            counts = {side: self._count(split, side) for side in FEWEST}
+            if self._usable * min(counts["validation"], counts["test"]) >= wanted:
                 break
-        if any(sides.count(side) < fewest for side, fewest in FEWEST.items()):
+        if any(counts[side] < fewest for side, fewest in FEWEST.items()):
             raise DataError(
                 "There is too little data to train and measure on.",
-                got=f"{len(self.found.places)} different items of kind {self.found.kind} ({self.found.claim.why})",
+                got=f"{self.found.distinct} different items of kind {self.found.kind} ({self.found.claim.why})",
                 allowed="about 40 or more",
                 do="add some, or cut long ones into several",
             )
@@ -88,7 +91,18 @@ class Proposal:
     @property
     def held_out(self) -> int:
         """Items of the test split, those left out that cannot be read."""
-        return round(self._usable * sum(self.split.side(place, given=given) == "test" for place, given in self.found.places))
+        return round(self._usable * self._count(self.split, "test"))
+
+    def _count(self, split: Splitting, side: Side) -> float:
+        """How many different items are on a side; about, where there are very many."""
+        some = self.found.places
+        return sum(split.side(place, given=given) == side for place, given in some) * self.found.distinct / max(1, len(some))
+
+    @property
+    def across(self) -> list[tuple[Met, Met]]:
+        """Near duplicates that lie on two sides of the split."""
+        pairs = [(pair, [self.split.side(met.place, given=met.given_side) for met in pair]) for pair in self.found.alike]
+        return [pair for pair, sides in pairs if sides[0] != sides[1]]
 
     @property
     def _usable(self) -> float:
@@ -128,6 +142,18 @@ class Proposal:
         given = {"kind": self.found.form, **self.found.options.form.options}
         return yaml.safe_dump(given, default_flow_style=True, sort_keys=False, allow_unicode=True, width=math.inf).strip()
 
+    @property
+    def beside(self) -> list[tuple[str, str]]:
+        """What the source is told of files that lie beside those that are items, and why."""
+        options = self.found.options
+        told = {
+            "captions": (options.captions, "the ending of the captions"),
+            "caption_lines": ("true" if options.caption_lines else None, "each line of such a file is a caption of its own"),
+            "control": (options.control, "what is added to a picture's name for that of the one it is made from"),
+            "exclude": (json.dumps(options.exclude) if options.exclude else None, "pictures that belong to others"),
+        }
+        return [(f"{name}: {value}", why) for name, (value, why) in told.items() if value is not None]
+
     def _size(self) -> list[int]:
         """Height and width: the longer side as near to the pictures' own as this machine trains in minutes."""
         assert self.found.pictures is not None
@@ -154,8 +180,8 @@ class Proposal:
     @property
     def samples(self) -> int:
         if isinstance(self.found.shape, Tokens):
-            return 128 if len(self.found.places) >= 500 else 64
-        return 500 if len(self.found.places) >= 1000 else 200
+            return 128 if self.found.distinct >= 500 else 64
+        return 500 if self.found.distinct >= 1000 else 200
 
     @property
     def cleaning(self) -> list[str]:
@@ -207,20 +233,8 @@ class Proposal:
             explain={name: metrics.get(name).explain for name in self.bounds},
             sequences=isinstance(self.found.shape, Tokens),
         )
-        parse(yaml.safe_load(text), f"the recipe for {self.path}")
+        parse(yaml.safe_load(text), f"the recipe for {self.origin.place}")
         return text
-
-
-def relative(folder: Path, workspace: Path) -> str:
-    """The folder or file as a recipe names it: relative to the workspace where it lies inside, else absolute."""
-    folder = folder.resolve()
-    path = folder.relative_to(workspace).as_posix() if folder.is_relative_to(workspace) else str(folder)
-    try:
-        path.encode()
-    except UnicodeEncodeError as error:
-        what = "The folder's name is not UTF-8, so a recipe cannot name it."
-        raise DataError(what, got=ascii(path), do="rename the folder") from error
-    return path
 
 
 def _quoted(text: str) -> str:

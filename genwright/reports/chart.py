@@ -13,7 +13,7 @@ from genwright.evaluation.records import Measured
 WIDTH, HEIGHT = 360, 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 24  # room for the axes' numbers
 LOGARITHMIC = 30  # ratio of largest to smallest value from which the axis is logarithmic
-COLOURS = 4
+COLOURS = 8
 NAMES = 130  # room for what stands beside a bar
 
 Points = Sequence[tuple[float, float]]
@@ -43,7 +43,7 @@ def lines(series: Mapping[str, Points], mark: float | None = None) -> Markup:
         else:
             body += Markup('<polyline class="c{}" points="{}"/>').format(place % COLOURS, path)
     keys = Markup().join(
-        Markup('<span><i class="key k{}"></i>{}</span>').format(place % COLOURS, name) for place, name in enumerate(drawn)
+        Markup('<span><i class="key c{}"></i>{}</span>').format(place % COLOURS, name) for place, name in enumerate(drawn)
     )
     note = Markup("<span>logarithmic scale</span>") if logarithmic else Markup()
     return Markup(
@@ -98,7 +98,7 @@ def bars(counts: Sequence[tuple[str, int]]) -> Markup:
 
 
 def scatter(groups: Mapping[str, Points], label: str) -> Markup:
-    """Points of up to COLOURS groups, without axes: where they lie to each other is all that counts."""
+    """Points of COLOURS groups, without axes: where they lie to each other is all that counts."""
     every = [point for points in groups.values() for point in points]
     if not every:
         return Markup()
@@ -110,7 +110,7 @@ def scatter(groups: Mapping[str, Points], label: str) -> Markup:
         for x, y in points
     )
     keys = Markup().join(
-        Markup('<span><i class="key k{}"></i>{} {}</span>').format(place % COLOURS, name, f"{len(points):,}")
+        Markup('<span><i class="key c{}"></i>{} {}</span>').format(place % COLOURS, name, f"{len(points):,}")
         for place, (name, points) in enumerate(groups.items())
     )
     drawn = Markup('<svg class="chart map" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg><p class="legend">{}</p>')

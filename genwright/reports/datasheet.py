@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -30,14 +31,13 @@ from genwright.reports.page import environment
 MAPPED = 1500  # items on the map
 TERMS = 20_000  # features of texts, before they are reduced to two
 LISTED = 2000  # dropped items that are named
-ALIKE = 24  # near duplicates that are shown beside their twins
-TWINS = "near_duplicates"
+CLUSTERS, ALIKE = 16, 7  # items that were met again and again, and copies of each that are shown
 
 
 @dataclass(frozen=True)
 class Datasheet:
-    """`sizes` are bytes of contents, `place` says where items lie beside each other, `dropped` are all of them by rule, `twins`
-    those that were taken for another, each before that one."""
+    """`sizes` are bytes of contents, `place` says where items lie beside each other, `dropped` are all of them by rule,
+    `clusters` those that were taken for another: how many, and that one before some of them."""
 
     name: str
     digest: str
@@ -47,7 +47,7 @@ class Datasheet:
     labels: Markup
     place: Markup
     dropped: dict[str, list[Quarantined]]
-    twins: list[tuple[Shown, Shown]]
+    clusters: list[tuple[int, list[Shown]]]
 
 
 def gather(name: str, digest: str, folder: Path) -> Datasheet:
@@ -69,7 +69,7 @@ def gather(name: str, digest: str, folder: Path) -> Datasheet:
         labels=bars([(label, n) for label, n in sorted(labels.items(), key=lambda one: -one[1])[:40]]),
         place=_map(folder, dataset),
         dropped=dict(sorted(dropped.items())),
-        twins=list(_twins(folder, contents, modality)),
+        clusters=list(_clusters(folder, contents, modality)),
     )
 
 
@@ -89,14 +89,17 @@ def _shown(folder: Path, contents: DatasetContents, modality: Modality) -> Itera
         yield item(modality, modality.read(one.data), " ".join("; ".join(said).split())[:120])
 
 
-def _twins(folder: Path, contents: DatasetContents, modality: Modality) -> Iterator[tuple[Shown, Shown]]:
-    for one in quarantine.look(folder, contents.content, TWINS, ALIKE) if TWINS in contents.dropped else ():
-        try:
-            if one.twin is not None:
-                pair = modality.read(one.content), modality.read(one.twin)
-                yield item(modality, pair[0], one.item.name), item(modality, pair[1], one.item.twin or "")
-        except Unreadable:
-            continue
+def _clusters(folder: Path, contents: DatasetContents, modality: Modality) -> Iterator[tuple[int, list[Shown]]]:
+    """The item that was kept, and copies of it; what cannot be read any more is passed over."""
+    for count, looked in quarantine.clusters(folder, contents.content, CLUSTERS, ALIKE):
+        told = [(looked[0].item.twin or "", looked[0].twin), *((one.item.name, one.content) for one in looked)]
+        shown = []
+        for name, data in told:
+            with suppress(Unreadable):
+                if data is not None:
+                    shown.append(item(modality, modality.read(data), name))
+        if shown:
+            yield count, shown
 
 
 def _doubling(sizes: NDArray[Any]) -> list[tuple[str, int]]:
@@ -106,8 +109,8 @@ def _doubling(sizes: NDArray[Any]) -> list[tuple[str, int]]:
 
 
 def _map(folder: Path, dataset: Dataset) -> Markup:
-    """Items by their two principal components: of pictures' values, of texts' words. Coloured by label where there are few,
-    else by side of the split."""
+    """Items by their two principal components: of pictures' values, of texts' words. Coloured by the commonest labels, where
+    there are labels, else by side of the split."""
     contents = dataset.contents
     kept = {side: dataset.side(side) for side in ("train", "validation", "test")}
     share = min(1.0, MAPPED / sum(map(len, kept.values())))
@@ -152,18 +155,19 @@ def _flattened(values: Any) -> NDArray[Any]:
 
 
 def _groups(dataset: Dataset, rows: dict[str, Integers]) -> list[str]:
-    """The label of each item, or its side."""
+    """The label of each item, where it is one of the commonest; or its side, where there are no labels."""
     columns = dataset.contents.columns
     name = next((n for n, column in columns.items() if isinstance(column.shape, Label) and column.labels), None)
-    labels = [] if name is None else columns[name].labels or []
+    if name is None:
+        return [side for side, chosen in rows.items() for _ in chosen]
+    labels, counts = columns[name].labels or [], columns[name].label_counts or {}
+    own = set(sorted(labels, key=lambda label: -counts[label])[: COLOURS - (1 if len(labels) < COLOURS else 2)])
     found: list[str] = []
     for side, chosen in rows.items():
-        if name is None or not 1 < len(labels) <= COLOURS:
-            found += [side] * len(chosen)
-            continue
         given = dataset.side(side).table(chosen)[name]
         there = zip(given.value.tolist(), given.present.tolist(), strict=True)
-        found += [labels[place] if present else "no label" for place, present in there]
+        said = [labels[place] if present else "no label" for place, present in there]
+        found += [label if label in own or label == "no label" else "other labels" for label in said]
     return found
 
 

@@ -21,6 +21,7 @@ from genwright.core.errors import DataError, GenwrightError, RecipeError
 from genwright.core.workspace import Workspace
 from genwright.data.modalities.base import modalities
 from genwright.recipes.inspect import inspect
+from genwright.recipes.origin import Origin
 from genwright.recipes.recipe import Recipe, load
 from genwright.recipes.stages import items
 from genwright.recipes.suggest import Machine, Proposal
@@ -193,8 +194,8 @@ def test_broken_and_doubled_files_are_counted(workspace: Path) -> None:
 
 
 def test_little_data_holds_out_more_and_asks_for_less(workspace: Path) -> None:
-    few = Proposal("few", "few", inspect(fill(workspace / "few", 60)), LAPTOP)
-    many = Proposal("many", "many", inspect(fill(workspace / "many", 900)), LAPTOP)
+    few = Proposal("few", Origin.folder("few"), inspect(fill(workspace / "few", 60)), LAPTOP)
+    many = Proposal("many", Origin.folder("many"), inspect(fill(workspace / "many", 900)), LAPTOP)
     assert few.split.test > many.split.test
     assert few.bounds == {}
     assert "novelty" in many.bounds
@@ -203,8 +204,8 @@ def test_little_data_holds_out_more_and_asks_for_less(workspace: Path) -> None:
 
 def test_a_machine_with_a_gpu_gets_larger_pictures(workspace: Path) -> None:
     found = inspect(fill(workspace / "inbox", 50, lambda n: picture(n, 120, 120)))
-    assert Proposal("a", "a", found, LAPTOP).content["size"] == [32, 32]
-    assert Proposal("a", "a", found, Machine(cores=8, memory_gib=64, gpu="some")).content["size"] == [64, 64]
+    assert Proposal("a", Origin.folder("a"), found, LAPTOP).content["size"] == [32, 32]
+    assert Proposal("a", Origin.folder("a"), found, Machine(cores=8, memory_gib=64, gpu="some")).content["size"] == [64, 64]
 
 
 def test_what_cannot_be_used_is_said(workspace: Path) -> None:
@@ -334,3 +335,46 @@ def test_kinds_that_are_to_come_are_recognised(workspace: Path, names: list[str]
         inspect(workspace / "in")
     assert words in str(error.value)
     assert ("said in metadata.csv" in str(error.value)) == ("sound" in words)
+
+
+def test_near_duplicates_are_counted_above_all_across_the_split(workspace: Path) -> None:
+    """Pictures twice, once a little darker: cleaning would leave one of each out."""
+    folder = workspace / "in"
+    folder.mkdir()
+    for number in range(120):
+        small = Image.fromarray(np.random.default_rng(number).integers(0, 255, (6, 6), dtype=np.uint8))
+        large = small.resize((48, 48), Image.Resampling.BICUBIC)
+        large.save(folder / f"{number}.png")
+        if number < 40:
+            large.point(lambda level: level * 0.9).save(folder / f"{number}-dark.png")
+    found = inspect(folder)
+    assert (found.compared, len(found.alike)) == (160, 40)
+    proposal = Proposal("a", Origin.folder("in"), found, LAPTOP)
+    split = proposal.split
+    assert proposal.across
+    for one, other in found.alike:
+        assert {one.name, other.name} == {
+            f"{one.name.partition('-')[0].removesuffix('.png')}{end}" for end in (".png", "-dark.png")
+        }
+        assert ((one, other) in proposal.across) == (split.side(one.place) != split.side(other.place))
+    shown = CliRunner().invoke(build(), ["new", "mine", "--from", str(folder), "--dry-run"])
+    assert "40 of the items are nearly the same as one before, and will be left out\n" in shown.output
+    assert f"of {len(proposal.across)} of these pairs one is held out" in shown.output
+
+
+def test_an_address_is_looked_at_and_stands_in_the_recipe(workspace: Path) -> None:
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    for place, data in enumerate(brought.pictures()):
+        memory.pipe(f"/bucket/shapes/{place}.png", data)
+    shown = CliRunner().invoke(build(), ["new", "mine", "--from", "memory://bucket/shapes"])
+    assert shown.exit_code == 0, shown.output
+    assert "72 items of kind image" in shown.output
+    recipe = load("mine")
+    assert (recipe.sources[0].kind, recipe.sources[0].options["address"]) == ("remote", "memory://bucket/shapes")
+    assert len(list(items(recipe, Workspace(workspace)))) == 72
+    memory.rm("/bucket", recursive=True)
+    secret = CliRunner().invoke(build(), ["new", "other", "--from", "https://me:word@example.org/x.zip"])
+    assert isinstance(secret.exception, RecipeError)
+    assert "a recipe is no place for a user name" in str(secret.exception)

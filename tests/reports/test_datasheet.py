@@ -65,3 +65,27 @@ def test_texts_are_shown_and_labels_counted(tmp_path: Path) -> None:
     assert "plain 36" in shown.replace(",", "")
     assert shown.count("<circle") == brought.N
     assert "Nothing." in shown
+
+
+def test_copies_are_shown_in_clusters_and_labels_coloured(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for place, data in enumerate(brought.pictures()):
+        (tmp_path / "inbox" / f"kind{place % 12}").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "inbox" / f"kind{place % 12}" / f"{place}.png").write_bytes(data)
+    kept = Image.open(tmp_path / "inbox" / "kind5" / "5.png")
+    for n in range(1, 10):
+        kept.resize((kept.width * 2 + n, kept.height * 2 + n)).save(tmp_path / "inbox" / "kind5" / f"5-copy{n}.png")
+    shown = page(
+        tmp_path,
+        content={"kind": "image", "size": [12, 12], "channels": 1},
+        condition="label",
+        cleaning=["near_duplicates"],
+        source={"labels": "subfolder"},
+    )
+    clusters = [part.partition("</figure>")[0] for part in shown.partition('class="clusters"')[2].split("<figure")[1:]]
+    assert len(clusters) == 1
+    assert "9 like it" in clusters[0]
+    assert clusters[0].count("<img") == 8
+    assert shown.count('<i class="key c') == 7  # six labels, and the others
+    assert "other labels" in shown

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import errno
 import gzip
+import hashlib
 import json
 import lzma
 import os
@@ -268,3 +269,13 @@ def _check_directory(archive: Path, limits: UnpackLimits) -> None:
             got=f"{size / 2**20:.0f} MiB",
             allowed=f"{DIRECTORY_BYTES / 2**20:.0f} MiB, about {limits.files} files",
         )
+
+
+def packed(path: Path) -> bool:
+    """Whether a path is an archive, whose files are meant."""
+    return path.is_file() and is_archive(path.name)
+
+
+def opened(archive: Path, cache: Path) -> tuple[Path, dict[str, str]]:
+    """The folder with the files of an archive on this machine, and the members that were left out."""
+    return unpacked(archive, cache / "archives" / hashlib.sha256(str(archive.resolve()).encode()).hexdigest()[:32])

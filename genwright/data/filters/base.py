@@ -29,6 +29,7 @@ class Entry:
     side: Side
     modality: Modality  # of the content
     label: bytes = b""  # what its labels say; two of different labels are different things, however alike
+    given: tuple[str, ...] = ()  # the columns that items have beside the content and labels
 
     @cached_property
     def value(self) -> Any:

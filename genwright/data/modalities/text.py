@@ -123,9 +123,14 @@ class Text(Modality):
 
     def encode(self, value: str) -> NDArray[Any]:
         """(tokens,) uint16, or uint32 for a large vocabulary."""
+        return self._numbered(self.tokenizer.encode(value, add_special_tokens=False))
+
+    def encode_all(self, values: Sequence[str]) -> list[NDArray[Any] | None]:
+        return [self._numbered(one) for one in self.tokenizer.encode_batch_fast(list(values), add_special_tokens=False)]
+
+    def _numbered(self, encoding: Any) -> NDArray[Any]:
         wide = self.options.vocab > np.iinfo(np.uint16).max
-        ids = np.asarray(self.tokenizer.encode(value, add_special_tokens=False).ids, dtype=np.int64) + SPECIAL
-        return ids.astype(np.uint32 if wide else np.uint16)
+        return (np.asarray(encoding.ids, dtype=np.int64) + SPECIAL).astype(np.uint32 if wide else np.uint16)
 
     def decode(self, array: NDArray[Any]) -> str:
         """The text of tokens; bytes that a model left incomplete become U+FFFD, special ids nothing."""

@@ -6,30 +6,38 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from genwright.core.errors import DataError
 from genwright.core.record import Record
 from genwright.data.modalities.base import modalities
+from genwright.data.readers import beside
 from genwright.data.readers.base import Claim, Reader, Row, readers
 from genwright.data.sides import WORDS
 from genwright.data.tree import Tree, modified, printable
 
 RANK = 10
 MOST_CLASSES = 1000
-CAPTION_ENDINGS = (".txt", ".caption")
 
 
 class FilesOptions(Record):
-    """Where labels and captions of files are. A source has these as its own."""
+    """Where labels, captions and controls of files are. A source has these as its own."""
 
     labels: Literal["subfolder", "parent"] | None = Field(
         None, description="label of an item: the first folder of its path, or the folder it lies in"
     )
     captions: str | None = Field(
-        None, min_length=2, description="ending of side files that hold a caption: `.txt` pairs a.png with a.txt"
+        None,
+        min_length=2,
+        description="ending of side files that hold a caption: `.txt` pairs a.png with a.txt, or else with default.txt",
+    )
+    caption_lines: bool = Field(
+        False, description="whether each line of a side file is a caption: its picture is then an item with each of them"
+    )
+    control: str | None = Field(
+        None, min_length=1, description="what a picture is made from: `-condlabel` pairs a.jpg with a-condlabel.png"
     )
 
 
@@ -44,64 +52,88 @@ class FilesReader(Reader):
     @classmethod
     def recognise(cls, tree: Tree) -> Claim | None:
         every = [path for path in tree.paths() if tree.refused(path) is None]
-        captions, side = _captions(every)
-        endings = Counter(path.suffix.lower() for path in every if path not in side)
+        found = beside.look(every)
+        endings = Counter(path.suffix.lower() for path in every if path not in found.files)
         by_kind = {name: sum(endings[ending] for ending in kind.suffixes) for name, kind in modalities.all().items()}
         kind = max(by_kind, key=lambda name: by_kind[name])
         if not by_kind[kind]:
             return None
-        files = [path for path in every if path not in side and path.suffix.lower() in modalities.get(kind).suffixes]
+        suffixes = modalities.get(kind).suffixes
+        files = [path for path in every if path not in found.files and path.suffix.lower() in suffixes]
         labels, classes = _labels(tree.root, files)
-        notes: tuple[str, ...] = ()
-        why = f"each of {by_kind[kind]:,} files is an item"
-        if captions is not None and labels is not None:
-            told = f"{len(classes)} folders look like labels; the captions say more, so they are not taken as labels"
-            labels, notes = None, (told,)
-        options = {"labels": labels, "captions": captions}
-        return Claim(why, kind, RANK, {name: one for name, one in options.items() if one is not None}, notes)
+        notes = list(found.notes)
+        if labels is not None and (found.captions or found.control):
+            notes.append(
+                f"{len(classes)} folders look like labels; what lies beside says more, so they are not taken as labels"
+            )
+            labels = None
+        asked = "; the caption lies beside it" if found.captions else ""
+        asked += f"; it is made from the picture called {found.control}" if found.control else ""
+        options = {
+            "labels": labels,
+            "captions": found.captions,
+            "caption_lines": found.lines or None,
+            "control": found.control,
+            "exclude": [f"*{name}.*" for name in found.aside] or None,
+        }
+        given = {name: one for name, one in options.items() if one is not None}
+        return Claim(f"each of {by_kind[kind]:,} files is an item{asked}", kind, RANK, given, tuple(notes))
 
     def files(self) -> Iterator[Path]:
         for path in self._wanted():
             yield path
-            if (side := self._side(path)) is not None:
-                yield side
+            for side in (self._caption(path), self._control(path)):
+                if side is not None:
+                    yield side
 
     def rows(self) -> Iterator[Row]:
         collected = 0
         for path in self._wanted():
             data = self.tree.read(path)
-            if data is not None:
-                collected += 1
-                yield Row(self.tree.name(path), {"content": data, **self._given(path)}, modified(path))
+            if data is None:
+                continue
+            collected += 1
+            name, written = self.tree.name(path), modified(path)
+            for place, given in enumerate(self._given(path), start=1):
+                each = f"{name}:{place}" if self.options.caption_lines else name
+                yield Row(each, {"content": data, **given}, written)
         if not collected:
             raise self._nothing()
 
     def _wanted(self) -> Iterator[Path]:
         self.others = Counter[str]()
         for path in self.tree.paths():
-            ending, caption = path.suffix.lower(), self.options.captions
+            ending, caption, control = path.suffix.lower(), self.options.captions, self.options.control
             chosen = self.tree.chosen(path)
-            if caption and path.name.lower().endswith(caption.lower()):
+            if (caption and path.name.lower().endswith(caption.lower())) or (control and beside.fits(path, control)):
                 continue
             if chosen or (chosen is None and ending in self.suffixes):
                 yield path
             else:
                 self.others[ending or "no ending"] += 1
 
-    def _given(self, path: Path) -> dict[str, bytes]:
-        """The label and the caption of a file, where there are any."""
-        found: dict[str, Any] = {}
+    def _given(self, path: Path) -> Iterator[dict[str, bytes]]:
+        """The label, the caption and the control of a file, where there are any: for each item that it is."""
+        found: dict[str, bytes] = {}
         parts = path.relative_to(self.tree.root).parts
         if self.options.labels and len(parts) > 1:
             found["label"] = printable(parts[0] if self.options.labels == "subfolder" else parts[-2]).encode()
-        side = self._side(path)
+        control = self._control(path)
+        if control is not None and (data := self.tree.read(control)) is not None:
+            found["condition"] = data
+        side = self._caption(path)
         caption = None if side is None else self.tree.read(side)
-        return found if caption is None else found | {"caption": caption}
+        if caption is None:
+            yield found
+        else:
+            for one in beside.lines(caption) if self.options.caption_lines else [caption]:
+                yield found | {"caption": one}
 
-    def _side(self, path: Path) -> Path | None:
-        ending = self.options.captions or ""
-        beside = (path.with_name(path.stem + written) for written in (ending, ending.upper()) if written)
-        return next((side for side in beside if side.is_file()), None)
+    def _caption(self, path: Path) -> Path | None:
+        return None if self.options.captions is None else beside.caption_of(path, self.options.captions)
+
+    def _control(self, path: Path) -> Path | None:
+        return None if self.options.control is None else beside.control_of(path, self.options.control, self.suffixes)
 
     def _nothing(self) -> DataError:
         wanted = self.tree.include or sorted(self.suffixes)
@@ -115,16 +147,6 @@ class FilesReader(Reader):
             allowed=" ".join(wanted) or "nothing: the content reads no file ending, so `include` is needed",
             do="put files there, or correct `include` and `exclude` in the recipe",
         )
-
-
-def _captions(every: list[Path]) -> tuple[str | None, set[Path]]:
-    """The ending of texts that lie beside pictures under the same name, and those texts, where most pictures have one."""
-    pictures = {p.with_suffix("") for p in every if p.suffix.lower() in modalities.get("image").suffixes}
-    for ending in CAPTION_ENDINGS:
-        beside = {p for p in every if p.suffix.lower() == ending and p.with_suffix("") in pictures}
-        if pictures and len(beside) >= len(pictures) / 2:
-            return ending, beside
-    return None, set()
 
 
 def _labels(folder: Path, files: list[Path]) -> tuple[Literal["subfolder", "parent"] | None, dict[str, int]]:

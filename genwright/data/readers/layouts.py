@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from genwright.data.readers import naming
 from genwright.data.readers.records import Record
 
 Fields = dict[str, list[str]]
@@ -32,9 +33,11 @@ ANSWERS = (
 """A text, and what it answers; of the second those that are there."""
 OPTIONAL = {"system", "input"}
 CONVERSATIONS = ("messages", "conversations", "conversation")
-CAPTIONS = ("text", "caption", "prompt", "description", "title")
+CAPTIONS = ("text", "caption", "prompt", "edit_prompt", "instruction", "description", "title")
 LABELS = ("label", "class", "category", "labels", "tag")
 TEXTS = ("text", "content", "document", "body", "code", "sentence")
+PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+"""How pictures begin that stand in a table as bytes."""
 LONG, DISTINCT = 12, 0.5  # characters, and share of values that differ, from which a column counts as a text
 
 
@@ -128,26 +131,36 @@ def _said(turns: Sequence[Any]) -> dict[str, str | None]:
 
 
 def _pictures(rows: Sequence[Record], names: Mapping[str, str], pictures: frozenset[str]) -> Layout | None:
-    field = next((name for name in names.values() if _holds_pictures(rows, name, pictures)), None)
-    if field is None:
+    """Of several columns of pictures the one that is called so is what the other is made from."""
+    there = [name for name in names.values() if _holds_pictures(rows, name, pictures)]
+    if not there:
         return None
-    fields = {"content": [field]}
-    caption = next((names[name] for name in CAPTIONS if name in names and names[name] != field), None)
+    content = max(there, key=lambda name: (naming.place(name), -there.index(name)))
+    fields, told = {"content": [content]}, f"the column {content!r} holds pictures"
+    control = next((name for name in there if name != content and naming.place(name) < 0), None)
+    caption = next((names[name] for name in CAPTIONS if name in names and names[name] not in there), None)
     label = next((names[name] for name in LABELS if name in names), None)
+    if control is not None:
+        fields["condition"], told = [control], f"{told}, made from those in {control!r}"
     if caption is not None:
-        fields["caption"] = [caption]
-    elif label is not None:
-        fields["label"] = [label]
-    other = f", said by {(caption or label)!r}" if caption or label else ""
-    return Layout(fields, "image", f"the column {field!r} holds pictures{other}")
+        fields["caption"], told = [caption], f"{told}, said by {caption!r}"
+    elif label is not None and control is None:
+        fields["label"], told = [label], f"{told}, said by {label!r}"
+    return Layout(fields, "image", told)
 
 
 def _holds_pictures(rows: Sequence[Record], name: str, pictures: frozenset[str]) -> bool:
     values = [value for row in rows if (value := resolve(row, name)) not in (None, "")]
     return bool(values) and all(
-        isinstance(value, bytes) or (isinstance(value, str) and "." + value.lower().rpartition(".")[2] in pictures)
+        _is_picture(value)
+        if isinstance(value, bytes)
+        else isinstance(value, str) and "." + value.lower().rpartition(".")[2] in pictures
         for value in values
     )
+
+
+def _is_picture(data: bytes) -> bool:
+    return data.startswith(PICTURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
 
 
 def _conversation(rows: Sequence[Record], names: Mapping[str, str]) -> Layout | None:

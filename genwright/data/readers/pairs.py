@@ -14,28 +14,11 @@ from pydantic import Field
 from genwright.core.errors import DataError
 from genwright.core.record import Record
 from genwright.data.modalities.base import modalities
+from genwright.data.readers import naming
 from genwright.data.readers.base import Claim, Reader, Row, readers
 from genwright.data.tree import Tree, modified
 
 RANK = 40
-TARGETS = ("tgt", "target", "targets", "out", "output", "outputs", "answer", "answers", "summary", "summaries", "edited")
-"""What the second of two is called, where its name says so."""
-SOURCES = (
-    *("src", "source", "sources", "in", "input", "inputs", "article", "articles", "question", "questions"),
-    *(
-        "control",
-        "controls",
-        "condition",
-        "conditioning",
-        "conditioning_images",
-        "sketch",
-        "sketches",
-        "edges",
-        "mask",
-        "masks",
-    ),
-)
-"""What the first of two is called."""
 ALIKE = 0.9  # share of the names that two folders have in common
 MOST = 200_000  # lines that are counted to see whether two files go together
 
@@ -160,9 +143,7 @@ def _folders_claim(tree: Tree) -> Claim | None:
 
 
 def _late(name: str) -> tuple[int, str]:
-    """Where a name comes in the order of what is given and what is made of it."""
-    word = name.lower()
-    return (1 if word in TARGETS else -1 if word in SOURCES else 0), name
+    return naming.place(name), name
 
 
 def _count(path: Path) -> int:

@@ -6,9 +6,10 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from genwright.core.errors import DataError
 from genwright.data.tree import Tree
@@ -16,6 +17,7 @@ from genwright.data.tree import Tree
 Record = dict[str, Any]
 WHOLE = 2**28  # bytes of a file of one JSON list, which has to be read at once
 SNIFFED = 2**16  # bytes of a CSV file by which its separator is told
+LONGEST_NAME = 40  # characters that a column may be called by
 csv.field_size_limit(2**31 - 1)  # what is too large is refused by the size of items
 
 
@@ -81,13 +83,34 @@ def _list(path: Path, tree: Tree) -> Iterator[tuple[int, Record]]:
         yield from _lines(path, tree)
         return
     if isinstance(found, dict):
-        lists = [one for one in found.values() if isinstance(one, list) and one and isinstance(one[0], dict)]
-        found = lists[0] if len(lists) == 1 else _named(found)
+        found = _annotated(found) or _numbered(found) or _only_list(found) or _named(found)
     if not isinstance(found, list):
         raise DataError(f"{path} holds no list of objects.", got=type(found).__name__, do="write a list, or an object a line")
     for place, one in enumerate(found, start=1):
         if isinstance(one, dict):
             yield place, one
+
+
+def _only_list(found: Record) -> list[Record] | None:
+    lists = [one for one in found.values() if isinstance(one, list) and one and isinstance(one[0], dict)]
+    return lists[0] if len(lists) == 1 else None
+
+
+def _annotated(found: Record) -> list[Record] | None:
+    """Captions as COCO has them: pictures with a number, and texts that name it."""
+    try:
+        names = {one["id"]: one["file_name"] for one in found["images"]}
+        return [{"file_name": names[one["image_id"]], "caption": one["caption"]} for one in found["annotations"]]
+    except (LookupError, TypeError):
+        return None
+
+
+def _numbered(found: Record) -> list[Record] | None:
+    """Labels as StyleGAN has them: `{labels: [[file, number], ...]}`."""
+    try:
+        return [{"file_name": str(name), "label": int(label)} for name, label in found["labels"]]
+    except (LookupError, TypeError, ValueError):
+        return None
 
 
 def _named(found: Record) -> list[Record] | None:
@@ -98,16 +121,20 @@ def _named(found: Record) -> list[Record] | None:
 
 
 def _separated(path: Path, tree: Tree) -> Iterator[tuple[int, Record]]:
-    """Values with a separator between them, their names in the first line."""
+    """Values with a separator between them, their names in the first line; without names they are called by their place."""
     with _opened(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
         try:
-            separator = "\t" if ending(path) == ".tsv" else _separator(file.read(SNIFFED).partition("\n")[0])
+            head = file.read(SNIFFED)
+            separator = "\t" if ending(path) == ".tsv" else _separator(head.partition("\n")[0])
+            quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if _quoted(head, separator) else csv.QUOTE_NONE
+            first = next(csv.reader(io.StringIO(head), delimiter=separator, quoting=quoting), [])
             file.seek(0)
-            for place, row in enumerate(csv.DictReader(file, delimiter=separator), start=1):
+            names = None if _names(first) else [f"column {place}" for place, _ in enumerate(first, start=1)]
+            for place, row in enumerate(csv.DictReader(file, names, delimiter=separator, quoting=quoting), start=1):
                 yield place, {name.strip(): value for name, value in row.items() if name is not None and value is not None}
         except UnicodeDecodeError as error:
-            told = f"{error.reason} at byte {error.start:,}"
-            raise DataError(f"{path} is not UTF-8.", got=told, do="save the table as UTF-8") from error
+            got = f"{error.reason} at byte {error.start:,}"
+            raise DataError(f"{path} is not UTF-8.", got=got, do="save the table as UTF-8") from error
         except csv.Error as error:
             raise DataError(f"{path} is no table.", got=error, do="mend that line") from error
 
@@ -115,6 +142,18 @@ def _separated(path: Path, tree: Tree) -> Iterator[tuple[int, Record]]:
 def _separator(head: str) -> str:
     """Of the signs that separate values the commonest in the first line."""
     return max(",;\t|", key=head.count)
+
+
+def _quoted(head: str, separator: str) -> bool:
+    """Whether quotation marks are around values, and not within texts. Commas are in most texts, so that those need them."""
+    return separator in ",;" or bool(
+        re.search(rf'(^|{re.escape(separator)})"[^"\n]*"({re.escape(separator)}|\r?$)', head, re.M)
+    )
+
+
+def _names(first: list[str]) -> bool:
+    """Whether the values of a first line are names of columns, and not texts."""
+    return all(len(value) <= LONGEST_NAME and not value.rstrip().endswith((".", "?", "!")) for value in first)
 
 
 def _parquet(path: Path, tree: Tree) -> Iterator[tuple[int, Record]]:

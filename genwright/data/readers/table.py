@@ -16,7 +16,7 @@ from genwright.core.record import Record
 from genwright.data.modalities.base import modalities
 from genwright.data.readers import layouts
 from genwright.data.readers.base import Claim, Reader, Row, readers
-from genwright.data.readers.layouts import Fields, Layout, as_bytes
+from genwright.data.readers.layouts import Fields, as_bytes
 from genwright.data.readers.records import is_table, records
 from genwright.data.tree import Tree, modified
 
@@ -58,13 +58,17 @@ class Table(Reader):
         tables = _tables(tree)
         if not tables:
             return None
-        layout = _layout(tables[0], tree)
+        rows = _first(tables[0], tree)
+        layout = layouts.recognised(rows, modalities.get("image").suffixes) if rows else None
         if layout is None:
             return None
+        used = {path.partition(".")[0] for paths in layout.fields.values() for path in paths}
+        unused = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in used]
+        notes = (f"columns that are not used: {', '.join(map(repr, unused))}",) if unused else ()
         many = tree.name(tables[0]) + (f" and {len(tables) - 1:,} more tables" if tables[1:] else "")
         content, *given = ((column, names[0] if len(names) == 1 else names) for column, names in layout.fields.items())
         options = {"content": content[1], **({"given": dict(given)} if given else {})}
-        return Claim(f"{many}: {layout.why}", layout.kind, RANK, options)
+        return Claim(f"{many}: {layout.why}", layout.kind, RANK, options, notes)
 
     def files(self) -> Iterator[Path]:
         """The tables, and the files that their rows name."""
@@ -138,13 +142,14 @@ class Table(Reader):
         """The content's fields first."""
         if self.options.content:
             return {"content": self.options.content, **self.options.given}
-        layout = _layout(table, self.tree)
+        rows = _first(table, self.tree)
+        layout = layouts.recognised(rows, modalities.get("image").suffixes) if rows else None
         if layout is None:
             raise self._nothing(table, {})
         return layout.fields
 
     def _nothing(self, table: Path, fields: Fields) -> DataError:
-        names = sorted({name for _, row in islice(records(table, self.tree), LOOKED_AT) for name in row})
+        names = sorted({name for row in _first(table, self.tree) for name in row})
         asked = ", ".join(name for paths in fields.values() for name in paths) or "a text, a picture or a pair"
         example = next(iter(self.tree.skipped.items()), None)
         told = f"; {len(self.tree.skipped)} left out, e.g. {example[0]}: {example[1]}" if example else ""
@@ -163,6 +168,5 @@ def _tables(tree: Tree) -> list[Path]:
     return [path for path in tables if tree.chosen(path) is not False]
 
 
-def _layout(table: Path, tree: Tree) -> Layout | None:
-    rows = [row for _, row in islice(records(table, tree), LOOKED_AT)]
-    return layouts.recognised(rows, modalities.get("image").suffixes) if rows else None
+def _first(table: Path, tree: Tree) -> list[dict[str, Any]]:
+    return [row for _, row in islice(records(table, tree), LOOKED_AT)]

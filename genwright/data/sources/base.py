@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 from genwright.core.plugins import Plugins
 from genwright.core.record import Record
+from genwright.data.fetch.unpack import opened, packed
+from genwright.data.files import FileOptions, Files
 from genwright.data.item import Item
+from genwright.data.readers.tar import Tar
 
 
 class Source(ABC):
@@ -39,6 +45,57 @@ class Source(ABC):
     def skipped(self) -> dict[str, str]:
         """Names that were not collected, with the reason (a symlink out of the folder, a device, over the size cap)."""
         return {}
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Files of a source as they lie on this machine: below a folder, in an archive, or one alone. `title` says where they
+    come from, `version` what the place says of them, `left_out` what did not come along; `every`: without `include` all are
+    wanted."""
+
+    root: Path
+    title: str
+    version: str = ""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    every: bool = False
+
+
+class FilesSource(Source):
+    """A place that has files, in whatever form. Its state is a digest of their contents."""
+
+    options: FileOptions
+    _packed: Mapping[str, str] = MappingProxyType({})
+    """Members of an archive that were left out."""
+
+    @abstractmethod
+    def fetch(self) -> Fetched:
+        """Bring the files here. Raises DataError."""
+
+    @cached_property
+    def fetched(self) -> Fetched:
+        """They are asked for once in the life of a source."""
+        return self.fetch()
+
+    @cached_property
+    def _files(self) -> Files:
+        options, root = self.options, self.fetched.root
+        if self.fetched.every and options.include is None:
+            options = options.model_copy(update={"include": ["*"]})
+        if packed(root) and options.form.kind != Tar.name:  # shards are read as they are
+            root, self._packed = opened(root, self.cache)
+        return Files(root, options, self.suffixes, self.fetched.title)
+
+    def state(self) -> str:
+        digest = self._files.state()
+        return f"{self.fetched.version}:{digest}" if self.fetched.version else digest
+
+    def items(self) -> Iterator[Item]:
+        yield from self._files.items()
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        own = self._files.skipped
+        return {**self.fetched.left_out, **self._packed, **own}
 
 
 sources: Plugins[Source] = Plugins("sources", "genwright.data.sources")

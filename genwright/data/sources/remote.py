@@ -1,4 +1,4 @@
-"""Files at an address that fsspec opens: `s3://`, `gs://`, `az://`, `sftp://`, `hdfs://` and others.
+"""Files at an address that fsspec opens: `s3://`, `gs://`, `az://`, `sftp://`, `hf://datasets/OWNER/NAME` and others.
 
 The files are copied once and then only where they changed, so that a run that was broken off goes on, and a second one reads
 what is here. Credentials come from the environment, as the library of each kind of address has it.
@@ -11,7 +11,6 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,13 +20,12 @@ from genwright.core.durable import exclusive, write_json
 from genwright.core.errors import DataError
 from genwright.core.record import Record
 from genwright.data.fetch.unpack import unsafe
-from genwright.data.files import FileOptions, Files
-from genwright.data.item import Item
-from genwright.data.sources.base import Source, sources
+from genwright.data.files import FileOptions
+from genwright.data.sources.base import Fetched, FilesSource, sources
 
 SECRET = re.compile(r"key|secret|token|password|credential", re.IGNORECASE)
 PIECE = 8 * 2**20
-STAMPS = ("ETag", "etag", "LastModified", "last_modified", "mtime", "created", "md5", "checksum", "size")
+STAMPS = ("ETag", "etag", "blob_id", "LastModified", "last_modified", "mtime", "created", "md5", "checksum", "size")
 """What a listing says of a file, by which it is told that it changed."""
 
 
@@ -55,34 +53,22 @@ def _names(value: Any) -> Iterator[str]:
 
 
 @sources.register
-class Remote(Source):
-    """The files at an address, in any form. Its state is a digest of their contents."""
+class Remote(FilesSource):
+    """The files at an address, in any form."""
 
     name = "remote"
     Options: ClassVar[type[Record]] = RemoteOptions
     options: RemoteOptions
 
-    def state(self) -> str:
-        return self._files.state()
-
-    def items(self) -> Iterator[Item]:
-        return self._files.items()
-
-    @property
-    def skipped(self) -> dict[str, str]:
-        return {**self._left, **self._files.skipped}
-
-    @cached_property
-    def _files(self) -> Files:
-        self._left: dict[str, str] = {}
+    def fetch(self) -> Fetched:
         told = hashlib.sha256(f"{self.options.address} {self.options.storage}".encode()).hexdigest()
         folder = self.cache / "remote" / told[:32]
         with exclusive(folder.parent / f"{told[:32]}.lock", busy="", wait=True):
-            copied = self._copied(folder)
-        return Files(copied, self.options, self.suffixes, f"remote:{self.options.address}")
+            root, left_out = self._copied(folder)
+        return Fetched(root, f"remote:{self.options.address}", left_out=left_out)
 
-    def _copied(self, folder: Path) -> Path:
-        """The folder, or file, that is as the address is now. Raises DataError."""
+    def _copied(self, folder: Path) -> tuple[Path, dict[str, str]]:
+        """The folder, or file, that is as the address is now, and what was left out. Raises DataError."""
         try:
             fs, root = _filesystem(self.options)
             found = {path: about for path, about in fs.find(root, detail=True).items() if about.get("type") == "file"}
@@ -96,14 +82,15 @@ class Remote(Source):
             raise DataError(f"There is more at {self.options.address} than may be copied.", got=got, do=do)
         return self._synchronised(fs, root, found, folder)
 
-    def _synchronised(self, fs: Any, root: str, found: dict[str, Any], folder: Path) -> Path:
+    def _synchronised(self, fs: Any, root: str, found: dict[str, Any], folder: Path) -> tuple[Path, dict[str, str]]:
         files, ledger = folder / "files", folder / "known.json"
         known: dict[str, str] = json.loads(ledger.read_text()) if ledger.is_file() else {}
         wanted: dict[str, str] = {}
+        left_out: dict[str, str] = {}
         for path, about in sorted(found.items()):
             name = path.removeprefix(root).lstrip("/") or path.rpartition("/")[2]
             if (reason := unsafe(name)) is not None:
-                self._left[name] = reason
+                left_out[name] = reason
                 continue
             stamp = json.dumps({key: str(about[key]) for key in STAMPS if about.get(key) is not None}, sort_keys=True)
             wanted[name] = stamp
@@ -116,7 +103,7 @@ class Remote(Source):
             (files / gone).unlink(missing_ok=True)
         write_json(ledger, wanted)
         alone = len(found) == 1 and next(iter(found)) == root
-        return files / next(iter(wanted)) if alone and wanted else files
+        return (files / next(iter(wanted)) if alone and wanted else files), left_out
 
     def _copy(self, fs: Any, path: str, to: Path) -> None:
         """One file, whole or not at all."""
@@ -140,7 +127,16 @@ class Remote(Source):
         return DataError(f"{self.options.address} cannot be read.", got=f"{type(error).__name__}: {error}", do=do)
 
 
-PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "sftp": "paramiko", "ssh": "paramiko"}
+PACKAGES = {
+    "s3": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "az": "adlfs",
+    "abfs": "adlfs",
+    "hf": "huggingface_hub",
+    "sftp": "paramiko",
+    "ssh": "paramiko",
+}
 
 
 def _filesystem(options: RemoteOptions) -> tuple[Any, str]:

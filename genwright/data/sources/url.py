@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -13,9 +11,8 @@ from pydantic import Field, field_validator
 from genwright.core.record import Record
 from genwright.data.fetch.download import Wanted, download
 from genwright.data.fetch.unpack import UnpackLimits, is_archive, unpacked
-from genwright.data.files import FileOptions, Files
-from genwright.data.item import Item
-from genwright.data.sources.base import Source, sources
+from genwright.data.files import FileOptions
+from genwright.data.sources.base import Fetched, FilesSource, sources
 
 
 class UrlOptions(FileOptions):
@@ -39,8 +36,8 @@ class UrlOptions(FileOptions):
 
 
 @sources.register
-class Url(Source):
-    """One file, or the files of an archive, at an http or https address. Its state is a digest of the files collected.
+class Url(FilesSource):
+    """One file, or the files of an archive, at an http or https address.
 
     Links, devices and paths that lead out of an archive are skipped and reported.
     """
@@ -49,36 +46,15 @@ class Url(Source):
     Options: ClassVar[type[Record]] = UrlOptions
     options: UrlOptions
 
-    def __init__(self, options: Record, *, base: Path, cache: Path, suffixes: frozenset[str]) -> None:
-        super().__init__(options, base=base, cache=cache, suffixes=suffixes)
-        self._files: Files | None = None
-        self._not_unpacked: dict[str, str] = {}
-
-    def state(self) -> str:
-        return self._fetched().state()
-
-    def items(self) -> Iterator[Item]:
-        yield from self._fetched().items()
-
-    @property
-    def skipped(self) -> dict[str, str]:
-        return {**self._not_unpacked, **(self._files.skipped if self._files else {})}
-
-    def _fetched(self) -> Files:
-        """The files, asked for once in the life of a source."""
-        if self._files is None:
-            options = self.options
-            folder = self.cache / "web" / hashlib.sha256(options.url.encode()).hexdigest()[:32]
-            wanted = Wanted(
-                options.url, int(options.mib * 2**20), options.minutes * 60, frozenset(options.allow_hosts), options.sha256
-            )
-            _, file = download(wanted, folder)
-            chosen: FileOptions = options
-            if options.unpack if options.unpack is not None else is_archive(file.name):
-                limits = UnpackLimits(bytes=int(options.unpacked_mib * 2**20))
-                root, self._not_unpacked = unpacked(file, folder, limits)
-            else:
-                root = file.parent
-                chosen = options.model_copy(update={"include": options.include or ["*"]})
-            self._files = Files(root, chosen, self.suffixes, f"url:{options.url}")
-        return self._files
+    def fetch(self) -> Fetched:
+        options = self.options
+        folder = self.cache / "web" / hashlib.sha256(options.url.encode()).hexdigest()[:32]
+        wanted = Wanted(
+            options.url, int(options.mib * 2**20), options.minutes * 60, frozenset(options.allow_hosts), options.sha256
+        )
+        _, file = download(wanted, folder)
+        title = f"url:{options.url}"
+        if options.unpack if options.unpack is not None else is_archive(file.name):
+            root, left_out = unpacked(file, folder, UnpackLimits(bytes=int(options.unpacked_mib * 2**20)))
+            return Fetched(root, title, left_out=left_out)
+        return Fetched(file.parent, title, every=True)

@@ -12,6 +12,7 @@ from genwright.core.record import Part
 from genwright.data.filters.base import Entry, Filter, filters
 from genwright.data.item import Item
 from genwright.data.modalities.base import Modality, build
+from genwright.data.records import Side
 
 GREY = build(Part(kind="image", options={"size": [32, 32], "channels": 1}))
 TEXT = build(Part(kind="text"))
@@ -22,9 +23,12 @@ def rule(name: str, **options: Any) -> Filter:
     return kind(kind.Options.model_validate(options))
 
 
-def entry(data: bytes, modality: Modality = TEXT, name: str = "a.txt", label: bytes = b"") -> Entry:
-    item = Item(name=name, columns={"content": data}, source="made", licence="none", collected_at="")
-    return Entry(item, "train", modality, label)
+def entry(
+    data: bytes, modality: Modality = TEXT, name: str = "a.txt", label: bytes = b"", *, asked: bytes = b"", side: Side = "train"
+) -> Entry:
+    columns = {"content": data} | ({"asked": asked} if asked else {})
+    item = Item(name=name, columns=columns, source="made", licence="none", collected_at="")
+    return Entry(item, side, modality, label, ("asked",))
 
 
 def png(levels: Any, format: str = "PNG", **options: Any) -> bytes:
@@ -68,6 +72,23 @@ def test_two_of_different_labels_are_different_things_and_one_without_may_be_eit
     other = png(scene(1))
     assert near.reason(entry(other, GREY, "first.png")) is None
     assert near.reason(entry(other, GREY, "labelled.png", b"O")) == "nearly the same as first.png"
+
+
+def test_what_is_asked_tells_items_apart_on_one_side_of_the_split_alone() -> None:
+    near, picture = rule("near_duplicates"), png(scene(0))
+    darker = png(scene(0) * 0.9)
+    assert near.reason(entry(picture, GREY, "first.png", asked=b"a hill in the evening")) is None
+    assert near.reason(entry(darker, GREY, "second.png", asked=b"nothing but fog")) is None
+    assert near.reason(entry(darker, GREY, "third.png", asked=b"a hill in the evening")) == "nearly the same as first.png"
+    assert near.reason(entry(darker, GREY, "mute.png")) == "nearly the same as first.png"
+    assert near.reason(entry(darker, GREY, "held.png", asked=b"a third one", side="test")) == "nearly the same as first.png"
+    long = b" ".join(b"word%d" % n for n in range(60))
+    assert near.reason(entry(darker, GREY, "long.png", asked=long)) is None
+    assert near.reason(entry(darker, GREY, "same.png", asked=long + b" more")) == "nearly the same as long.png"
+    bytes_of_another = (png(scene(1)), png(scene(2)))
+    assert near.reason(entry(png(scene(3)), GREY, "drawn.png", asked=bytes_of_another[0])) is None
+    assert near.reason(entry(png(scene(3)), GREY, "redrawn.png", asked=bytes_of_another[1])) is None
+    assert near.reason(entry(png(scene(3)), GREY, "again.png", asked=bytes_of_another[0])) == "nearly the same as drawn.png"
 
 
 def test_an_edited_text_is_a_near_duplicate_and_another_is_not() -> None:

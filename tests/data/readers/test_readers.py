@@ -18,6 +18,7 @@ from genwright.data.item import Item
 from genwright.data.readers.base import readers
 from genwright.data.split import Splitting
 from genwright.recipes.inspect import Inspection, inspect
+from genwright.recipes.origin import Origin
 from genwright.recipes.recipe import Recipe, parse
 from genwright.recipes.stages import items
 from genwright.recipes.suggest import Machine, Proposal
@@ -28,7 +29,7 @@ LAPTOP = Machine(cores=2, memory_gib=16, gpu=None)
 
 def proposed(place: Path) -> tuple[Inspection, Recipe]:
     found = inspect(place, place.parent / "cache")
-    return found, parse(yaml.safe_load(Proposal("mine", str(place), found, LAPTOP).text()))
+    return found, parse(yaml.safe_load(Proposal("mine", Origin.folder(str(place)), found, LAPTOP).text()))
 
 
 def read(recipe: Recipe, workspace: Path) -> list[Item]:
@@ -50,7 +51,7 @@ def test_a_form_is_recognised_and_read_as_it_was_looked_at(form: str, tmp_path: 
     if asked:
         assert all(len(item.columns) == 2 for item in collected)
     if form != "book":
-        assert found.items == brought.N
+        assert found.items == {"several captions": 2 * brought.N - 4}.get(form, brought.N)
 
 
 def test_every_reader_has_data_to_be_tried_on() -> None:
@@ -60,7 +61,7 @@ def test_every_reader_has_data_to_be_tried_on() -> None:
 def test_pairs_go_together(tmp_path: Path) -> None:
     pairs = set(brought.questions())
     for form, (make, _, _, asked) in brought.FORMS.items():
-        if asked == brought.PAIR and form not in ("in two folders", "aligned", "alpaca", "drawn from"):
+        if asked == brought.PAIR and form not in ("in two folders", "aligned", "alpaca", "drawn from", "masked"):
             _, recipe = proposed(make(tmp_path / form))
             told = {(item.columns["condition"].decode(), item.data.decode()) for item in read(recipe, tmp_path)}
             assert told == pairs, form
@@ -71,6 +72,44 @@ def test_captions_are_those_of_their_pictures(tmp_path: Path) -> None:
     for form in ("captions", "embedded", "by name", "shards"):
         _, recipe = proposed(brought.FORMS[form][0](tmp_path / form))
         assert [(item.data, item.columns["condition"].decode()) for item in read(recipe, tmp_path)] == told
+
+
+def test_each_line_beside_a_picture_is_a_caption_and_the_folder_has_one_for_the_rest(tmp_path: Path) -> None:
+    found, recipe = proposed(brought.several_captions(tmp_path / "inbox"))
+    assert "side files have several lines: each line is a caption, and its picture an item with each of them" in found.notes
+    told: dict[bytes, list[str]] = {}
+    for item in read(recipe, tmp_path):
+        told.setdefault(item.data, []).append(item.columns["condition"].decode())
+    wanted = [[caption, f"a thing in the {('middle', 'corner')[n % 2]}"] for n, caption in enumerate(brought.colours())]
+    wanted[-4:] = [["some shape"]] * 4
+    assert list(told.items()) == list(zip(brought.pictures(), wanted, strict=True))
+
+
+def test_where_few_captions_have_several_lines_each_is_one_and_that_is_said(tmp_path: Path) -> None:
+    for place, data in enumerate(brought.pictures()):
+        (tmp_path / f"{place}.png").write_bytes(data)
+        (tmp_path / f"{place}.caption").write_text("a shape\non a ground" if place < 5 else "another")
+    found, recipe = proposed(tmp_path)
+    assert "5 side files have several lines, and are one caption; `caption_lines: true` takes each line" in found.notes
+    collected = read(recipe, tmp_path)
+    assert len(collected) == brought.N
+    assert collected[0].columns["condition"] == b"a shape\non a ground"
+
+
+def test_pictures_are_made_from_the_ones_called_after_them(tmp_path: Path) -> None:
+    folder, shown = brought.masked(tmp_path / "inbox"), brought.pictures()
+    found, recipe = proposed(folder)
+    assert f"{brought.N} pictures called -masklabel are left aside" in found.notes
+    told = {item.name: (item.data, item.columns["condition"]) for item in read(recipe, tmp_path)}
+    assert told == {f"{n}.png": (shown[n], shown[n - 1]) for n in range(brought.N)}
+    for path in folder.glob("*-condlabel.png"):
+        path.unlink()
+    found, recipe = proposed(folder)
+    assert found.options.control == "-masklabel"
+    assert {item.columns["condition"] for item in read(recipe, tmp_path)} == set(shown)
+    for n in range(brought.N):
+        (folder / f"{n}.txt").write_text(f"number {n}")
+    assert "the recipe asks by the condition alone; there are 72 with a caption" in " ".join(proposed(folder)[0].notes)
 
 
 def test_a_big_text_is_held_out_in_blocks_and_nothing_of_it_is_lost(tmp_path: Path) -> None:
@@ -173,6 +212,77 @@ def test_a_table_beside_the_folder_of_its_pictures_says_what_to_write(tmp_path: 
     assert found.items == 1
     said = found.skipped["metadata.jsonl:1"]
     assert said.startswith("there is no file '001.PNG' beside the table; 'train/001.PNG' is called so: write that")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "separator"),
+    [
+        ("tatoeba.tsv", '"Stop", she said.\tIch sagte "halt".', "\t"),
+        (
+            "speech.csv",
+            "LJ001|Printing, in the only sense with which we are concerned, is old|printing is old and it differs",
+            "|",
+        ),
+    ],
+)
+def test_a_table_without_names_keeps_its_first_row(name: str, text: str, separator: str, tmp_path: Path) -> None:
+    lines = [separator.join(f"{part} {n}." for part in text.split(separator)) for n in range(brought.N)]
+    (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
+    found, recipe = proposed(tmp_path / name)
+    assert found.items == brought.N
+    assert (
+        "'column 2' holds" in found.claim.why
+        or "'column 2' is taken to answer 'column 1'" in found.claim.why
+        or ("'column 3' is taken to answer 'column 2'" in found.claim.why)
+    )
+    first = read(recipe, tmp_path)[0]
+    assert first.columns["condition"].decode() in lines[0]
+    assert first.data.decode() in lines[0]
+
+
+def test_of_two_columns_of_pictures_one_is_made_from_the_other(tmp_path: Path) -> None:
+    """As diffusers' scripts for editing and for control have them."""
+    shown = brought.pictures()
+    rows = []
+    for n in range(brought.N):
+        for kind, data in (("in", shown[n - 1]), ("out", shown[n])):
+            (tmp_path / f"{kind}{n}.png").write_bytes(data)
+        rows.append({"original_image": f"in{n}.png", "edit_prompt": "mend it", "edited_image": f"out{n}.png", "score": n})
+    brought.lines(tmp_path / "metadata.jsonl", rows)
+    found, recipe = proposed(tmp_path)
+    assert "'edited_image' holds pictures, made from those in 'original_image', said by 'edit_prompt'" in found.claim.why
+    assert "columns that are not used: 'score'" in found.notes
+    assert [(item.data, item.columns["condition"]) for item in read(recipe, tmp_path)] == [
+        (shown[n], shown[n - 1]) for n in range(brought.N)
+    ]
+
+
+def test_captions_of_coco_and_labels_of_stylegan(tmp_path: Path) -> None:
+    for n, data in enumerate(brought.pictures()):
+        (tmp_path / f"{n}.png").write_bytes(data)
+    names = [{"id": 100 + n, "file_name": f"{n}.png", "width": 16, "height": 16} for n in range(brought.N)]
+    told = [{"id": n, "image_id": 100 + n % brought.N, "caption": f"shape {n}"} for n in range(2 * brought.N)]
+    (tmp_path / "captions.json").write_text(json.dumps({"info": {}, "images": names, "annotations": told}))
+    found, recipe = proposed(tmp_path)
+    assert found.items == 2 * brought.N
+    first = read(recipe, tmp_path)[brought.N]
+    assert (first.data, first.columns["condition"]) == (brought.pictures()[0], b"shape 72")
+    (tmp_path / "captions.json").rename(tmp_path / "dataset.json")
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": [[f"{n}.png", n % 2] for n in range(brought.N)]}))
+    found, _ = proposed(tmp_path)
+    assert found.classes == {"0": brought.N // 2, "1": brought.N // 2}
+
+
+def test_sound_in_a_table_is_no_picture(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    clips = [{"bytes": b"RIFF\x24\0\0\0WAVEfmt " + bytes([n]) * 40, "path": f"{n}.wav"} for n in range(brought.N)]
+    said = [answer for _, answer in brought.questions()]
+    pq.write_table(pa.table({"audio": clips, "text": said}), tmp_path / "data.parquet")
+    found, _ = proposed(tmp_path)
+    assert found.kind == "text"
+    assert "columns that are not used: 'audio'" in found.notes
 
 
 def test_no_file_outside_the_folder_is_read_for_a_row(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 from genwright.core.errors import DataError
 from genwright.data.item import Item
 from genwright.data.sources.remote import Remote, RemoteOptions
-from tests import brought
+from tests import brought, hub
+from tests.workspaces import genwright
 
 PNG = frozenset({".png"})
 
@@ -130,3 +132,20 @@ def test_a_bucket_is_read_with_credentials_of_the_environment(bucket: str, tmp_p
     assert source(tmp_path, "s3://shapes/inbox", labels="subfolder", storage={"endpoint_url": bucket}).state() != state
     assert "mine" not in "".join(path.read_text() for path in (tmp_path / "cache").rglob("*.json"))
     assert os.environ["AWS_SECRET_ACCESS_KEY"] == "mine"
+
+
+def test_a_data_set_of_hugging_face_is_read_by_its_name(tmp_path: Path) -> None:
+    """By the hub's own client, which takes its address from the environment when it is imported."""
+    table = brought.prompts(tmp_path / "made") / "train.jsonl"
+    with hub.serving("me/faq", {"README.md": b"# Questions", "data/train.jsonl": table.read_bytes()}) as served:
+        variables = {"HF_ENDPOINT": served.url, "HF_HOME": str(tmp_path / "hub")}
+        done = [
+            genwright(tmp_path, "new", "faq", "--from", "hf://datasets/me/faq", "--json", "--force", **variables)
+            for _ in range(2)
+        ]
+    assert done[0].returncode == 0, done[0].stderr
+    found = json.loads(done[0].stdout)
+    assert (found["form"], found["items"]) == ("table", brought.N)
+    assert done[1].stdout == done[0].stdout
+    assert sorted(served.read) == ["README.md", "data/train.jsonl"]  # the second time nothing had changed
+    assert 'address: "hf://datasets/me/faq"' in (tmp_path / "recipes" / "faq.yaml").read_text()
