@@ -223,7 +223,7 @@ def test_what_cannot_be_used_is_said(workspace: Path) -> None:
         new("mine", fill(workspace / "little", 10))
     with pytest.raises(RecipeError, match="cannot have that name"):
         new("../mine", workspace)
-    with pytest.raises(GenwrightError, match="needs a name and a folder"):
+    with pytest.raises(GenwrightError, match="needs a name and a place"):
         CliRunner().invoke(build(), ["new"], catch_exceptions=False)
     assert not (workspace / "recipes").exists()
 
@@ -371,7 +371,7 @@ def test_an_address_is_looked_at_and_stands_in_the_recipe(workspace: Path) -> No
     shown = CliRunner().invoke(build(), ["new", "mine", "--from", "memory://bucket/shapes"])
     assert shown.exit_code == 0, shown.output
     assert "72 items of kind image" in shown.output
-    recipe = load("mine")
+    recipe = load(workspace / "recipes" / "mine.yaml")
     assert (recipe.sources[0].kind, recipe.sources[0].options["address"]) == ("remote", "memory://bucket/shapes")
     assert len(list(items(recipe, Workspace(workspace)))) == 72
     memory.rm("/bucket", recursive=True)

@@ -8,6 +8,8 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import chain, product
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -16,7 +18,11 @@ from genwright.data.tree import Tree
 
 Record = dict[str, Any]
 WHOLE = 2**28  # bytes of a file of one JSON list, which has to be read at once
-SNIFFED = 2**16  # bytes of a CSV file by which its separator is told
+SNIFFED = 2**16  # characters of a CSV file by which its separator is told
+Quoting = Literal[0, 3]
+QUOTING: tuple[Quoting, ...] = (csv.QUOTE_MINIMAL, csv.QUOTE_NONE)
+SEPARATORS = "\t|;,"  # of a CSV file, those first that are rare in texts
+NEVER = "\x1f"  # separates the values of a table that has one column
 LONGEST_NAME = 40  # characters that a column may be called by
 csv.field_size_limit(2**31 - 1)  # what is too large is refused by the size of items
 
@@ -124,14 +130,17 @@ def _separated(path: Path, tree: Tree) -> Iterator[tuple[int, Record]]:
     """Values with a separator between them, their names in the first line; without names they are called by their place."""
     with _opened(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
         try:
-            head = file.read(SNIFFED)
-            separator = "\t" if ending(path) == ".tsv" else _separator(head.partition("\n")[0])
-            quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if _quoted(head, separator) else csv.QUOTE_NONE
-            first = next(csv.reader(io.StringIO(head), delimiter=separator, quoting=quoting), [])
+            separator, quoting = _dialect(file.read(SNIFFED), SEPARATORS if ending(path) == ".csv" else "\t")
             file.seek(0)
-            names = None if _names(first) else [f"column {place}" for place, _ in enumerate(first, start=1)]
-            for place, row in enumerate(csv.DictReader(file, names, delimiter=separator, quoting=quoting), start=1):
-                yield place, {name.strip(): value for name, value in row.items() if name is not None and value is not None}
+            rows = csv.reader(file, delimiter=separator, quoting=quoting)
+            first = next(rows, [])
+            named = _names(first)
+            names = [value.strip() for value in first] if named else [f"column {n}" for n, _ in enumerate(first, start=1)]
+            for place, row in enumerate(rows if named else chain([first], rows), start=1):
+                if len(row) > len(names):
+                    tree.skipped[f"{tree.name(path)}:{place}"] = f"{len(row)} values for {len(names)} columns"
+                elif row:
+                    yield place, dict(zip(names, row, strict=False))
         except UnicodeDecodeError as error:
             got = f"{error.reason} at byte {error.start:,}"
             raise DataError(f"{path} is not UTF-8.", got=got, do="save the table as UTF-8") from error
@@ -139,16 +148,22 @@ def _separated(path: Path, tree: Tree) -> Iterator[tuple[int, Record]]:
             raise DataError(f"{path} is no table.", got=error, do="mend that line") from error
 
 
-def _separator(head: str) -> str:
-    """Of the signs that separate values the commonest in the first line."""
-    return max(",;\t|", key=head.count)
-
-
-def _quoted(head: str, separator: str) -> bool:
-    """Whether quotation marks are around values, and not within texts. Commas are in most texts, so that those need them."""
-    return separator in ",;" or bool(
-        re.search(rf'(^|{re.escape(separator)})"[^"\n]*"({re.escape(separator)}|\r?$)', head, re.M)
-    )
+def _dialect(head: str, separators: str) -> tuple[str, Quoting]:
+    """What separates values, and whether quotation marks are around them: as most lines have as many values as the first."""
+    whole = head[: head.rfind("\n") + 1] or head
+    found: dict[tuple[str, Quoting], float] = {}
+    for separator, quoting in product(separators, QUOTING):
+        with suppress(csv.Error):
+            rows = list(csv.reader(io.StringIO(whole), delimiter=separator, quoting=quoting))
+            if rows and len(rows[0]) > 1:
+                found[separator, quoting] = sum(len(row) == len(rows[0]) for row in rows) / len(rows)
+    if not found:
+        return NEVER, csv.QUOTE_MINIMAL
+    (separator, quoting), share = max(found.items(), key=lambda one: one[1])
+    around = re.compile(rf'(^|{re.escape(separator)})"[^"\n]*"({re.escape(separator)}|\r?$)', re.MULTILINE)
+    if share == found.get((separator, csv.QUOTE_NONE)) and not around.search(whole):
+        quoting = csv.QUOTE_NONE  # the marks belong to the texts
+    return separator, quoting
 
 
 def _names(first: list[str]) -> bool:

@@ -215,29 +215,39 @@ def test_a_table_beside_the_folder_of_its_pictures_says_what_to_write(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "separator"),
+    ("name", "line", "separator", "why"),
     [
-        ("tatoeba.tsv", '"Stop", she said.\tIch sagte "halt".', "\t"),
+        ("tatoeba.tsv", '"Stop {}", she said.\tIch sagte "halt {}".', "\t", "'column 2' is taken to answer 'column 1'"),
         (
             "speech.csv",
-            "LJ001|Printing, in the only sense with which we are concerned, is old|printing is old and it differs",
+            "LJ{}|Printing, in the sense with which we are concerned, {}|printing, as we know it, {} in words",
             "|",
+            "'column 3' is taken to answer 'column 2'",
         ),
     ],
 )
-def test_a_table_without_names_keeps_its_first_row(name: str, text: str, separator: str, tmp_path: Path) -> None:
-    lines = [separator.join(f"{part} {n}." for part in text.split(separator)) for n in range(brought.N)]
-    (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
+def test_a_table_without_names_keeps_its_first_row(name: str, line: str, separator: str, why: str, tmp_path: Path) -> None:
+    lines = [line.replace("{}", str(n)) for n in range(brought.N)]
+    (tmp_path / name).write_text("".join(f"{one}\n" for one in lines))
     found, recipe = proposed(tmp_path / name)
+    assert why in found.claim.why
+    told = [[item.columns["condition"].decode(), item.data.decode()] for item in read(recipe, tmp_path)]
+    assert told == [one.split(separator)[-2:] for one in lines]
+
+
+def test_a_row_of_too_many_values_is_named(tmp_path: Path) -> None:
+    rows = [f"{n},a text of some length about {n}" for n in range(brought.N)]
+    (tmp_path / "a.csv").write_text("\n".join(["id,text", *rows, "73,one, with a comma", ""]))
+    found = inspect(tmp_path / "a.csv")
     assert found.items == brought.N
-    assert (
-        "'column 2' holds" in found.claim.why
-        or "'column 2' is taken to answer 'column 1'" in found.claim.why
-        or ("'column 3' is taken to answer 'column 2'" in found.claim.why)
-    )
-    first = read(recipe, tmp_path)[0]
-    assert first.columns["condition"].decode() in lines[0]
-    assert first.data.decode() in lines[0]
+    assert found.skipped == {"a.csv:73": "3 values for 2 columns"}
+
+
+def test_a_table_of_one_column_may_have_commas(tmp_path: Path) -> None:
+    texts = [f"well, this is a text; number {n}" for n in range(brought.N)]
+    (tmp_path / "a.csv").write_text("\n".join(["text", *texts]))
+    _, recipe = proposed(tmp_path / "a.csv")
+    assert [item.data.decode() for item in read(recipe, tmp_path)] == texts
 
 
 def test_of_two_columns_of_pictures_one_is_made_from_the_other(tmp_path: Path) -> None:
