@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import sqlite3
 import zlib
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -16,13 +17,13 @@ from genwright.core.record import Record
 from genwright.data.filters.base import LIKE, Entry, Filter, example, filters
 from genwright.data.item import sha256
 from genwright.data.modalities.base import Modality
-from genwright.data.records import Side
 
 PERMUTATIONS = 64  # of a signature: its estimate of likeness has a standard error of 0.05
 WORD = re.compile(r"\w+|[^\w\s]")
 PIECE = 4096  # shingles hashed at a time
 BEGINNING = 1024  # bytes of a text beside the content by which two are compared
 HASH, THUMBNAIL = 8, 16  # sides of a perceptual hash in bits and of a small version in pixels
+CACHE = 64 * 2**10  # KiB of the index that are held in memory
 
 
 class NearDuplicatesOptions(Record):
@@ -33,24 +34,23 @@ class NearDuplicatesOptions(Record):
 
 
 class Known(NamedTuple):
-    """An item that was kept: its name, its side, and how what it is given with begins."""
+    """An item that was kept: its name, side and label, how what it is given with begins, and a sketch of its content."""
 
     name: str
-    side: Side
-    given: tuple[bytes, ...]
+    side: str
+    label: bytes
+    given: bytes
+    sketch: bytes
 
 
-class Index(Protocol):
-    """Remembers what it is given."""
+class Sketcher(Protocol):
+    """Tells likeness by sketches. Two that are alike share a key, nearly always."""
 
-    def seek(self, value: Any) -> Any:
-        """What a value is known by."""
+    def sketch(self, value: Any) -> tuple[bytes, list[bytes]]:
+        """A sketch of a value, and its keys."""
 
-    def like(self, sought: Any) -> Iterator[Known]:
-        """The earlier values like the one that is sought, the first first."""
-
-    def remember(self, sought: Any, known: Known) -> None:
-        """Have it found from now on."""
+    def alike(self, one: bytes, other: bytes) -> bool:
+        """Whether sketches are of values that are nearly the same."""
 
 
 @filters.register
@@ -59,7 +59,7 @@ class NearDuplicates(Filter):
     (Broder 1997). Pictures: perceptual hash, confirmed on versions of 16 x 16, since small or simple pictures that differ
     can share a hash. Items that both have a label are compared where it is the same: a small picture of an O and of a 0 may
     well be alike. One answer to two questions, or one picture with two captions, is two items, if both lie on one side of the
-    split. A few kilobytes an item are remembered."""
+    split. What is remembered lies on the disk: about half a kilobyte an item."""
 
     name = "near_duplicates"
     Options: ClassVar[type[Record]] = NearDuplicatesOptions
@@ -67,126 +67,129 @@ class NearDuplicates(Filter):
 
     def __init__(self, options: Record) -> None:
         super().__init__(options)
-        self._indexes: dict[bytes, Index] = {}
+        self._sketcher: Sketcher | None = None
+        self._index = Index()
 
     @classmethod
     def applies(cls, modality: Modality) -> str | None:
         return None if isinstance(example(modality), str | np.ndarray) else "compares texts and pictures"
 
     def reason(self, entry: Entry) -> str | None:
-        if entry.label not in self._indexes:
-            self._indexes[entry.label] = (Texts if isinstance(entry.value, str) else Pictures)(self.options)
-        own = self._indexes[entry.label]
-        others = [other for label, other in self._indexes.items() if other is not own and not (label and entry.label)]
-        sought, known = own.seek(entry.value), Known(entry.item.name, entry.side, _given(entry))
-        alike = (other for one in (own, *others) for other in one.like(sought))
-        found = next((other for other in alike if self._same(other, known)), None)
+        if self._sketcher is None:
+            self._sketcher = (Texts if isinstance(entry.value, str) else Pictures)(self.options)
+        sketch, keys = self._sketcher.sketch(entry.value)
+        own = Known(entry.item.name, entry.side, entry.label, _given(entry), sketch)
+        found = next((other for other in self._index.sharing(keys) if self._same(other, own)), None)
         if found is None:
-            own.remember(sought, known)
-        return None if found is None or known.name in self.options.keep else f"{LIKE}{found.name}"
+            self._index.remember(keys, own)
+        return None if found is None or own.name in self.options.keep else f"{LIKE}{found.name}"
 
     def _same(self, one: Known, other: Known) -> bool:
-        """Whether items of like content are like in all that both have; on two sides of the split the content is enough."""
-        if one.side != other.side:
-            return True
-        pairs = zip(one.given, other.given, strict=True)
-        return all(not a or not b or a == b or _in_common(a, b) >= self.options.threshold for a, b in pairs)
+        """Whether two items are alike in all that both have; on two sides of the split content and label are enough."""
+        assert self._sketcher is not None
+        labels = one.label == other.label or not one.label or not other.label
+        if not labels or not self._sketcher.alike(one.sketch, other.sketch):
+            return False
+        pairs = zip(one.given.split(b"\0"), other.given.split(b"\0"), strict=True)
+        return one.side != other.side or all(
+            not a or not b or a == b or _in_common(a, b) >= self.options.threshold for a, b in pairs
+        )
 
 
-def _given(entry: Entry) -> tuple[bytes, ...]:
+class Index:
+    """Items by the keys of their sketches, in a file without a name that the system removes."""
+
+    def __init__(self) -> None:
+        self._base = sqlite3.connect("", isolation_level=None)
+        self._base.executescript(
+            f"""PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{CACHE};
+            CREATE TABLE items (place INTEGER PRIMARY KEY, name TEXT, side TEXT, label BLOB, given BLOB, sketch BLOB);
+            CREATE TABLE keys (key INTEGER, place INTEGER, PRIMARY KEY (key, place)) WITHOUT ROWID;
+            BEGIN"""
+        )
+
+    def sharing(self, keys: Sequence[bytes]) -> Iterator[Known]:
+        """The items that share a key, the first first."""
+        asked = f"SELECT DISTINCT place FROM keys WHERE key IN ({', '.join('?' * len(keys))}) ORDER BY place"
+        for (place,) in self._base.execute(asked, [_number(key) for key in keys]).fetchall():
+            found = self._base.execute("SELECT name, side, label, given, sketch FROM items WHERE place = ?", (place,))
+            yield Known(*found.fetchone())
+
+    def remember(self, keys: Sequence[bytes], known: Known) -> None:
+        """Have an item found from now on."""
+        place = self._base.execute("INSERT INTO items VALUES (NULL, ?, ?, ?, ?, ?)", known).lastrowid
+        self._base.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?)", [(_number(key), place) for key in keys])
+
+
+def _number(key: bytes) -> int:
+    """A number of 64 bits for a key."""
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big", signed=True)
+
+
+def _given(entry: Entry) -> bytes:
     """How each text begins that an item has beside its content, or the hash of what is no text; empty where it lacks it."""
-    found = []
-    for name in entry.given:
-        data = entry.item.columns.get(name, b"")
-        found.append(data[:BEGINNING] if b"\0" not in data else sha256(data).encode())
-    return tuple(found)
+    told = (entry.item.columns.get(name, b"") for name in entry.given)
+    return b"\0".join(data[:BEGINNING] if b"\0" not in data else sha256(data).encode() for data in told)
 
 
 def _in_common(a: bytes, b: bytes) -> float:
     """The share of word triples that two texts have in common (Jaccard)."""
-    first, second = (set(_triples(text.decode("utf-8", "replace"))) for text in (a, b))
+    first, second = (_triples(text.decode("utf-8", "replace")) for text in (a, b))
     return len(first & second) / len(first | second)
 
 
-def _triples(text: str) -> list[bytes]:
+def _triples(text: str) -> set[bytes]:
     words = [word.encode() for word in WORD.findall(text)]
-    return sorted({b" ".join(words[place : place + 3]) for place in range(max(1, len(words) - 2))})
+    return {b" ".join(words[place : place + 3]) for place in range(max(1, len(words) - 2))}
 
 
 class Texts:
-    """Signatures of texts, in buckets."""
+    """The sketch of a text is its MinHash over word triples, of which bands are the keys."""
 
     def __init__(self, options: NearDuplicatesOptions) -> None:
-        from datasketch import MinHashLSH
+        from datasketch import MinHash, MinHashLSH
 
         self._threshold = options.threshold
-        self._buckets = MinHashLSH(threshold=options.threshold, num_perm=PERMUTATIONS)
-        self._signatures: list[NDArray[np.uint32]] = []
-        self._known: list[Known] = []
+        best = MinHashLSH(threshold=options.threshold, num_perm=PERMUTATIONS)
+        self._bands, self._rows = best.b, best.r
+        self._blank = MinHash(num_perm=PERMUTATIONS, hashfunc=zlib.crc32)
 
-    def like(self, sought: Any) -> Iterator[Known]:
-        candidates: list[int] = self._buckets.query(sought)
-        for place in sorted(candidates):
-            if float(np.mean(self._signatures[place] == sought.hashvalues.astype(np.uint32))) >= self._threshold:
-                yield self._known[place]
-
-    def remember(self, sought: Any, known: Known) -> None:
-        self._buckets.insert(len(self._known), sought, check_duplication=False)
-        self._signatures.append(sought.hashvalues.astype(np.uint32))
-        self._known.append(known)
-
-    def seek(self, value: str) -> Any:
-        """The MinHash of its word triples."""
-        from datasketch import MinHash
-
-        triples = _triples(value)
-        minhash = MinHash(num_perm=PERMUTATIONS, hashfunc=zlib.crc32)
+    def sketch(self, value: str) -> tuple[bytes, list[bytes]]:
+        triples, minhash = list(_triples(value)), self._blank.copy()
         for start in range(0, len(triples), PIECE):
             minhash.update_batch(triples[start : start + PIECE])
-        return minhash
+        hashes = minhash.hashvalues.astype(np.uint32)
+        bands = (hashes[band * self._rows : (band + 1) * self._rows] for band in range(self._bands))
+        return hashes.tobytes(), [bytes([number]) + band.tobytes() for number, band in enumerate(bands)]
 
-
-class Look(NamedTuple):
-    """What a picture is known by."""
-
-    bits: NDArray[np.bool_]
-    thumbnail: NDArray[np.uint8]
+    def alike(self, one: bytes, other: bytes) -> bool:
+        return float(np.mean(np.frombuffer(one, np.uint32) == np.frombuffer(other, np.uint32))) >= self._threshold
 
 
 class Pictures:
-    """Perceptual hashes, found again by their parts: of hashes that differ in d bits, one of d + 1 parts is equal."""
+    """The sketch of a picture is a perceptual hash and a small version. Of hashes that differ in d bits, one of d + 1 parts is
+    equal; those are the keys."""
 
     def __init__(self, options: NearDuplicatesOptions) -> None:
         self._options = options
         self._parts = np.array_split(np.arange(HASH * HASH), options.distance + 1)
-        self._buckets: dict[tuple[int, bytes], list[int]] = defaultdict(list)
-        self._looks: list[Look] = []
-        self._known: list[Known] = []
 
-    def seek(self, value: NDArray[np.uint8]) -> Look:
-        """Its hash and a small version."""
+    def sketch(self, value: NDArray[np.uint8]) -> tuple[bytes, list[bytes]]:
         import imagehash
         from PIL import Image
 
         picture = Image.fromarray(value)
         bits = imagehash.phash(picture, hash_size=HASH).hash.ravel()
-        return Look(bits, np.asarray(picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC)).ravel())
+        small = np.asarray(picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC)).ravel()
+        keys = [bytes([number]) + np.packbits(bits[part]).tobytes() for number, part in enumerate(self._parts)]
+        return np.packbits(bits).tobytes() + small.tobytes(), keys
 
-    def like(self, sought: Look) -> Iterator[Known]:
-        for place in sorted({place for key in self._keys(sought) for place in self._buckets.get(key, ())}):
-            look = self._looks[place]
-            near = int((look.bits != sought.bits).sum()) <= self._options.distance
-            if near and _correlation(look.thumbnail, sought.thumbnail) >= self._options.alike:
-                yield self._known[place]
-
-    def remember(self, sought: Look, known: Known) -> None:
-        for key in self._keys(sought):
-            self._buckets[key].append(len(self._known))
-        self._looks.append(sought)
-        self._known.append(known)
-
-    def _keys(self, look: Look) -> list[tuple[int, bytes]]:
-        return [(number, np.packbits(look.bits[part]).tobytes()) for number, part in enumerate(self._parts)]
+    def alike(self, one: bytes, other: bytes) -> bool:
+        size = HASH * HASH // 8
+        a, b = (np.frombuffer(sketch, np.uint8) for sketch in (one, other))
+        if int(np.unpackbits(a[:size] ^ b[:size]).sum()) > self._options.distance:
+            return False
+        return _correlation(a[size:], b[size:]) >= self._options.alike
 
 
 def _correlation(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
