@@ -19,7 +19,7 @@ from genwright.models.device import prepare
 
 
 def main() -> None:
-    """Run them one after the other; a row is printed as soon as it is known."""
+    """Run them one after the other, the long ones only where they are named."""
     there = [m.name for m in pkgutil.iter_modules(benchmarks.__path__) if not m.name.startswith("_")]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(there))
@@ -31,8 +31,11 @@ def main() -> None:
     print(f"{machine()}; {prepare(settings)}, {settings.threads} threads\n")
     print(f"{'benchmark':<16}{'what':<44}{'n':>4}{'median':>12}{'min':>12}{'max':>12}")
     for name in asked.names or there:
+        benchmark = importlib.import_module(f"benchmarks.{name}")
+        if getattr(benchmark, "LONG", False) and not asked.names and not asked.quick:
+            continue
         seconds: dict[str, list[float]] = defaultdict(list)
-        for what, taken in importlib.import_module(f"benchmarks.{name}").runs(asked.quick):
+        for what, taken in benchmark.runs(asked.quick):
             seconds[what].append(taken)
         for what, taken in seconds.items():
             figures = (statistics.median(taken), min(taken), max(taken))

@@ -26,6 +26,7 @@ from genwright.recipes.recipe import parse
 from genwright.recipes.suggest import RULES
 
 MIB = 2**20
+LONG = True  # half an hour
 
 
 def runs(quick: bool) -> Iterator[tuple[str, float]]:

@@ -19,6 +19,7 @@ from genwright.reports import report as library
 from genwright.reports.comparison import Asked, ask
 from genwright.reports.latest import PAGE, RECORD, Written
 from genwright.reports.report import RunReport
+from genwright.reports.strip import strip
 from genwright.tasks.display import say
 from genwright.training.records import Round, Selection
 
@@ -80,7 +81,8 @@ def publish(run: Run, page: RunReport) -> Written:
     drawn = run.samples(page.chosen.model.plan if page.whole is None and page.chosen.model is not None else None)
     device, measures = str(choose(run.settings)), page.evaluation.measures
     exhibits = gallery.gather(folder, run.dataset, run.member.evaluation, device, measures, uses, samples=drawn)
-    file = library.write(run.folder / PAGE, page, run.dataset, exhibits, _before_and_after(run, page))
+    strips = [[] if one.model is None else strip(run.round(one.model.plan)) for one in page.rounds]
+    file = library.write(run.folder / PAGE, page, run.dataset, exhibits, _before_and_after(run, page), strips)
     sheet = exhibits.preview(run.folder / SHEET)
     runs = Runs(run.workspace)
     parent = runs.parent_run(run.recipe.name, run.identity, run.recipe.description)

@@ -15,7 +15,7 @@ import yaml
 from genwright.data.modalities.base import modalities
 
 BUDGETS: dict[str, Any] = {
-    "select": {"dials": [0.125], "budget": {"steps": 4}},
+    "select": {"families": ["gan", "vae", "diffusion", "gpt", "seq2seq"], "dials": [0.125], "budget": {"steps": 4}},
     "train": {"budget": {"steps": 8}, "rounds": 1, "batch_size": 16, "evaluate": 2},
     "samples": 16,
 }

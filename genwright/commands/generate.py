@@ -28,15 +28,20 @@ def command(
     label: Annotated[str | None, typer.Option(help="the class to draw; default: all in turn")] = None,
     prompt: Annotated[str | None, typer.Option(help="the text to draw or to answer, or the beginning of one")] = None,
     image: Annotated[Path | None, typer.Option(help="the picture to work from")] = None,
+    sketch: Annotated[Path | None, typer.Option(help="the drawing to make a picture of")] = None,
     mask: Annotated[Path | None, typer.Option(help="of the picture: white is made anew, black stays to the bit")] = None,
     strength: Annotated[float | None, typer.Option(help="how much of the picture is made anew, up to 1")] = None,
+    steps: Annotated[int | None, typer.Option(help="of removing noise; more take longer")] = None,
+    guidance: Annotated[float | None, typer.Option(help="above 1: closer to what is given, less varied")] = None,
     option: Annotated[list[str] | None, typer.Option("--set", help="a sampling option, e.g. temperature=0.8")] = None,
     between: Annotated[tuple[Path, Path] | None, typer.Option(help="walk the latent space from one file to another")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False,
 ) -> None:
     """Generate samples of a registered model."""
     options = dict(_option(text) for text in option or [])
-    files = {key: None if path is None else str(path) for key, path in (("image", image), ("mask", mask))}
+    options |= {key: value for key, value in (("steps", steps), ("guidance", guidance)) if value is not None}
+    paths = (("image", image), ("sketch", sketch), ("mask", mask))
+    files = {key: None if path is None else str(path) for key, path in paths}
     friendly: dict[str, Any] = {"label": label, "prompt": prompt, **files, "strength": strength}
     asked = {"give": dict(_given(text) for text in give or []), **friendly, "options": options}
     if between is not None and any(asked.values()):
@@ -52,12 +57,16 @@ def command(
     else:
         wishes = model.wishes(n, seed=seed, give=asked["give"], **friendly, **options)
         values, captions = model.grant(wishes), [model.asked(wish) for wish in wishes]
-    summary = write(model, values, captions, settings, out)
+    show(write(model, values, captions, settings, out), out, as_json)
+
+
+def show(summary: dict[str, Any], out: Path, as_json: bool) -> None:
+    """What was written and where."""
     if as_json:
         print(json.dumps(summary, ensure_ascii=False))
-    else:
-        made = f"{len(values)} samples of {name} version {summary['model']['version']}"
-        Console().print(f"{made} in {out}; side by side in {out / summary['sheet']}", highlight=False, soft_wrap=True)
+        return
+    made = f"{len(summary['files'])} samples of {summary['model']['name']} version {summary['model']['version']}"
+    Console().print(f"{made} in {out}; side by side in {out / summary['sheet']}", highlight=False, soft_wrap=True)
 
 
 def write(model: Model, values: list[Any], captions: list[str], settings: dict[str, Any], out: Path) -> dict[str, Any]:

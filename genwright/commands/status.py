@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,10 +14,18 @@ from genwright.evaluation.records import tagged
 
 def command(
     name: Annotated[str | None, typer.Argument(help="One recipe; default: all.")] = None,
+    page: Annotated[bool, typer.Option("--page", help="Write a page of what the last run makes while it trains.")] = False,
+    opened: Annotated[bool, typer.Option("--open", help="Write that page and open it in the browser.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Show recipes, their last run and how far it came, and the champion with its measures."""
     workspace = Workspace()
+    if page or opened:
+        written = look(workspace, name)
+        if opened:
+            typer.launch(written.as_uri())
+        typer.echo(json.dumps({"page": str(written)}) if as_json else written)
+        return
     rows = [standing(workspace, recipe) for recipe in _names(workspace, name)]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
@@ -54,6 +63,23 @@ def standing(workspace: Workspace, recipe: str) -> dict[str, Any]:
         "foreign": named if named in registry.versions.foreign(recipe) else None,
         "measures": tagged(tags),
     }
+
+
+def look(workspace: Workspace, name: str | None) -> Path:
+    """A page of what the newest run of a recipe makes while it trains. Raises RecipeError where there is no run."""
+    from genwright.core.errors import RecipeError
+    from genwright.lifecycle.run import newest, reached
+    from genwright.reports.strip import strip, write
+
+    [recipe] = _names(workspace, name) if name is not None else [""]
+    found = newest(workspace, recipe)
+    if found is None:
+        raise RecipeError("There is no run to look at.", do=f"name a recipe that ran, or `genwright run {recipe or 'NAME'}`")
+    folders = sorted(
+        [*found[0].glob("race/*"), *found[0].glob("round-*")], key=lambda folder: (folder.parent.name, folder.name)
+    )
+    strips = [(folder.relative_to(found[0]).as_posix(), told) for folder in folders if (told := strip(folder))]
+    return write(workspace.state / "looks" / f"{recipe}-training.html", recipe, reached(found[0]), strips[::-1])
 
 
 def _at(workspace: Workspace, recipe: str, last: str | None, asked: int | None) -> str | None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -72,7 +72,14 @@ def composed(graph: Graph, dataset: Dataset, *, side: str, count: int, seed: int
     return Evaluand(dataset.signature, dataset, side, count, seed, SampleOptions(), draw, device=device)
 
 
-def score(model: Architecture, dataset: Dataset, plan: Plan, *, side: str, device: str, memo: Memo | None = None) -> Measured:
+class Scored(NamedTuple):
+    """A measure, and the first samples that it asked for; None where it asked for none."""
+
+    measured: Measured
+    samples: Tensor | None
+
+
+def score(model: Architecture, dataset: Dataset, plan: Plan, *, side: str, device: str, memo: Memo | None = None) -> Scored:
     """The plan's measure on `plan.samples` samples or items, given what it says. `memo` is what earlier measures found
     out about the data. Raises TrainingError where it cannot be taken, NotFinite where the model is no result."""
     subject = evaluand(
@@ -87,7 +94,7 @@ def score(model: Architecture, dataset: Dataset, plan: Plan, *, side: str, devic
         measured = metric.measure(subject)
     if not measured.finite:
         raise NotFinite(f"{plan.measure} is {measured.value}, which is no number.")
-    return measured
+    return Scored(measured, subject.samples if subject.drawn else None)
 
 
 def held_out_losses(

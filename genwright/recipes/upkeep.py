@@ -74,6 +74,7 @@ class Canary(Record):
     label: str | None = None
     prompt: str | None = None
     image: str | None = None
+    sketch: str | None = None
     mask: str | None = None
     strength: float | None = None
 

@@ -27,6 +27,7 @@ from genwright.reports.chart import interval, lines
 from genwright.reports.comparison import Asked
 from genwright.reports.gallery import Exhibits
 from genwright.reports.page import environment
+from genwright.reports.strip import Strip
 from genwright.training.records import Round, Selection, TrainedModel
 
 
@@ -73,9 +74,17 @@ class RunReport(Record):
         }[promotion.what]
 
 
-def write(path: Path, page: RunReport, dataset: Dataset, exhibits: Exhibits, before_and_after: Sequence[Asked] = ()) -> Path:
+def write(
+    path: Path,
+    page: RunReport,
+    dataset: Dataset,
+    exhibits: Exhibits,
+    before_and_after: Sequence[Asked] = (),
+    strips: Sequence[Strip] = (),
+) -> Path:
     """Write the page; it needs nothing beside it and asks nothing of the network. `before_and_after` is what the champion
-    it was compared with and the new version make when asked the same. Returns `path`."""
+    it was compared with and the new version make when asked the same; `strips` what was made while each round trained.
+    Returns `path`."""
     contents = page.data.contents
     kept = sum(contents.splits.values())
     dropped = sum(contents.dropped.values())
@@ -90,6 +99,7 @@ def write(path: Path, page: RunReport, dataset: Dataset, exhibits: Exhibits, bef
             examples=[item for items in quarantine.examples(dataset.folder).values() for item in items],
             shown=exhibits,
             before_and_after=before_and_after,
+            strips=[*strips, *([[]] * len(page.rounds))],
             curves=[_curves(r.model) if r.model else [] for r in page.rounds],
             explain={key: metrics.get(split(key)[0]) for key in page.evaluation.measures},
             interval=interval,

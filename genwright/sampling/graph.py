@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
@@ -121,6 +122,11 @@ class Graph:
         """Whether a column is what is left of the one that is made, or says where."""
         main = main_of(name, self.makings)
         return main is not None and self.makings[main].derivation.hides and list(self.makings[main].of) == [self.makes]
+
+    def friendly(self, name: str) -> Literal["image", "sketch"]:
+        """What a person calls a picture that a model is given."""
+        main = main_of(name, self.makings)
+        return "image" if main is None else self.makings[main].derivation.friendly
 
     def hidden(self, start: Tensor, keep: Tensor) -> dict[str, Tensor]:
         """What models that complete are given of a start that stays where `keep` is 1."""

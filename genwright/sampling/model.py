@@ -22,7 +22,7 @@ from genwright.sampling import wish
 from genwright.sampling.chain import Wish, granted
 from genwright.sampling.graph import Graph
 from genwright.sampling.opened import opened
-from genwright.sampling.task import Description, Input, aliased
+from genwright.sampling.task import Alias, Description, Input, aliased
 
 MOST = 10_000  # samples a call
 SLOTS = 8  # samples that are drawn together
@@ -75,6 +75,7 @@ class Model:
         made = {bundle.info.view.makes for bundle in self.graph.members.values()}
         columns: list[Input] = []
         own: set[str] = set()
+        pictures: dict[str, Alias] = {}
         for bundle in self.graph.members.values():
             for name, port in bundle.info.signature.given.items():
                 reader = self.graph.reader(name)
@@ -82,6 +83,7 @@ class Model:
                     continue
                 if self.graph.hides(name):
                     own.add(name)
+                pictures[name] = self.graph.friendly(name)
                 labelled = isinstance(port.shape, Label)
                 columns.append(
                     Input(
@@ -92,7 +94,7 @@ class Model:
                         labels=getattr(reader, "labels", None),
                     )
                 )
-        return aliased(columns, *self._beginnings(), own)
+        return aliased(columns, *self._beginnings(), own, pictures)
 
     def _beginnings(self) -> tuple[Input | None, Input | None]:
         """What a sample may begin from, and what says where that stays, where the last member can."""
@@ -148,6 +150,7 @@ class Model:
         label: Any = None,
         prompt: Any = None,
         image: Any = None,
+        sketch: Any = None,
         mask: Any = None,
         strength: float | None = None,
         **options: Any,
@@ -155,16 +158,17 @@ class Model:
         """What `n` samples ask for.
 
         `give`: input to a value, or to one for each sample (a list); `describe` says what there is. `label`, `prompt`,
-        `image` and `mask` are friendly names of inputs: of a mask white is made anew and black stays. Without a label a
-        labelled model goes through its labels in turn. `strength`: how much of an image is made anew. Raises ModelError for
-        anything the model cannot take.
+        `image`, `sketch` and `mask` are friendly names of inputs: of a mask white is made anew and black stays. Without a
+        label a labelled model goes through its labels in turn. `strength`: how much of an image is made anew. Raises
+        ModelError for anything the model cannot take.
         """
         if not 1 <= n <= MOST:
             raise ModelError("That many samples cannot be generated at once.", got=n, allowed=f"1 to {MOST:,}")
         if strength is not None:
             options["strength"] = strength
         chosen = self.options(**options)
-        values = self._asked({"label": label, "prompt": prompt, "image": image, "mask": mask}, give or {})
+        friendly = {"label": label, "prompt": prompt, "image": image, "sketch": sketch, "mask": mask}
+        values = self._asked(friendly, give or {})
         return [self._wish(seed, place, chosen, values) for place in range(n)]
 
     def example(self) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
 
 from genwright.core.record import Record
-from genwright.core.shapes import Label, Shape, Signal, Tokens
+from genwright.core.shapes import Label, Shape, Tokens
 
-Alias = Literal["label", "prompt", "image", "mask"]
+Alias = Literal["label", "prompt", "image", "sketch", "mask"]
 
 
 class Input(Record):
@@ -55,17 +56,22 @@ class Description(Record):
         return next((one for one in self.inputs if one.name == name), None)
 
 
-def aliased(columns: list[Input], start: Input | None, keep: Input | None, own: set[str]) -> list[Input]:
+def aliased(
+    columns: list[Input], start: Input | None, keep: Input | None, own: set[str], pictures: Mapping[str, Alias]
+) -> list[Input]:
     """Inputs with the friendly names that are unambiguous: `label` for the only label, `prompt` for the only text, else for
-    the beginning of a text that is made; `image` for the only picture that is given for itself (not one of `own`, which come
-    from what is made), else for what a picture begins from; `mask` for what says where that stays."""
-    texts = [one.name for one in columns if isinstance(one.shape, Tokens)]
-    labels = [one.name for one in columns if isinstance(one.shape, Label)]
-    pictures = [one.name for one in columns if isinstance(one.shape, Signal) and one.shape.axes and one.name not in own]
-    names: dict[str, Alias] = {}
-    for found, alias in ((labels, "label"), (texts, "prompt"), (pictures, "image")):
-        if len(found) == 1:
-            names[found[0]] = alias  # type: ignore[assignment]
+    the beginning of a text that is made; `image` or `sketch`, as `pictures` has it, for the only such picture that is given
+    for itself (not one of `own`, which come from what is made), else `image` for what a picture begins from; `mask` for what
+    says where that stays."""
+    found: dict[Alias, list[str]] = {}
+    for one in columns:
+        if isinstance(one.shape, Tokens):
+            found.setdefault("prompt", []).append(one.name)
+        elif isinstance(one.shape, Label):
+            found.setdefault("label", []).append(one.name)
+        elif one.shape.axes and one.name not in own:
+            found.setdefault(pictures.get(one.name, "image"), []).append(one.name)
+    names: dict[str, Alias] = {several[0]: alias for alias, several in found.items() if len(several) == 1}
     if start is not None:
         wanted: Alias = "prompt" if isinstance(start.shape, Tokens) else "image"
         if wanted not in names.values():

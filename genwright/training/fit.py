@@ -27,7 +27,7 @@ from genwright.models import bundle
 from genwright.models.architectures.base import Architecture
 from genwright.models.device import out_of_memory, prepare
 from genwright.models.records import Plan, Used
-from genwright.training import checkpoint, optimizer
+from genwright.training import checkpoint, optimizer, shown
 from genwright.training.held_out import HeldOut, KeptBy, kept_by, measured
 from genwright.training.learner import BAD_IN_A_ROW, Learner
 from genwright.training.progress import Progress
@@ -243,7 +243,9 @@ class Fit:
         """What follows from what the averaged weights are worth: the best are kept, training stops early."""
         progress, plan = self.progress, self.plan
         progress.evaluated = point.step
-        point = point.model_copy(update=found._asdict())
+        point = point.model_copy(update=found.told)
+        if found.samples is not None:
+            shown.keep(self.folder, point.step, found.samples, self.dataset)
         by = self._by
         value = by.value(point)
         if value is not None:
@@ -282,6 +284,7 @@ class Fit:
         self.learner.restart(progress.skipped)
         self.progress = progress.model_copy(update={"rollbacks": progress.rollbacks + 1, "bad": 0})
         self.progress.cut(progress.evaluated)
+        shown.cut(self.folder, progress.evaluated)
         self._best = best
         self.notes.append(f"{why}: back to step {self.progress.step}, at half the rate and with other batches")
         self._save()

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Literal, NamedTuple
 
+from torch import Tensor
+
 from genwright.core.errors import NotFinite
 from genwright.data.dataset import Dataset
 from genwright.evaluation.evaluate import LOSS_ITEMS, held_out_losses, score
@@ -27,12 +29,18 @@ FEWEST = 2  # of either in a round: fewer do not say whether a model still becom
 
 class HeldOut(NamedTuple):
     """`score` is the ranked measure, None where it was not asked for or the samples are no numbers, `doubt` by how much chance
-    may have made it better; losses are None with several players."""
+    may have made it better; losses are None with several players; `samples` are those that the measure drew."""
 
     score: float | None
     doubt: float | None
     train_loss: float | None
     validation_loss: float | None
+    samples: Tensor | None = None
+
+    @property
+    def told(self) -> dict[str, float | None]:
+        """What a point of the curve says of it."""
+        return {name: value for name, value in self._asdict().items() if name != "samples"}
 
 
 def measured(learner: Learner, dataset: Dataset, memo: Memo, *, ranked: bool) -> HeldOut:
@@ -44,11 +52,11 @@ def measured(learner: Learner, dataset: Dataset, memo: Memo, *, ranked: bool) ->
         if not ranked:
             return HeldOut(None, None, *losses)
         try:
-            found = score(learner.average, dataset, plan, side="validation", device=device, memo=memo)
+            found, samples = score(learner.average, dataset, plan, side="validation", device=device, memo=memo)
         except NotFinite:
             return HeldOut(None, None, *losses)
         lower = metrics.get(plan.measure).better == "lower"
-        return HeldOut(found.value, found.value - found.low if lower else found.high - found.value, *losses)
+        return HeldOut(found.value, found.value - found.low if lower else found.high - found.value, *losses, samples)
 
 
 @dataclass(frozen=True)

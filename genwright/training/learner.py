@@ -52,6 +52,7 @@ class Learner:
         batch = batch.to(self.device)
         over = self._counts[0] >= BAD_IN_A_ROW
         failed, losses = over, list[Tensor]()
+        before = [buffer.clone() for buffer in self.model.buffers()]  # running statistics move as soon as a loss is taken
         self.model.train()
         for place, (name, module) in enumerate(self.players.items()):
             seed = ((self.plan.seed * 1_000_003 + step) * 31 + place) % 2**63
@@ -61,6 +62,9 @@ class Learner:
             for member in self.optimizers[name]:
                 optimizer.step(member, rate, failed)
             losses.append(loss)
+        with torch.no_grad():
+            for buffer, old in zip(self.model.buffers(), before, strict=True):
+                buffer.copy_(torch.where(failed, old, buffer))
         self._count(failed, over)
         self._include(~failed)
         return torch.stack(losses)

@@ -106,5 +106,5 @@ def test_a_held_out_measure_is_given_what_the_plan_says(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = build_model(plan.candidate.family, plan.candidate.config, data.signature)
     plans = [plan.model_copy(update={"asked": asked}) for asked in (None, ["condition"], [])]
-    by_default, by_label, by_nothing = (score(model, data, one, side="validation", device="cpu") for one in plans)
+    by_default, by_label, by_nothing = (score(model, data, one, side="validation", device="cpu").measured for one in plans)
     assert by_default == by_label != by_nothing

@@ -52,6 +52,8 @@ DENOISE_OPTIONS: list[dict[str, Any]] = [
     {"steps": 4, "guidance": 3.0},
     {"steps": 5, "sampler": "ddpm"},
     {"steps": 2, "sampler": "ddpm", "guidance": 2.0},
+    {"steps": 5, "sampler": "dpm", "guidance": 2.0, "guided": (0.3, 0.7)},
+    {"steps": 3, "sampler": "heun"},
 ]
 EMIT_OPTIONS: list[dict[str, Any]] = [{}, {"temperature": 0.5}]
 

@@ -39,7 +39,7 @@ def test_the_last_step_gives_the_estimate_of_the_content() -> None:
     assert torch.allclose(row(made, steps=2), clean[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["ddim", "ddpm"])
+@pytest.mark.parametrize("kind", ["ddim", "ddpm", "dpm", "heun"])
 @pytest.mark.parametrize("strength", [0.3, 1.0])
 def test_what_is_kept_is_the_start_to_the_bit_and_the_rest_is_new(kind: str, strength: float) -> None:
     made = model("diffusion-label")
@@ -77,6 +77,17 @@ def test_guidance_leads_away_from_what_is_made_of_nothing() -> None:
     inside = (free.abs() < 1) & (plain.abs() < 1)
     assert inside.any()
     assert torch.allclose(row(made, given=given, guidance=1.5, steps=1)[inside], expected[inside], atol=1e-5)
+
+
+def test_guidance_may_be_for_some_of_the_way() -> None:
+    made, given = model("diffusion-label"), {"label": torch.tensor(3)}
+    rows = {span: row(made, given=given, guidance=5.0, guided=span, steps=6) for span in ((0.0, 1.0), (0.4, 0.7), (0.0, 0.01))}
+    plain = row(made, given=given, steps=6)
+    assert torch.equal(rows[0.0, 0.01], plain)  # no step begins there
+    assert not torch.equal(rows[0.4, 0.7], plain)
+    assert not torch.equal(rows[0.4, 0.7], rows[0.0, 1.0])
+    with pytest.raises(ValueError, match="the smaller one first"):
+        DenoiseOptions(guided=(0.7, 0.4))
 
 
 def test_what_is_bounded_stays_in_bounds_and_what_is_not_does_not() -> None:

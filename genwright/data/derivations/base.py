@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from torch import Tensor
 
@@ -43,6 +43,7 @@ class Derivation(ABC):
     drawn: ClassVar[bool] = False
     needs_model: ClassVar[bool] = False  # `model` is given; the options name it as `by`
     invertible: ClassVar[bool] = False  # `back` gives the column it was made of
+    friendly: ClassVar[Literal["image", "sketch"]] = "image"  # what a person calls it who gives it instead
     hides: ClassVar[bool] = False  # it gives what is left of a column, and the mask of it: see `hide`
 
     def __init__(self, options: Record, model: Encoder | None = None) -> None:

@@ -34,6 +34,7 @@ class Edges(Derivation):
     [-1, 1]: paper is 1, strokes are down to -1 where an edge is at least twice as steep as the threshold."""
 
     name = "edges"
+    friendly = "sketch"
     Options: ClassVar[type[Record]] = EdgesOptions
     options: EdgesOptions
 

@@ -7,6 +7,7 @@ import re
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -167,12 +168,13 @@ class Texts:
 
 
 class Pictures:
-    """The sketch of a picture is a perceptual hash and a small version. Of hashes that differ in d bits, one of d + 1 parts is
-    equal; those are the keys."""
+    """The sketch of a picture is a perceptual hash and a small version. Of hashes that differ in d bits, two of d + 2 parts are
+    equal; any two of them are a key. One of d + 1 would do, but so short a key is shared by thousands of strangers."""
 
     def __init__(self, options: NearDuplicatesOptions) -> None:
         self._options = options
-        self._parts = np.array_split(np.arange(HASH * HASH), options.distance + 1)
+        parts = np.array_split(np.arange(HASH * HASH), options.distance + 2)
+        self._pairs = [np.concatenate(pair) for pair in combinations(parts, 2)]
 
     def sketch(self, value: NDArray[np.uint8]) -> tuple[bytes, list[bytes]]:
         import imagehash
@@ -181,7 +183,7 @@ class Pictures:
         picture = Image.fromarray(value)
         bits = imagehash.phash(picture, hash_size=HASH).hash.ravel()
         small = np.asarray(picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC)).ravel()
-        keys = [bytes([number]) + np.packbits(bits[part]).tobytes() for number, part in enumerate(self._parts)]
+        keys = [bytes([number]) + np.packbits(bits[pair]).tobytes() for number, pair in enumerate(self._pairs)]
         return np.packbits(bits).tobytes() + small.tobytes(), keys
 
     def alike(self, one: bytes, other: bytes) -> bool:

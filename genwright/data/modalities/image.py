@@ -32,7 +32,7 @@ Picture = NDArray[np.uint8]
 
 class ImageOptions(Record):
     size: tuple[int, int] = Field((32, 32), description="height and width that pictures are brought to")
-    channels: Literal[1, 3] = Field(3, description="1: grey, 3: red, green, blue")
+    channels: Literal[1, 3, 4] = Field(3, description="1: grey, 3: red, green, blue, 4: and how opaque")
     fit: Literal["crop", "pad"] = Field("crop", description="of another shape: cut at the centre, or all of it with margins")
     background: str = Field("white", description="colour of margins, and of what lies behind transparent parts")
 
@@ -47,11 +47,13 @@ class ImageOptions(Record):
 
 @modalities.register
 class Image(Modality):
-    """A value is a uint8 array (height, width) or (height, width, 3), of whatever size the file has; `encode` crops it
-    at the centre to the aspect asked for, or pads it, and scales it (bicubic, antialiased) where it is not that size already.
+    """A value is a uint8 array (height, width), (height, width, 3) or (height, width, 4), of whatever size the file has;
+    `encode` crops it at the centre to the aspect asked for, or pads it, and scales it (bicubic, antialiased) where it is not
+    that size already.
 
-    What is transparent is laid on the background; of an animation the first frame counts; EXIF rotation is applied. Levels of
-    more than 8 bits are brought to 8 bits: by the largest that 16 bits hold, unless all of them are below 256 already.
+    What is transparent is laid on the background, but for `channels: 4`, where what cannot be seen has its colour; of an
+    animation the first frame counts; EXIF rotation is applied. Levels of more than 8 bits are brought to 8 bits: by the
+    largest that 16 bits hold, unless all of them are below 256 already.
     """
 
     name = "image"
@@ -82,10 +84,18 @@ class Image(Modality):
             raise Unreadable("a picture of real numbers without a known range")
         if file.mode.startswith("I"):
             return self._array(Pictures.fromarray(_eight_bits(np.asarray(file, dtype=np.int64))))
+        if self.options.channels == 4:
+            return self._unseen(np.asarray(file.convert("RGBA"), dtype=np.uint8))
         if file.has_transparency_data:
             file = file.convert("RGBA")
             file = Pictures.alpha_composite(Pictures.new("RGBA", file.size, self.options.background), file)
         return np.asarray(file.convert("L" if self.options.channels == 1 else "RGB"), dtype=np.uint8)
+
+    def _unseen(self, value: Picture) -> Picture:
+        """What cannot be seen in the colour of the background, since files have anything there."""
+        colour = np.asarray(ImageColor.getcolor(self.options.background, "RGBA"), dtype=np.uint8)
+        colour[3] = 0
+        return np.where(value[..., 3:] == 0, colour, value)
 
     @property
     def shape(self) -> Signal:
@@ -104,6 +114,7 @@ class Image(Modality):
                 value = np.asarray(ImageOps.fit(picture, (width, height), method))
             else:
                 colour = ImageColor.getcolor(self.options.background, picture.mode)
+                colour = (*colour[:3], 0) if isinstance(colour, tuple) and len(colour) == 4 else colour
                 value = np.asarray(ImageOps.pad(picture, (width, height), method, color=colour))
         return value[None] if self.options.channels == 1 else np.ascontiguousarray(value.transpose(2, 0, 1))
 
@@ -111,10 +122,13 @@ class Image(Modality):
         """The picture of uint8, or of float32 in [-1, 1]; what lies outside is clipped."""
         if array.dtype != np.uint8:
             array = np.rint((array + 1) * 127.5).clip(0, 255).astype(np.uint8)
-        return array[0] if self.options.channels == 1 else np.ascontiguousarray(array.transpose(1, 2, 0))
+        if self.options.channels == 1:
+            return np.asarray(array[0])
+        value = np.ascontiguousarray(array.transpose(1, 2, 0))
+        return self._unseen(value) if self.options.channels == 4 else value
 
     def fitting(self, shape: Shape) -> Image | None:
-        if not isinstance(shape, Signal) or not shape.picture or shape.channels not in (1, 3) or not shape.bounded:
+        if not isinstance(shape, Signal) or not shape.picture or shape.channels not in (1, 3, 4) or not shape.bounded:
             return None
         return Image(ImageOptions.model_validate({"size": shape.axes, "channels": shape.channels}))
 
@@ -139,7 +153,7 @@ class Image(Modality):
             row, column = divmod(place, columns)
             corner = (GAP + column * (tile[0] + GAP), GAP + row * (tile[1] + below + GAP))
             picture = Pictures.fromarray(self.decode(self.encode(value))).resize(tile, method)
-            sheet.paste(picture, corner)
+            sheet.paste(picture, corner, picture if picture.mode == "RGBA" else None)
             if below:
                 _write(sheet, captions[place], (corner[0], corner[1] + tile[1]), tile[0])
         path = path.with_suffix(".png")

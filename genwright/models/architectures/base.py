@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from genwright.core.batch import Batch, Given
@@ -48,11 +48,24 @@ class DenoiseOptions(SampleOptions):
     """Of families that remove noise step by step."""
 
     steps: int = Field(30, ge=1, le=1000, description="denoising steps")
-    sampler: Literal["ddim", "ddpm"] = "ddim"
+    sampler: Literal["ddim", "ddpm", "dpm", "heun"] = Field(
+        "ddim", description="ddim and dpm (DPM-Solver++ 2M) add no noise, heun asks the network twice a step, ddpm adds noise"
+    )
     guidance: float = Field(1.0, ge=0, le=20, description="1: as trained; above: closer to what is given, less varied")
+    guided: tuple[float, float] = Field(
+        (0.0, 1.0),
+        description="times, from 0 (content) to 1 (noise), between which there is guidance (Kynkaanniemi et al. 2024)",
+    )
     strength: float = Field(
         0.6, gt=0, le=1, description="with a start: how much of it is redrawn; 1 leaves nothing of it but what is kept"
     )
+
+    @field_validator("guided")
+    @classmethod
+    def _between(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= value[0] < value[1] <= 1:
+            raise ValueError("expected two times between 0 and 1, the smaller one first")
+        return value
 
 
 class EmitOptions(SampleOptions):

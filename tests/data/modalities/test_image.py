@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from genwright.core.errors import Unreadable
 from genwright.core.record import Part
-from genwright.data.modalities.base import build
+from genwright.data.modalities.base import build, modalities
 
 
 def image(**options: Any) -> Any:
@@ -163,3 +163,35 @@ def test_the_size_of_saved_pictures_must_agree(tmp_path: Path) -> None:
     image(size=[8, 8]).save(tmp_path)
     with pytest.raises(DataError, match="another size"):
         build(Part(kind="image", options={"size": [16, 16]}), tmp_path)
+
+
+def test_with_four_channels_what_is_clear_stays_clear() -> None:
+    """Files have any colour where nothing can be seen, and a scaled edge must not take it on."""
+    levels = np.zeros((16, 16, 4), dtype=np.uint8)
+    levels[:, :8] = (255, 0, 0, 255)
+    levels[:, 8:] = (0, 255, 0, 0)
+    png = io.BytesIO()
+    Pictures.fromarray(levels).save(png, format="PNG")
+    clear = image(size=[8, 8], channels=4, background="black")
+    read = clear.read(png.getvalue())
+    assert read.shape == (16, 16, 4)
+    assert not read[:, 8:].any()
+    array = clear.encode(read)
+    assert array.shape == (4, 8, 8)
+    assert array[1].max() == 0  # no green has come in from what cannot be seen
+    value = clear.decode(array)
+    assert np.array_equal(clear.read(clear.write(value)), value)
+    wide = image(size=[4, 8], channels=4, fit="pad").encode(read)
+    assert wide[3, :, 0].max() == 0
+    opaque = image(size=[8, 8], channels=4).read(modalities.get("image").fixture(1)[0])
+    assert opaque[..., 3].min() == 255
+
+
+def test_pictures_with_transparency_lie_on_white_on_a_sheet(tmp_path: Path) -> None:
+    clear = image(size=[8, 8], channels=4)
+    value = np.zeros((8, 8, 4), dtype=np.uint8)
+    value[2:6, 2:6] = (0, 0, 255, 255)
+    sheet = np.asarray(Pictures.open(clear.preview([value], tmp_path / "sheet")))
+    assert sheet.shape[2] == 3
+    assert sheet[5, 5].tolist() == [255, 255, 255]
+    assert sheet[33, 33].tolist() == [0, 0, 255]
