@@ -88,7 +88,7 @@ class Adversarial(Architecture):
 
     def _seen(self, x: Tensor) -> Tensor:
         """Items as the critic sees them; what lies on their grid beside them keeps its place."""
-        if not self.config.augment:
+        if not self.config.augment or x.is_meta:  # as where only the cost is asked
             return x
         keys = torch.randint(2**62, (len(x),)).tolist()
         moved = {} if self.critic.conditioner.channels else {"shift": 0.125, "cut": 0.5}
