@@ -28,7 +28,7 @@ RECIPE = {
     "content": {"kind": "image", "size": [8, 8], "channels": 1},
     "condition": "label",
     "sources": [{"kind": "sklearn", "dataset": "digits"}],
-    "select": {"dials": [0.125], "budget": {"steps": 12}},
+    "select": {"families": ["gan", "vae", "diffusion"], "dials": [0.125], "budget": {"steps": 12}},
     "train": {"batch_size": 16},
     "samples": 32,
 }

@@ -16,6 +16,7 @@ from genwright.core.errors import GenwrightError
 from genwright.core.workspace import Settings
 from genwright.data.dataset import Dataset
 from genwright.models import cost
+from genwright.models.architectures.base import architectures
 from genwright.models.architectures.vae import Vae
 from genwright.recipes.members import Budget, Member
 from genwright.recipes.recipe import parse
@@ -39,7 +40,7 @@ def member(**select: Any) -> Member:
             "content": {"kind": "image", "size": [8, 8], "channels": 1},
             "condition": "label",
             "sources": [{"kind": "sklearn", "dataset": "digits"}],
-            "select": {"dials": [0.125], "budget": {"steps": 8}, **select},
+            "select": {"families": ["gan", "vae", "diffusion"], "dials": [0.125], "budget": {"steps": 8}, **select},
             "train": {"batch_size": 16},
             "samples": 32,
         }
@@ -53,10 +54,12 @@ def training(given: Member, **budget: float) -> Member:
 
 
 def test_all_that_accept_the_shape_race_and_one_wins(data: Dataset, tmp_path: Path, settings: Settings) -> None:
-    race = Race(data, member(), tmp_path / "race", settings)
+    race = Race(data, member(families=None), tmp_path / "race", settings)
     heats = list(race)
     table = {row.family: row for row in race.result.table}
-    assert {name for name, row in table.items() if row.verdict != "rejected"} == {"gan", "vae", "diffusion"}
+    accepting = {name for name, family in architectures.all().items() if family.accepts(data.signature) is None}
+    assert {"gan", "dcgan", "resgan", "vae", "diffusion", "dit"} <= accepting
+    assert {name for name, row in table.items() if row.verdict != "rejected"} == accepting
     assert "gpt" in table
     assert table["gpt"].verdict == "rejected"
     assert [row.verdict for row in race.result.table].count("won") == 1
