@@ -85,7 +85,7 @@ class Judge:
         classes, counts = np.unique(y, return_counts=True)
         known = np.isin(y, classes[counts >= FEWEST])
         others = imitations.nothing(dataset.train, max(FEWEST, int(np.median(counts))))
-        x = np.concatenate([x[known], _values(others)])
+        x = np.concatenate([x[known], values(others)])
         y = np.concatenate([y[known], np.full(len(others), NONE)])
         self._model: Any = CalibratedClassifierCV(SVC(kernel="rbf", gamma="scale", C=10.0), cv=FEWEST, ensemble=False)
         self._model.fit(x, y)
@@ -97,7 +97,7 @@ class Judge:
 
     def probabilities(self, content: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """(n,) the likeliest class of each item, NONE for one that is like no class, and (n,) its probability."""
-        table = _softmax(self._sharpness * self._logs(_values(content)))
+        table = _softmax(self._sharpness * self._logs(values(content)))
         return self._model.classes_[table.argmax(axis=1)].astype(np.int64), table.max(axis=1)
 
     def _logs(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -108,11 +108,11 @@ def _labelled(side: Side, dataset: Dataset, limit: int) -> tuple[NDArray[np.floa
     """What is looked at of some items of a side, and their classes; items without one are left out."""
     rows = side.subset(limit)
     kinds = labels(dataset, side, rows)
-    return _values(side.contents(rows[kinds != NONE])), kinds[kinds != NONE]
+    return values(side.contents(rows[kinds != NONE])), kinds[kinds != NONE]
 
 
-def _values(content: Tensor) -> NDArray[np.float32]:
-    """(n, values) what the judge looks at: the values of arrays; of sequences the square roots of the share each token has,
+def values(content: Tensor) -> NDArray[np.float32]:
+    """(n, d) what the judge looks at: the values of arrays; of sequences the square roots of the share each token has,
     tokens hashed into PLACES."""
     if content.is_floating_point():
         return content.flatten(1).numpy()

@@ -94,12 +94,17 @@ class Evaluand:
     @cached_property
     def given(self) -> dict[str, Given]:
         """What each of the `count` samples is given."""
-        ports = self.signature.given
-        if len(ports) == 1 and self.label is not None:
-            shape = ports[self.label].shape
+        if self.by_label:
+            assert self.label is not None
+            shape = self.signature.given[self.label].shape
             assert isinstance(shape, Label)
             return {self.label: Given.all(torch.arange(self.count) % shape.classes)}
-        return self.given_of(self.rows) if ports else {}
+        return self.given_of(self.rows) if self.signature.given else {}
+
+    @property
+    def by_label(self) -> bool:
+        """Whether samples are asked for by a label alone: then by each in turn, else like a held-out item each."""
+        return len(self.signature.given) == 1 and self.label is not None
 
     @property
     def rows(self) -> Integers:

@@ -105,6 +105,11 @@ def pictures() -> dict[str, Fraud]:
         rows = m.commonest
         return None if rows is None else m.train.contents(np.resize(rows, m.n))
 
+    def another_kind(m: Material) -> Tensor | None:
+        if m.evaluand.label is None:
+            return None
+        return m.contents(m.unseen).roll(1, dims=0)  # labels are asked for in turn
+
     def changed(m: Material) -> Tensor:
         items = m.contents(m.train)
         return (items + 2 * CHANGED * torch.randn(items.shape, generator=torch.Generator().manual_seed(1))).clamp(-1, 1)
@@ -118,6 +123,7 @@ def pictures() -> dict[str, Fraud]:
         "blurred": lambda m: blurred(m.contents(m.unseen)),
         "blended": lambda m: (m.contents(m.train) + m.contents(m.train)) / 2,  # of the class that is asked for
         "one class": one_class,
+        "another kind": another_kind,
         "ten repeated": lambda m: m.train.contents(np.resize(m.some(m.train)[:TEN], m.n)),
         "copies": lambda m: m.contents(m.train),
         "changed copies": changed,
@@ -132,6 +138,12 @@ def sequences() -> dict[str, Fraud]:
     def vocab(m: Material) -> int:
         assert isinstance(m.evaluand.signature.makes, Tokens)
         return m.evaluand.signature.makes.vocab
+
+    def another_kind(m: Material) -> Tensor | None:
+        if m.evaluand.label is None:
+            return None
+        written = m.sequences(m.unseen)
+        return m.rows([*written[1:], written[0]])  # labels are asked for in turn
 
     def changed(tokens: NDArray[np.int64], m: Material) -> NDArray[np.int64]:
         other = m.random.integers(EOS + 1, vocab(m), len(tokens))
@@ -149,6 +161,7 @@ def sequences() -> dict[str, Fraud]:
         "shuffled words": lambda m: m.rows([m.random.permutation(s) for s in m.sequences(m.unseen)]),
         "word salad": lambda m: m.rows(salad(m)),
         "one class": one_class,
+        "another kind": another_kind,
         "ten repeated": lambda m: m.rows((m.sequences(m.train)[:TEN] * (1 + m.n // TEN))[: m.n]),
         "copies": lambda m: m.rows(m.sequences(m.train)),
         "changed copies": lambda m: m.rows([changed(s, m) for s in m.sequences(m.train)]),

@@ -35,6 +35,7 @@ SAFE = 1.5  # times as many test items as measures need, since cleaning may drop
 KILO, MEGA = 2**10, 2**20
 USUAL = {"resgan", "vae", "diffusion", "gpt", "seq2seq"}  # families that a proposal lets race
 PICTURES = {"mmd": 0.5, "texture": 0.3, "novelty": 0.7, "copies": 0.9}
+HEEDS_LABELS, HEEDS = {"heeds": 0.4}, {"heeds": 0.1}
 KINDS = {"agreement": 0.5, "evenness": 0.3}
 ANSWERS = {"chrf": 0.1, "fluency": 0.65}
 SEQUENCES = {"bits_per_byte": 0.02, "fluency": 0.7, "variety": 0.5, "copied_passage": 0.3}
@@ -195,13 +196,13 @@ class Proposal:
         """Measures to the skill that is asked for, as far as this much data can support it."""
         if self.held_out < SAFE * FEWEST_MEASURED:
             return {}
-        fair = 2 <= len(self.found.classes) <= 20 and min(self.found.classes.values()) >= 20
-        if self.found.gzip_bits is not None and self.asked is not None:
-            return ANSWERS
-        if self.found.gzip_bits is not None:
-            return SEQUENCES | (KINDS if self.found.labelled and fair else {})
+        found = self.found
+        fair = found.labelled and 2 <= len(found.classes) <= 20 and min(found.classes.values()) >= 20
+        heeds = HEEDS_LABELS if found.labelled else HEEDS if self.asked is not None else {}
+        if found.gzip_bits is not None:
+            return ANSWERS if self.asked is not None else SEQUENCES | heeds | (KINDS if fair else {})
         small = math.prod(self.content.get("size", [64])) * self.content.get("channels", 3) <= 3 * 32 * 32
-        return PICTURES | (KINDS if self.found.labelled and fair and small else {})
+        return PICTURES | heeds | (KINDS if fair and small else {})
 
     @property
     def families(self) -> list[str]:

@@ -30,6 +30,7 @@ from genwright.reports.page import environment
 
 MAPPED = 1500  # items on the map
 TERMS = 20_000  # features of texts, before they are reduced to two
+REST = OTHERS, NONE = "other labels", "no label"
 LISTED = 2000  # dropped items that are named
 CLUSTERS, ALIKE = 16, 7  # items that were met again and again, and copies of each that are shown
 
@@ -166,8 +167,8 @@ def _groups(dataset: Dataset, rows: dict[str, Integers]) -> list[str]:
     for side, chosen in rows.items():
         given = dataset.side(side).table(chosen)[name]
         there = zip(given.value.tolist(), given.present.tolist(), strict=True)
-        said = [labels[place] if present else "no label" for place, present in there]
-        found += [label if label in own or label == "no label" else "other labels" for label in said]
+        said = [labels[place] if present else NONE for place, present in there]
+        found += [label if label in own or label == NONE else OTHERS for label in said]
     return found
 
 
@@ -175,4 +176,4 @@ def _grouped(points: NDArray[Any], groups: Sequence[str]) -> dict[str, list[tupl
     found: dict[str, list[tuple[float, float]]] = {}
     for (x, y), group in zip(points.tolist(), groups, strict=True):
         found.setdefault(group, []).append((x, y))
-    return dict(sorted(found.items(), key=lambda one: -len(one[1])))
+    return dict(sorted(found.items(), key=lambda one: (one[0] in REST, -len(one[1]))))

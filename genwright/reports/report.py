@@ -103,6 +103,7 @@ def write(
             curves=[_curves(r.model) if r.model else [] for r in page.rounds],
             explain={key: metrics.get(split(key)[0]) for key in page.evaluation.measures},
             interval=interval,
+            alarms=_alarms(page.evaluation),
             steps=next_steps(
                 page.recipe, page.chosen, page.version, page.decision, page.promotion, dropped / max(1, kept + dropped)
             ),
@@ -111,6 +112,12 @@ def write(
     )
     write_text(path, text)
     return path
+
+
+def _alarms(evaluation: Evaluation) -> list[str]:
+    """What is wrong by some measure, in words."""
+    found = ((metrics.get(split(key)[0]).alarm(measured)) for key, measured in evaluation.measures.items())
+    return [words for words in found if words is not None]
 
 
 def _curves(model: TrainedModel) -> list[tuple[str, Markup]]:

@@ -20,7 +20,7 @@ class Agreement(Metric):
 
     name = "agreement"
     better = "higher"
-    sees = ("mean", "noise", "static", "one class")
+    sees = ("mean", "noise", "static", "one class", "another kind")
     compared = True
     labelled = True
     explain = "Share of samples that a classifier trained on the real items takes for the kind that was asked for."

@@ -1,0 +1,146 @@
+"""Does what is given make a difference?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genwright.core.batch import Given
+from genwright.core.shapes import Signal, Signature, Tokens
+from genwright.data.columns import Integers
+from genwright.evaluation import classifier, features
+from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.groups import of_each
+from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
+from genwright.evaluation.neighbours import coarse
+from genwright.evaluation.records import Measured
+
+MOST = 1000  # samples, and held-out items that they are compared with
+CHANCE = 0.5
+
+
+@metrics.register
+class Heeds(Metric):
+    """How often a sample is nearer to a held-out item that is given the same than to one that is given something else (the area
+    under the curve of that question, ties half): one half where what is given makes no difference, which is what samples for
+    shuffled givens get. Nearness is that of the values of pictures on a
+    coarse grid, and of the words of sequences. `floor` is what real
+    items get where several are given the same, as with a label; 1 is perfect. It does not see whether samples are good."""
+
+    name = "heeds"
+    better = "higher"
+    sees = ("mean", "noise", "static", "normal", "one class", "another kind", "answers to other questions")
+    compared = True
+    explain = "How often a sample is more like real items that are given the same than like others; 0.5 is chance."
+
+    @classmethod
+    def suits(cls, signature: Signature) -> str | None:
+        if not signature.given:
+            return "nothing is given"
+        if isinstance(signature.makes, Tokens):
+            return None
+        return features.applies(signature.makes)
+
+    @classmethod
+    def lacks(cls, evaluand: Evaluand) -> str | None:
+        there, _ = _right(evaluand)
+        return None if there.any(axis=1).any() else "no held-out item is given what a sample is given"
+
+    @classmethod
+    def alarm(cls, measured: Measured) -> str | None:
+        if measured.low > CHANCE:
+            return None
+        told = f"{measured.value:.2f}, {measured.low:.2f} to {measured.high:.2f}, where chance is {CHANCE}"
+        return f"what it is given makes no difference that can be told: heeds is {told}"
+
+    def measure(self, evaluand: Evaluand) -> Measured:
+        right, rows = _right(evaluand)
+        samples, held_out = _looked(evaluand, evaluand.samples[: len(right)]), _held_out(evaluand, rows)
+        asked = np.flatnonzero(right.any(axis=1) & ~right.all(axis=1))
+        shares = _nearer(torch.cdist(samples[asked], held_out).numpy(), right[asked])
+
+        def mean(places: NDArray[np.intp]) -> float:
+            return float(shares[places].mean())
+
+        low, high = bootstrap(len(shares), mean, seed=evaluand.seed)
+        place_of = {int(sample): place for place, sample in enumerate(asked)}
+        groups = {
+            name: np.array([place_of[int(one)] for one in members if int(one) in place_of])
+            for name, members in evaluand.groups().items()
+        }
+        return Measured(
+            value=float(shares.mean()),
+            low=low,
+            high=high,
+            n=len(shares),
+            floor=_floor(evaluand, rows, held_out),
+            naive=CHANCE,
+            perfect=1.0,
+            groups=of_each({name: places for name, places in groups.items() if len(places)}, mean),
+        )
+
+
+def _right(evaluand: Evaluand) -> tuple[NDArray[np.bool_], Integers]:
+    """(samples, items) whether an item is given what a sample is given, and the held-out rows of the items."""
+
+    def find() -> tuple[NDArray[np.bool_], Integers]:
+        rows = evaluand.held_out.subset(MOST)
+        if not evaluand.by_label:
+            rows = rows[np.isin(rows, evaluand.rows)]
+        asked = _keys(evaluand.given, min(MOST, evaluand.count))
+        return _equal(asked, _keys(evaluand.given_of(rows), len(rows))), rows
+
+    return evaluand.once("given alike", find)
+
+
+def _keys(given: Mapping[str, Given], n: int) -> NDArray[np.object_]:
+    """(n,) what tells apart rows of which something else is given."""
+    columns = [(one.value.flatten(1) if one.value.ndim > 1 else one.value[:, None]).numpy() for one in given.values()]
+    present = [one.present.numpy() for one in given.values()]
+    keys = [
+        b"".join(values[row].tobytes() if there[row] else b"-" for values, there in zip(columns, present, strict=True))
+        for row in range(n)
+    ]
+    return np.array(keys, dtype=object)
+
+
+def _equal(keys: NDArray[np.object_], others: NDArray[np.object_]) -> NDArray[np.bool_]:
+    return np.asarray(keys[:, None] == others[None], dtype=np.bool_)
+
+
+def _looked(evaluand: Evaluand, content: Tensor) -> Tensor:
+    """(n, d) features in which contents are compared."""
+    if isinstance(evaluand.signature.makes, Signal):
+        return coarse(content, evaluand.signature.makes.dims)
+    return torch.from_numpy(classifier.values(content))
+
+
+def _held_out(evaluand: Evaluand, rows: Integers) -> Tensor:
+    return _looked(evaluand, evaluand.held_out.contents(rows))
+
+
+def _nearer(distances: NDArray[np.float32], right: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(n,) the share of pairs of a right item and another in which the right one is nearer, of distances (n, items)."""
+    found = []
+    for row, same in zip(distances, right, strict=True):
+        order = np.sort(row[~same])
+        below, equal = np.searchsorted(order, row[same], "left"), np.searchsorted(order, row[same], "right")
+        found.append(float((1 - (below + equal) / (2 * len(order))).mean()))
+    return np.array(found)
+
+
+def _floor(evaluand: Evaluand, rows: Integers, held_out: Tensor) -> float | None:
+    """What real items get: each held-out item beside the others; None where no two are given the same."""
+    keys = _keys(evaluand.given_of(rows), len(rows))
+    same = _equal(keys, keys)
+    np.fill_diagonal(same, False)
+    there = np.flatnonzero(same.any(axis=1) & ((~same).sum(axis=1) > 1))
+    if not len(there):
+        return None
+    distances = torch.cdist(held_out, held_out).numpy()
+    np.fill_diagonal(distances, np.inf)  # itself is among the others, and farthest
+    return float(_nearer(distances[there], same[there]).mean())

@@ -1,0 +1,66 @@
+"""Whether what is given makes a difference: against samples whose givens were shuffled, and what cannot be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from genwright.core.batch import Given
+from genwright.core.record import Part
+from genwright.data.dataset import Dataset
+from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.metrics.heeds import Heeds
+from genwright.models.architectures.base import SampleOptions
+from tests import made
+
+IMAGE = Part(kind="image", options={"size": [8, 8], "channels": 1})
+TEXT = Part(kind="text", options={"vocab": 300, "length": 24})
+COUNTS = {"train": 32, "validation": 16, "test": 64}
+
+
+def subject(data: Dataset, draw: Callable[[Evaluand], Tensor]) -> Evaluand:
+    """Held-out items as samples, chosen by `draw`."""
+    made_of = Evaluand(data.signature, data, "test", 64, 0, SampleOptions(), lambda asks: draw(made_of)[: len(asks)])
+    return made_of
+
+
+@pytest.fixture(params=["caption", "picture", "texts"])
+def data(request: pytest.FixtureRequest, tmp_path: Path) -> Dataset:
+    given = {"caption": TEXT, "picture": IMAGE, "texts": TEXT}[request.param]
+    return made.dataset(tmp_path / "data", TEXT if request.param == "texts" else IMAGE, COUNTS, asked=given)
+
+
+def right(one: Evaluand) -> Tensor:
+    """For each sample the item that is given what it is given."""
+    return one.held_out.contents(one.rows)
+
+
+def test_items_that_are_given_the_same_are_told_from_those_for_shuffled_givens(data: Dataset) -> None:
+    heeding = Heeds().measure(subject(data, right))
+    shuffled = Heeds().measure(
+        subject(data, lambda one: right(one)[torch.randperm(64, generator=torch.Generator().manual_seed(1))])
+    )
+    assert heeding.value > 0.9
+    assert heeding.low > shuffled.high
+    assert shuffled.low < 0.5 < shuffled.high
+    assert "makes no difference that can be told" in str(Heeds.alarm(shuffled))
+    assert heeding.naive == 0.5
+
+
+def test_the_same_for_everything_is_chance_to_the_digit(tmp_path: Path) -> None:
+    data = made.dataset(tmp_path / "data", IMAGE, COUNTS, asked=TEXT)
+    found = Heeds().measure(subject(data, lambda one: torch.zeros(64, *data.signature.makes.dims)))  # type: ignore[union-attr]
+    assert found.value == pytest.approx(0.5, abs=1e-9)
+
+
+def test_what_is_given_nothing_or_never_the_same_is_refused(tmp_path: Path) -> None:
+    plain = made.dataset(tmp_path / "plain", IMAGE, COUNTS)
+    assert Heeds.suits(plain.signature) == "nothing is given"
+    data = made.dataset(tmp_path / "data", IMAGE, COUNTS, asked=TEXT)
+    one = subject(data, right)
+    one.__dict__["given"] = {"asked": Given.all(torch.full_like(one.given["asked"].value, 5))}
+    assert "no held-out item is given" in str(Heeds.lacks(one))
