@@ -75,11 +75,9 @@ def look(workspace: Workspace, name: str | None) -> Path:
     found = newest(workspace, recipe)
     if found is None:
         raise RecipeError("There is no run to look at.", do=f"name a recipe that ran, or `genwright run {recipe or 'NAME'}`")
-    folders = sorted(
-        [*found[0].glob("race/*"), *found[0].glob("round-*")], key=lambda folder: (folder.parent.name, folder.name)
-    )
-    strips = [(folder.relative_to(found[0]).as_posix(), told) for folder in folders if (told := strip(folder))]
-    return write(workspace.state / "looks" / f"{recipe}-training.html", recipe, reached(found[0]), strips[::-1])
+    rounds, racers = (sorted(found[0].glob(pattern)) for pattern in ("round-*", "race/*"))
+    strips = [(at.relative_to(found[0]).as_posix(), told) for at in [*rounds[::-1], *racers] if (told := strip(at))]
+    return write(workspace.state / "looks" / f"{recipe}-training.html", recipe, reached(found[0]), strips)
 
 
 def _at(workspace: Workspace, recipe: str, last: str | None, asked: int | None) -> str | None:

@@ -121,3 +121,26 @@ def test_what_another_release_left_is_told_or_passed_over(tmp_path: Path) -> Non
     assert (done.returncode, found["state"]) == (1, "problem")
     assert "written by Genwright 9.0.0" in found["found"]
     assert "install Genwright 9.0.0" in found["do"]
+
+
+def test_what_the_last_run_makes_while_it_trains_is_a_page(tmp_path: Path, settings: Settings) -> None:
+    from genwright.training.fit import Fit
+    from tests import made
+
+    workspace = Workspace(tmp_path)
+    write_text(tmp_path / "recipes" / "birds.yaml", "name: birds\n")
+    nothing = run(tmp_path, "status", "birds", "--page")
+    assert nothing.returncode == 1
+    assert "no run to look at" in nothing.stderr
+    folder = workspace.run("0123456789abcdef")
+    stored.write(folder / "run.json", Begun(recipe="birds", data="d"))
+    data = pictures(workspace.clean("birds"))
+    for place in ("race/gan-x0.125", "round-1"):
+        points = iter(Fit(data, made.plan(data, "gan"), folder / place, settings, data="d"))
+        for _ in range(9):
+            next(points)
+        points.close()  # type: ignore[attr-defined]
+    page = Path(json.loads(run(tmp_path, "status", "birds", "--page", "--json").stdout)["page"]).read_text()
+    assert page.index("<h2>round-1</h2>") < page.index("<h2>race/gan-x0.125</h2>")
+    assert page.count("<img") == 4
+    assert "in the first round" in page or "in the race" in page
