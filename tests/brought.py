@@ -95,6 +95,20 @@ def labelled(folder: Path) -> Path:
     return separated(folder / "texts.csv", rows, ";", "\ufeff").parent
 
 
+def programs(folder: Path) -> Path:
+    """As the-stack has them: functions of the standard library, and where they are from."""
+    import inspect
+    import shutil
+    import textwrap
+
+    rows = []
+    for module in (inspect, textwrap, shutil, csv, json, gzip, tarfile, zipfile):
+        for name, thing in sorted(inspect.getmembers(module, inspect.isfunction)):
+            if thing.__module__ == module.__name__:
+                rows.append({"content": inspect.getsource(thing), "path": f"{module.__name__}.py#{name}", "license": "PSF"})
+    return lines(folder / "data.jsonl", rows[:N]).parent
+
+
 def guessed(folder: Path) -> Path:
     return separated(folder / "faq.tsv", [{"frage": q, "antwort": a} for q, a in questions()], "\t").parent
 
@@ -255,6 +269,7 @@ FORMS: dict[str, tuple[Callable[[Path], Path], str, str, set[str]]] = {
     "alpaca": (alpaca, "table", "text", PAIR),
     "translation": (translation, "table", "text", PAIR),
     "labelled": (labelled, "table", "text", LABELLED),
+    "programs": (programs, "table", "code", TEXT),
     "guessed": (guessed, "table", "text", PAIR),
     "arrow": (arrow, "table", "text", TEXT),
     "captions": (captions, "table", "image", CAPTIONED),

@@ -31,7 +31,7 @@ class FileOptions(FilesOptions):
     splits: bool = Field(
         False, description="whether folders and tables called train, validation and test say on which side their items are"
     )
-    licence: str = "unknown"
+    licence: str = Field("unknown", description="of the items that do not come with one of their own")
     item_mib: float = Field(64.0, gt=0, le=1024, description="larger items are skipped and reported")
 
     @model_validator(mode="after")
@@ -67,7 +67,8 @@ class Files:
         self.tree.skipped.clear()
         for row in self.reader.rows():
             side = self._sides.of(row.name) if self.options.splits else ""
-            yield Item(row.name, row.columns, self.source, self.options.licence, row.written, row.group, side)
+            licence = row.licence or self.options.licence
+            yield Item(row.name, row.columns, self.source, licence, row.written, row.group, side)
 
     @cached_property
     def _sides(self) -> Sides:

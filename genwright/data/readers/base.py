@@ -15,12 +15,13 @@ from genwright.data.tree import Tree
 
 class Row(NamedTuple):
     """An item as a form has it: a name, unique in the tree; the bytes of its columns, the content first; when the file it is
-    from was written; and the group that it shares a side of the split with, "" for none."""
+    from was written; the group that it shares a side of the split with, and its own licence, "" for none."""
 
     name: str
     columns: Mapping[str, bytes]
     written: str
     group: str = ""
+    licence: str = ""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ OPTIONAL = {"system", "input"}
 CONVERSATIONS = ("messages", "conversations", "conversation")
 CAPTIONS = ("text", "caption", "prompt", "edit_prompt", "instruction", "description", "title")
 LABELS = ("label", "class", "category", "labels", "tag")
+LICENCES = ("license", "licence")
 TEXTS = ("text", "content", "document", "body", "code", "sentence")
 PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 """How pictures begin that stand in a table as bytes."""
@@ -74,6 +75,12 @@ def columns(row: Record, fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         else:
             found[column] = "\n\n".join(map(as_text, values)) if values else None
     return found
+
+
+def licence(row: Record) -> str:
+    """What a row says of its licence; "" where it says nothing."""
+    said = (value for name, value in row.items() if name.lower() in LICENCES)
+    return next((value for value in said if isinstance(value, str)), "").strip()
 
 
 def resolve(row: Record, path: str) -> Any:

@@ -64,6 +64,7 @@ class Table(Reader):
             return None
         used = {path.partition(".")[0] for paths in layout.fields.values() for path in paths}
         unused = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in used]
+        unused = [name for name in unused if name.lower() not in layouts.LICENCES]
         notes = (f"columns that are not used: {', '.join(map(repr, unused))}",) if unused else ()
         many = tree.name(tables[0]) + (f" and {len(tables) - 1:,} more tables" if tables[1:] else "")
         content, *given = ((column, names[0] if len(names) == 1 else names) for column, names in layout.fields.items())
@@ -96,7 +97,7 @@ class Table(Reader):
                 found = self._columns(name, path, layouts.columns(row, fields))
                 if found is not None:
                     count += 1
-                    yield Row(name, found, written)
+                    yield Row(name, found, written, licence=layouts.licence(row))
         if not count:
             raise self._nothing(tables[0], fields)
 

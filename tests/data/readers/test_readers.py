@@ -67,6 +67,16 @@ def test_pairs_go_together(tmp_path: Path) -> None:
             assert told == pairs, form
 
 
+def test_a_row_may_have_a_licence_of_its_own(tmp_path: Path) -> None:
+    table = brought.programs(tmp_path / "inbox") / "data.jsonl"
+    rows = [json.loads(line) for line in table.read_text().splitlines()]
+    del rows[0]["license"]
+    found, recipe = proposed(brought.lines(table, rows).parent)
+    assert found.notes == ["columns that are not used: 'path'"]
+    recipe.sources[0].options["licence"] = "MIT"
+    assert [item.licence for item in read(recipe, tmp_path)] == ["MIT", *["PSF"] * (len(rows) - 1)]
+
+
 def test_captions_are_those_of_their_pictures(tmp_path: Path) -> None:
     told = list(zip(brought.pictures(), brought.colours(), strict=True))
     for form in ("captions", "embedded", "by name", "shards"):
