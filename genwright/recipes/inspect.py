@@ -30,6 +30,7 @@ from genwright.models.architectures.base import architectures
 from genwright.recipes import to_come
 from genwright.recipes.survey import SAMPLED, Met, Survey, survey
 
+RARE = 5  # items of a label below which little can be learned of it
 LARGEST, MOST = 8 * 2**20, 16 * 2**20  # bytes of an item that is read, and of all of them
 
 
@@ -163,8 +164,9 @@ def _notes(options: FileOptions, counted: Survey) -> Iterator[str]:
         used = _commonest(counted.given)
         others = ", ".join(f"{n:,} with a {name}" for name, n in counted.given.items() if name != used)
         yield f"the recipe asks by the {used} alone; there are {others}, which `columns` of a recipe can name as well"
-    for label in [label for label, n in counted.classes.items() if n == 1][:3]:
-        yield f"{label!r} is a label of one item: too little to learn it"
+    if rare := [(label, n) for label, n in counted.classes.items() if n < RARE]:
+        told = ", ".join(f"{label!r} {n}" for label, n in rare[:5]) + (", ..." if len(rare) > 5 else "")
+        yield f"labels of fewer than {RARE} items, too few to learn: {told}"
 
 
 def _commonest(given: Mapping[str, int]) -> str:

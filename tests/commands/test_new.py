@@ -378,3 +378,9 @@ def test_an_address_is_looked_at_and_stands_in_the_recipe(workspace: Path) -> No
     secret = CliRunner().invoke(build(), ["new", "other", "--from", "https://me:word@example.org/x.zip"])
     assert isinstance(secret.exception, RecipeError)
     assert "a recipe is no place for a user name" in str(secret.exception)
+
+
+def test_labels_of_few_items_are_named(workspace: Path) -> None:
+    for kind, count in (("cats", 30), ("dogs", 30), ("a newt", 3)):
+        fill(workspace / "in" / kind, count)
+    assert "labels of fewer than 5 items, too few to learn: 'a newt' 3" in inspect(workspace / "in").notes
