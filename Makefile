@@ -17,7 +17,7 @@ test: .venv/installed-dev  ## the everyday tests
 	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-long: .venv/installed-dev  ## the tests that take minutes
-	@$(BIN)/python -m pytest -m long -n auto --dist loadgroup --durations 15
+	@$(BIN)/python -m pytest -m long -n auto --dist loadfile --durations 15
 
 check: .venv/installed-dev  ## lint, types, tests
 	@$(BIN)/ruff check .

@@ -109,6 +109,17 @@ def programs(folder: Path) -> Path:
     return lines(folder / "data.jsonl", rows[:N]).parent
 
 
+def modules(folder: Path) -> Path:
+    """Files of a program."""
+    import sysconfig
+
+    folder.mkdir(parents=True)
+    every = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"), key=lambda path: path.stat().st_size)
+    for path in every[20 : 20 + N]:
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
 def guessed(folder: Path) -> Path:
     return separated(folder / "faq.tsv", [{"frage": q, "antwort": a} for q, a in questions()], "\t").parent
 
@@ -270,6 +281,7 @@ FORMS: dict[str, tuple[Callable[[Path], Path], str, str, set[str]]] = {
     "translation": (translation, "table", "text", PAIR),
     "labelled": (labelled, "table", "text", LABELLED),
     "programs": (programs, "table", "code", TEXT),
+    "modules": (modules, "files", "code", TEXT),
     "guessed": (guessed, "table", "text", PAIR),
     "arrow": (arrow, "table", "text", TEXT),
     "captions": (captions, "table", "image", CAPTIONED),

@@ -19,17 +19,6 @@ torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what their module makes run in one process, and those that take longest begin."""
-    for item in items:
-        assert isinstance(item, pytest.Function)
-        shared = (made[-1].scope for made in item._fixtureinfo.name2fixturedefs.values())
-        if "module" in shared:
-            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
-    items.sort(key=lambda item: -max((mark.kwargs.get("minutes", 0.0) for mark in item.iter_markers("long")), default=0.0))
-
-
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings of a workspace that is thrown away."""

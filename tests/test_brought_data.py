@@ -41,7 +41,8 @@ def question(workspace: Path, form: str) -> list[str]:
 def commands(workspace: Path, form: str) -> list[list[str]]:
     """What a person enters for data of a form that lies in `workspace`."""
     name, place = form.replace(" ", "-"), brought.FORMS[form][0](workspace / "inbox" / form)
-    sets = [part for key, value in SMALL.items() for part in ("--set", f"{key}={value}")]
+    small = SMALL | ({"select.families": "[vae]"} if brought.FORMS[form][2] == "image" else {})
+    sets = [part for key, value in small.items() for part in ("--set", f"{key}={value}")]
     drawn = ["-n", "2", "--out", str(workspace / "drawn" / form), "--json"]
     return [
         ["new", name, "--from", str(place), "--json"],
