@@ -23,12 +23,12 @@ from genwright.models.layers.transformer import HEAD, CrossAttention, FeedForwar
 from genwright.models.layers.unet import Source, wave, zero
 
 PATCHES = (1, 2, 4, 8)
-MOST = 256  # patches of a picture, from which the size of a patch follows
+MOST = 64  # patches of a picture, from which the size of a patch follows: four times as many take four times as long
 
 
 class DitConfig(DenoisingConfig):
-    width: int = Field(192, ge=HEAD, multiple_of=HEAD, description="dimensions of a patch's state")
-    blocks: int = Field(6, ge=1, description="blocks one after the other")
+    width: int = Field(128, ge=HEAD, multiple_of=HEAD, description="dimensions of a patch's state")
+    blocks: int = Field(4, ge=1, description="blocks one after the other")
     patch: int = Field(2, ge=1, description="side of a patch, which divides both axes")
 
 
@@ -99,8 +99,8 @@ class Dit(Denoising):
     @classmethod
     def sized(cls, signature: Signature, dial: float) -> DitConfig:
         assert isinstance(signature.makes, Signal)
-        width = HEAD * max(1, round(3 * math.sqrt(dial)))
-        return DitConfig(width=width, blocks=max(2, round(6 * math.sqrt(dial))), patch=_patch(signature.makes.axes))
+        width = HEAD * max(1, round(2 * math.sqrt(dial)))
+        return DitConfig(width=width, blocks=max(2, round(4 * math.sqrt(dial))), patch=_patch(signature.makes.axes))
 
     def predict(self, x: Tensor, time: Tensor, given: Conditioned) -> Tensor:
         x = x if given.aligned is None else torch.cat([x, given.aligned], dim=1)

@@ -91,7 +91,7 @@ def test_patches_are_cut_and_joined_without_loss() -> None:
     assert isinstance(made_of, Dit)
     x = torch.randn(2, *PICTURE.dims)
     assert torch.equal(made_of._joined(made_of._cut(x)), x)
-    assert made_of.config.patch == 2
+    assert made_of.config.patch == 4
     assert "cannot be cut" in str(Dit.accepts(signature(Signal(channels=1, axes=(37, 41), over=("y", "x")))))
 
 
