@@ -156,7 +156,7 @@ def test_what_is_passed_over_is_said(workspace: Path) -> None:
     assert "20 of 121 that were opened cannot be used" in said
     assert "not UTF-8" in said
     assert "`encoding: cp1252`" in said
-    assert "'single' is a label of one item" in said
+    assert "labels of fewer than 5 items, too few to learn: 'single' 1" in said
 
 
 def test_of_several_kinds_the_commonest_and_the_rest_is_named(workspace: Path) -> None:
