@@ -71,10 +71,12 @@ def look(workspace: Workspace, name: str | None) -> Path:
     from genwright.lifecycle.run import newest, reached
     from genwright.reports.strip import strip, write
 
-    [recipe] = _names(workspace, name) if name is not None else [""]
+    if name is None:
+        raise RecipeError("Which recipe's run should be looked at?", do="genwright status NAME --page")
+    [recipe] = _names(workspace, name)
     found = newest(workspace, recipe)
     if found is None:
-        raise RecipeError("There is no run to look at.", do=f"name a recipe that ran, or `genwright run {recipe or 'NAME'}`")
+        raise RecipeError(f"There is no run to look at of {recipe}.", do=f"genwright run {recipe}")
     rounds, racers = (sorted(found[0].glob(pattern)) for pattern in ("round-*", "race/*"))
     strips = [(at.relative_to(found[0]).as_posix(), told) for at in [*rounds[::-1], *racers] if (told := strip(at))]
     return write(workspace.state / "looks" / f"{recipe}-training.html", recipe, reached(found[0]), strips)

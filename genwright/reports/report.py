@@ -99,7 +99,7 @@ def write(
             examples=[item for items in quarantine.examples(dataset.folder).values() for item in items],
             shown=exhibits,
             before_and_after=before_and_after,
-            strips=[*strips, *([[]] * len(page.rounds))],
+            strips=strips or [[]] * len(page.rounds),
             curves=[_curves(r.model) if r.model else [] for r in page.rounds],
             explain={key: metrics.get(split(key)[0]) for key in page.evaluation.measures},
             interval=interval,

@@ -14,6 +14,7 @@ from genwright.core.errors import ModelError
 from genwright.core.record import Record
 from genwright.core.shapes import Shape, Signal
 from genwright.data.derivations.base import Derivation, derivations, picture
+from genwright.data.derivations.cropped import taken
 
 
 class AugmentedOptions(Record):
@@ -79,9 +80,8 @@ def _shifted(x: Tensor, shares: Tensor) -> Tensor:
     """Rows and columns moved by a share of their number (n, 2), to the nearest whole one."""
     for axis, share in zip((2, 3), shares.unbind(dim=1), strict=True):
         size = x.shape[axis]
-        at = torch.arange(size, device=x.device) - (share * size).round().long()[:, None]
-        at = at.clamp(0, size - 1).view(len(x), 1, *((size, 1) if axis == 2 else (1, size)))
-        x = x.take_along_dim(at, dim=axis)
+        places = torch.arange(size, device=x.device) - (share * size).round().long()[:, None]
+        x = taken(x, axis, places.clamp(0, size - 1))
     return x
 
 

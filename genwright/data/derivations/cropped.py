@@ -51,7 +51,7 @@ class Cropped(Derivation):
             start = draws.integers(slack + 1)
             if self.options.at == "centre":
                 start = torch.full_like(start, slack // 2)
-            value = _cut(value, axis, start, size)
+            value = taken(value, axis, start[:, None] + torch.arange(size, device=value.device))
             place.append((2 * start - slack) / max(slack, 1))
         swapped = draws.integers(2) * int(self.options.mirror)
         if self.options.mirror:
@@ -59,8 +59,7 @@ class Cropped(Derivation):
         return {"": value} | ({"place": torch.stack([*place, swapped.to(value)], dim=1)} if self.options.place else {})
 
 
-def _cut(x: Tensor, axis: int, start: Tensor, size: int) -> Tensor:
-    """`size` places along an axis, from each row's own start (n,) on."""
-    places = start[:, None] + torch.arange(size, device=x.device)
-    shape = [size if dim == axis else len(x) if dim == 0 else 1 for dim in range(x.ndim)]
+def taken(x: Tensor, axis: int, places: Tensor) -> Tensor:
+    """x at each row's own places (n, m) along an axis."""
+    shape = [places.shape[1] if dim == axis else len(x) if dim == 0 else 1 for dim in range(x.ndim)]
     return x.take_along_dim(places.view(shape), dim=axis)

@@ -16,7 +16,7 @@ from genwright.core.record import Record
 from genwright.data.modalities.base import modalities
 from genwright.data.readers import layouts
 from genwright.data.readers.base import Claim, Reader, Row, readers
-from genwright.data.readers.layouts import Fields, as_bytes
+from genwright.data.readers.layouts import Fields, Layout, as_bytes
 from genwright.data.readers.records import is_table, records
 from genwright.data.tree import Tree, modified
 
@@ -59,7 +59,7 @@ class Table(Reader):
         if not tables:
             return None
         rows = _first(tables[0], tree)
-        layout = layouts.recognised(rows, modalities.get("image").suffixes) if rows else None
+        layout = _layout(rows)
         if layout is None:
             return None
         used = {path.partition(".")[0] for paths in layout.fields.values() for path in paths}
@@ -143,8 +143,7 @@ class Table(Reader):
         """The content's fields first."""
         if self.options.content:
             return {"content": self.options.content, **self.options.given}
-        rows = _first(table, self.tree)
-        layout = layouts.recognised(rows, modalities.get("image").suffixes) if rows else None
+        layout = _layout(_first(table, self.tree))
         if layout is None:
             raise self._nothing(table, {})
         return layout.fields
@@ -167,6 +166,10 @@ ENDINGS = ".jsonl .json .csv .tsv .parquet .arrow, all but the last two also wit
 def _tables(tree: Tree) -> list[Path]:
     tables = (path for path in tree.paths() if is_table(path) and path.name.lower() not in BESIDE)
     return [path for path in tables if tree.chosen(path) is not False]
+
+
+def _layout(rows: list[dict[str, Any]]) -> Layout | None:
+    return layouts.recognised(rows, modalities.get("image").suffixes) if rows else None
 
 
 def _first(table: Path, tree: Tree) -> list[dict[str, Any]]:

@@ -59,7 +59,7 @@ class Heeds(Metric):
 
     def measure(self, evaluand: Evaluand) -> Measured:
         right, rows = _right(evaluand)
-        samples, held_out = _looked(evaluand, evaluand.samples[: len(right)]), _held_out(evaluand, rows)
+        samples, held_out = (_looked(evaluand, x) for x in (evaluand.samples[: len(right)], evaluand.held_out.contents(rows)))
         asked = np.flatnonzero(right.any(axis=1) & ~right.all(axis=1))
         shares = _nearer(torch.cdist(samples[asked], held_out).numpy(), right[asked])
 
@@ -67,11 +67,7 @@ class Heeds(Metric):
             return float(shares[places].mean())
 
         low, high = bootstrap(len(shares), mean, seed=evaluand.seed)
-        place_of = {int(sample): place for place, sample in enumerate(asked)}
-        groups = {
-            name: np.array([place_of[int(one)] for one in members if int(one) in place_of])
-            for name, members in evaluand.groups().items()
-        }
+        groups = {name: np.flatnonzero(np.isin(asked, members)) for name, members in evaluand.groups().items()}
         return Measured(
             value=float(shares.mean()),
             low=low,
@@ -117,10 +113,6 @@ def _looked(evaluand: Evaluand, content: Tensor) -> Tensor:
     if isinstance(evaluand.signature.makes, Signal):
         return coarse(content, evaluand.signature.makes.dims)
     return torch.from_numpy(classifier.values(content))
-
-
-def _held_out(evaluand: Evaluand, rows: Integers) -> Tensor:
-    return _looked(evaluand, evaluand.held_out.contents(rows))
 
 
 def _nearer(distances: NDArray[np.float32], right: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -9,7 +9,8 @@ be followed backwards (DiffAugment: Zhao et al. 2020), without which a critic le
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from abc import abstractmethod
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -23,6 +24,8 @@ from genwright.data.derivations.augmented import Augmented, AugmentedOptions
 from genwright.models.architectures.base import Architecture, ArchitectureConfig, EmitOptions, not_a_picture
 from genwright.models.layers.conditioning import Conditioned, Conditioner
 from genwright.models.layers.unet import depth
+
+MOST = 5  # halvings: pictures of 128 begin as 4 x 4
 
 
 class AdversarialConfig(ArchitectureConfig):
@@ -40,24 +43,35 @@ class Player(nn.Module):
 
     conditioner: Conditioner
 
+    def __init__(self, config: Any, signature: Signature) -> None:
+        super().__init__()
+
+    @abstractmethod
     def forward(self, x: Tensor, given: Conditioned) -> Tensor:
-        raise NotImplementedError
+        """What it makes of noise, or how real items look to it, given this."""
 
 
 class Adversarial(Architecture):
-    """A game of two players, which a family makes."""
+    """A game of two players, which a family names."""
 
+    Generator: ClassVar[type[Player]]
+    Critic: ClassVar[type[Player]]
     Options = EmitOptions
     players = ("critic", "generator")
     config: AdversarialConfig
 
     def __init__(self, config: AdversarialConfig, signature: Signature) -> None:
         super().__init__(config, signature)
-        self.generator, self.critic = self.make(config, signature)
+        self.generator, self.critic = self.Generator(config, signature), self.Critic(config, signature)
+        self._changes = self._augmented() if config.augment else None
 
-    def make(self, config: Any, signature: Signature) -> tuple[Player, Player]:
-        """The generator and the critic."""
-        raise NotImplementedError
+    def _augmented(self) -> Augmented:
+        """The changes through which the critic sees items; what lies on their grid beside them keeps its place. Raises
+        ModelError where items are no pictures."""
+        moved = {} if self.critic.conditioner.channels else {"shift": 0.125, "cut": 0.5}
+        changes = Augmented(AugmentedOptions(chance=self.config.augment, colour=1.0, **moved))
+        changes.shapes([self.makes])
+        return changes
 
     @property
     def latent(self) -> Signal:
@@ -87,13 +101,11 @@ class Adversarial(Architecture):
         return torch.stack([slope.square().flatten(1).sum(dim=1).mean() for slope in slopes]).sum()
 
     def _seen(self, x: Tensor) -> Tensor:
-        """Items as the critic sees them; what lies on their grid beside them keeps its place."""
-        if not self.config.augment or x.is_meta:  # as where only the cost is asked
+        """Items as the critic sees them."""
+        if self._changes is None or x.is_meta:  # as where only the cost is asked
             return x
         keys = torch.randint(2**62, (len(x),)).tolist()
-        moved = {} if self.critic.conditioner.channels else {"shift": 0.125, "cut": 0.5}
-        changes = Augmented(AugmentedOptions(chance=self.config.augment, colour=1.0, **moved))
-        return changes.derive([x], Draws(((key,) for key in keys), x.device))[""]
+        return self._changes.derive([x], Draws(((key,) for key in keys), x.device))[""]
 
     def read(self, n: int, given: object) -> Conditioned:
         """What the generator is given."""
@@ -103,15 +115,21 @@ class Adversarial(Architecture):
         return self.generator(latent, given)  # type: ignore[no-any-return]
 
 
-def not_halvable(signature: Signature, most: int) -> str | None:
-    """None where a signature makes pictures that can be halved evenly, up to `most` times; else why it does not."""
+def halvings(signature: Signature) -> int:
+    """How often a generator of pictures doubles their sides."""
+    assert isinstance(signature.makes, Signal)
+    return depth(signature.makes.axes, most=MOST)
+
+
+def not_halvable(signature: Signature) -> str | None:
+    """None where a signature makes pictures that can be halved evenly; else why it does not."""
     makes = signature.makes
     if (reason := not_a_picture(signature)) is not None:
         return reason
     assert isinstance(makes, Signal)
     if not makes.bounded:
         return "models pictures in [-1, 1], not latents"
-    if not depth(makes.axes, most=most):
+    if not halvings(signature):
         return f"halves pictures again and again; {makes.axes[0]} x {makes.axes[1]} cannot be halved evenly"
     return None
 

@@ -15,12 +15,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from genwright.core.shapes import Signal, Signature
-from genwright.models.architectures.adversarial import Adversarial, AdversarialConfig, Player, not_halvable, projected
+from genwright.models.architectures.adversarial import Adversarial, AdversarialConfig, Player, halvings, not_halvable, projected
 from genwright.models.architectures.base import architectures
 from genwright.models.layers.conditioning import Conditioned, Conditioner
-from genwright.models.layers.unet import depth
-
-MOST = 5  # halvings: pictures of 128 begin as 4 x 4
 
 
 class DcganConfig(AdversarialConfig):
@@ -32,19 +29,19 @@ class DcganConfig(AdversarialConfig):
     penalty: float = Field(0.0, ge=0, description="weight of the gradient penalties R1 and R2; the paper has none")
 
 
-def _widths(config: DcganConfig, makes: Signal) -> list[int]:
+def _widths(config: DcganConfig, signature: Signature) -> list[int]:
     """Channels from the picture inwards."""
-    return [config.width * min(2**level, 8) for level in range(depth(makes.axes, most=MOST))]
+    return [config.width * min(2**level, 8) for level in range(halvings(signature))]
 
 
 class Generator(Player):
     """Noise (n, latent), and what is given, to a picture in [-1, 1]."""
 
     def __init__(self, config: DcganConfig, signature: Signature) -> None:
-        super().__init__()
+        super().__init__(config, signature)
         makes = signature.makes
         assert isinstance(makes, Signal)
-        widths = _widths(config, makes)[::-1]
+        widths = _widths(config, signature)[::-1]
         self._start = (widths[0], *(a // 2 ** len(widths) for a in makes.axes))
         self.conditioner = Conditioner(signature, config.latent)
         self.expand = nn.Linear(config.latent * (2 if signature.given else 1), math.prod(self._start), bias=False)
@@ -63,10 +60,10 @@ class Critic(Player):
     """A picture, and what is given, to how real it looks (n,)."""
 
     def __init__(self, config: DcganConfig, signature: Signature) -> None:
-        super().__init__()
+        super().__init__(config, signature)
         makes = signature.makes
         assert isinstance(makes, Signal)
-        widths = _widths(config, makes)
+        widths = _widths(config, signature)
         layers: list[nn.Module] = [nn.Conv2d(makes.channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
         for inner, outer in pairwise(widths):
             layers += [nn.Conv2d(inner, outer, 4, 2, 1, bias=False), nn.BatchNorm2d(outer), nn.LeakyReLU(0.2)]
@@ -88,6 +85,7 @@ class Dcgan(Adversarial):
 
     name = "dcgan"
     Config = DcganConfig
+    Generator, Critic = Generator, Critic
     defaults = {"learning_rate": 2e-4, "batch_size": 128, "average": 0.99, "momentum": 0.5, "clip": 10.0, "decay": 0.0}
 
     def __init__(self, config: DcganConfig, signature: Signature) -> None:
@@ -100,11 +98,8 @@ class Dcgan(Adversarial):
 
     @classmethod
     def accepts(cls, signature: Signature) -> str | None:
-        return not_halvable(signature, MOST)
+        return not_halvable(signature)
 
     @classmethod
     def sized(cls, signature: Signature, dial: float) -> DcganConfig:
         return DcganConfig(width=max(8, 8 * round(4 * math.sqrt(dial))))
-
-    def make(self, config: DcganConfig, signature: Signature) -> tuple[Player, Player]:
-        return Generator(config, signature), Critic(config, signature)

@@ -27,7 +27,7 @@ class Generator(Player):
     """Noise (n, latent), and what is given, to an item in [-1, 1]."""
 
     def __init__(self, config: GanConfig, signature: Signature) -> None:
-        super().__init__()
+        super().__init__(config, signature)
         assert isinstance(signature.makes, Signal)
         self._dims = signature.makes.dims
         self.conditioner = Conditioner(signature, config.latent)
@@ -43,7 +43,7 @@ class Critic(Player):
     """An item, and what is given, to how real it looks (n,)."""
 
     def __init__(self, config: GanConfig, signature: Signature) -> None:
-        super().__init__()
+        super().__init__(config, signature)
         assert isinstance(signature.makes, Signal)
         self.net = _layers(signature.makes.size, config.width, config.width)
         self.head = nn.Linear(config.width, 1)
@@ -67,6 +67,7 @@ class Gan(Adversarial):
 
     name = "gan"
     Config = GanConfig
+    Generator, Critic = Generator, Critic
     defaults = {"learning_rate": 5e-4, "batch_size": 128, "average": 0.998, "momentum": 0.0, "clip": 10.0}
 
     @classmethod
@@ -83,6 +84,3 @@ class Gan(Adversarial):
         assert isinstance(signature.makes, Signal)
         latent = max(8, min(128, signature.makes.size // 2))
         return GanConfig(width=max(32, 32 * round(8 * math.sqrt(dial))), latent=latent)
-
-    def make(self, config: GanConfig, signature: Signature) -> tuple[Player, Player]:
-        return Generator(config, signature), Critic(config, signature)

@@ -16,12 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genwright.core.shapes import Signal, Signature
-from genwright.models.architectures.adversarial import Adversarial, AdversarialConfig, Player, not_halvable, projected
+from genwright.models.architectures.adversarial import Adversarial, AdversarialConfig, Player, halvings, not_halvable, projected
 from genwright.models.architectures.base import architectures
 from genwright.models.layers.conditioning import Conditioned, Conditioner
-from genwright.models.layers.unet import depth, zero
+from genwright.models.layers.unet import zero
 
-MOST = 5  # halvings: pictures of 128 begin as 4 x 4
 SLOPE = 0.2  # of the leaky rectifiers
 
 
@@ -46,9 +45,9 @@ class Block(nn.Module):
         return x + self.leave(F.leaky_relu(self.enter(F.leaky_relu(x, SLOPE)), SLOPE))  # type: ignore[no-any-return]
 
 
-def _widths(config: ResganConfig, makes: Signal) -> list[int]:
+def _widths(config: ResganConfig, signature: Signature) -> list[int]:
     """Channels of every resolution, that of the picture first."""
-    return [config.width * min(2**level, 4) for level in range(depth(makes.axes, most=MOST) + 1)]
+    return [config.width * min(2**level, 4) for level in range(halvings(signature) + 1)]
 
 
 class Halving(nn.ModuleList):
@@ -71,10 +70,10 @@ class Generator(Player):
     """Noise (n, latent), and what is given, to a picture in [-1, 1]."""
 
     def __init__(self, config: ResganConfig, signature: Signature) -> None:
-        super().__init__()
+        super().__init__(config, signature)
         makes = signature.makes
         assert isinstance(makes, Signal)
-        widths = _widths(config, makes)
+        widths = _widths(config, signature)
         self._start = (widths[-1], *(a // 2 ** (len(widths) - 1) for a in makes.axes))
         self.conditioner = Conditioner(signature, config.latent, maps=True)
         self.expand = nn.Linear(config.latent * (2 if signature.given else 1), math.prod(self._start))
@@ -102,10 +101,10 @@ class Critic(Player):
     """A picture, and what is given, to how real it looks (n,)."""
 
     def __init__(self, config: ResganConfig, signature: Signature) -> None:
-        super().__init__()
+        super().__init__(config, signature)
         makes = signature.makes
         assert isinstance(makes, Signal)
-        widths = _widths(config, makes)
+        widths = _widths(config, signature)
         self.conditioner = Conditioner(signature, widths[-1], maps=True)
         self.net = Halving(makes.channels + self.conditioner.channels, widths)
         self.fit = nn.Linear(widths[-1] * math.prod(a // 2 ** (len(widths) - 1) for a in makes.axes), widths[-1])
@@ -124,15 +123,13 @@ class Resgan(Adversarial):
 
     name = "resgan"
     Config = ResganConfig
+    Generator, Critic = Generator, Critic
     defaults = {"learning_rate": 5e-4, "batch_size": 64, "average": 0.998, "momentum": 0.0, "clip": 10.0}
 
     @classmethod
     def accepts(cls, signature: Signature) -> str | None:
-        return not_halvable(signature, MOST)
+        return not_halvable(signature)
 
     @classmethod
     def sized(cls, signature: Signature, dial: float) -> ResganConfig:
         return ResganConfig(width=max(8, 8 * round(3 * math.sqrt(dial))))
-
-    def make(self, config: ResganConfig, signature: Signature) -> tuple[Player, Player]:
-        return Generator(config, signature), Critic(config, signature)
