@@ -30,6 +30,7 @@ def command(
     image: Annotated[Path | None, typer.Option(help="the picture to work from")] = None,
     sketch: Annotated[Path | None, typer.Option(help="the drawing to make a picture of")] = None,
     mask: Annotated[Path | None, typer.Option(help="of the picture: white is made anew, black stays to the bit")] = None,
+    reference: Annotated[Path | None, typer.Option(help="a picture that what is made should be like")] = None,
     strength: Annotated[float | None, typer.Option(help="how much of the picture is made anew, up to 1")] = None,
     steps: Annotated[int | None, typer.Option(help="of removing noise; more take longer")] = None,
     guidance: Annotated[float | None, typer.Option(help="above 1: closer to what is given, less varied")] = None,
@@ -40,7 +41,7 @@ def command(
     """Generate samples of a registered model."""
     options = dict(_option(text) for text in option or [])
     options |= {key: value for key, value in (("steps", steps), ("guidance", guidance)) if value is not None}
-    paths = (("image", image), ("sketch", sketch), ("mask", mask))
+    paths = (("image", image), ("sketch", sketch), ("mask", mask), ("reference", reference))
     files = {key: None if path is None else str(path) for key, path in paths}
     friendly: dict[str, Any] = {"label": label, "prompt": prompt, **files, "strength": strength}
     asked = {"give": dict(_given(text) for text in give or []), **friendly, "options": options}

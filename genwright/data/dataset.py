@@ -61,7 +61,7 @@ class Making:
         parts = self.derivation.shapes(of)
         self._names = {part: named(name, part) for part in parts}
         self.shapes = {named(name, part): shape for part, shape in parts.items()}
-        self.invertible = kind.invertible
+        self.invertible = self.derivation.invertible
 
     def derive(self, of: Sequence[Given], draws: Draws) -> dict[str, Given]:
         present = of[0].present

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
@@ -36,7 +36,7 @@ class Evaluand:
     items were given (repeated in order). `draw` gives a sample for each that is asked for; `model` is None where several
     models make it together. `task` names what is asked, "" for the first; `signature` has the columns that it gives, others
     are absent. `share` is how much of what the model is to know the held-out items are: 1, or less
-    where they are those of earlier, smaller data.
+    where they are those of earlier, smaller data. `judges` are models that relate columns and have no part in making.
     """
 
     signature: Signature
@@ -47,6 +47,7 @@ class Evaluand:
     options: SampleOptions
     draw: Callable[[Sequence[Ask]], Tensor]
     model: Architecture | None = None
+    judges: Mapping[str, Architecture] = field(default_factory=dict)
     device: str = "cpu"
     share: float = 1.0
     task: str = ""

@@ -69,7 +69,7 @@ def composed(graph: Graph, dataset: Dataset, *, side: str, count: int, seed: int
         wishes = [Wish(ask.key, options, ask.given, ask.start, ask.keep) for ask in asks]
         return torch.stack(granted(graph, wishes, min(SLOTS, len(asks)), device))
 
-    return Evaluand(dataset.signature, dataset, side, count, seed, SampleOptions(), draw, device=device)
+    return Evaluand(dataset.signature, dataset, side, count, seed, SampleOptions(), draw, judges=graph.judges, device=device)
 
 
 class Scored(NamedTuple):

@@ -37,7 +37,8 @@ class Features:
 
 def applies(content: Shape | None) -> str | None:
     """None, or why items of this shape have no such features."""
-    return None if isinstance(content, Signal) and content.picture else "compares arrays with two axes (pictures)"
+    fits = isinstance(content, Signal) and (content.picture or not content.axes)
+    return None if fits else "compares arrays with two axes (pictures) and plain vectors"
 
 
 def learn(train: Side, content: Signal, unseen: Side) -> Features:

@@ -180,7 +180,8 @@ def members(recipe: Declared) -> list[Member]:
         order = list(TopologicalSorter({key: set(member.needs) & set(found) for key, member in found.items()}).static_order())
     except CycleError as error:
         raise RecipeError("Models depend on each other in a circle.", got=" -> ".join(error.args[1])) from error
-    return [found[key] for key in order]
+    # What only judges comes first, so that the last one is one that makes something.
+    return [found[key] for key in sorted(order, key=lambda key: found[key].view.makes is not None or bool(found[key].needs))]
 
 
 def _given(recipe: Declared) -> list[Asked]:

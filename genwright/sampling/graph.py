@@ -17,6 +17,7 @@ from genwright.core.shapes import Shape
 from genwright.data.dataset import Making
 from genwright.data.modalities.base import Modality
 from genwright.data.view import View, main_of
+from genwright.models.architectures.base import Architecture
 from genwright.models.bundle import Bundle, column_of
 from genwright.models.layers.conditioning import fitted
 
@@ -100,6 +101,12 @@ class Graph:
         if main is not None:
             yield Step(column=goal, how="derive", by=main, of=list(self.makings[main].of)), set()
 
+    @property
+    def judges(self) -> dict[str, Architecture]:
+        """The members that make nothing and by which nothing is made."""
+        by = {derived.part.options.get("by") for derived in self.view.derived.values()}
+        return {key: one.model for key, one in self.members.items() if one.info.view.makes is None and key not in by}
+
     def shape(self, name: str) -> Shape | None:
         """The shape of a column; None where there is none of that name."""
         if name in self.recorded:
@@ -123,10 +130,29 @@ class Graph:
         main = main_of(name, self.makings)
         return main is not None and self.makings[main].derivation.hides and list(self.makings[main].of) == [self.makes]
 
-    def friendly(self, name: str) -> Literal["image", "sketch"]:
+    def follows(self, name: str) -> bool:
+        """Whether a column that a member is given is derived from what another makes."""
+        main = main_of(name, self.makings)
+        others = {one.info.view.makes for one in self.members.values() if name not in one.info.signature.given}
+        return main is not None and others.issuperset(self.makings[main].of)
+
+    def friendly(self, name: str) -> Literal["image", "sketch", "reference"]:
         """What a person calls a picture that a model is given."""
         main = main_of(name, self.makings)
         return "image" if main is None else self.makings[main].derivation.friendly
+
+    def origin(self, name: str) -> str | None:
+        """The column of which another is a code that has no way back; None for a column that is no such code."""
+        main = main_of(name, self.makings)
+        if main is None or self.makings[main].derivation.model is None or self.makings[main].invertible:
+            return None
+        return self.makings[main].of[0]
+
+    def coded(self, name: str, row: Tensor) -> Tensor:
+        """The code of a row of what it is a code of."""
+        main, device = main_of(name, self.makings), next(self.last.model.parameters()).device
+        assert main is not None
+        return self.makings[main].derive([Given.all(row[None].to(device))], Draws([(0,)]))[name].value[0].cpu()
 
     def hidden(self, start: Tensor, keep: Tensor) -> dict[str, Tensor]:
         """What models that complete are given of a start that stays where `keep` is 1."""
@@ -144,6 +170,5 @@ class Graph:
         main = main_of(column, self.makings)
         if main is None or list(self.makings[main].of) != [self.makes]:
             raise ModelError(f"{column} cannot begin from {self.makes}.", do="leave out what it should begin from")
-        device = next(self.last.model.parameters()).device
-        code = self.makings[main].derive([Given.all(start[None].to(device))], Draws([(0,)]))[column].value[0].cpu()
+        code = self.coded(column, start)
         return code, None if keep is None else (fitted(keep[None], tuple(code.shape[1:]))[0] >= 1).float()

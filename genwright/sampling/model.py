@@ -16,13 +16,14 @@ from genwright.core.errors import ModelError, Unreadable, nearest
 from genwright.core.explain import explain
 from genwright.core.shapes import Label, Signal, Tokens
 from genwright.data.modalities.base import Modality, caption, decode, words
-from genwright.models.architectures.base import Decodes, Denoises, Emits, Encodes, SampleOptions
+from genwright.models.architectures.base import Emits, Encodes, SampleOptions
 from genwright.models.records import ModelVersion
 from genwright.sampling import wish
 from genwright.sampling.chain import Wish, granted
 from genwright.sampling.graph import Graph
+from genwright.sampling.inputs import inputs
 from genwright.sampling.opened import opened
-from genwright.sampling.task import Alias, Description, Input, aliased
+from genwright.sampling.task import Description, Input
 
 MOST = 10_000  # samples a call
 SLOTS = 8  # samples that are drawn together
@@ -53,60 +54,16 @@ class Model:
     @cached_property
     def describe(self) -> Description:
         """What it can be asked for."""
-        last = self.graph.last
-        steps = self.graph.resolve(self.graph.makes, self._givable())
+        last, given = self.graph.last, inputs(self.graph, self.content.name, self.content.shape)
+        columns = {one.name for one in given if one.role == "column" and not self.graph.follows(one.name)}
         return Description(
             makes=self.graph.makes,
             kind=self.content.name,
-            inputs=self._inputs(),
-            steps=[step.words for step in steps],
+            inputs=given,
+            steps=[step.words for step in self.graph.resolve(self.graph.makes, columns)],
             options={name: field.description or "" for name, field in type(last.model).Options.model_fields.items()},
             between=self._walkable is not None,
         )
-
-    def _givable(self) -> set[str]:
-        """What members are given and none of them makes."""
-        members = self.graph.members.values()
-        given = {name for bundle in members for name in bundle.info.signature.given}
-        return given - {bundle.info.view.makes for bundle in members}
-
-    def _inputs(self) -> list[Input]:
-        """Every column that a member is given and no other member makes, then what the last one may begin from."""
-        made = {bundle.info.view.makes for bundle in self.graph.members.values()}
-        columns: list[Input] = []
-        own: set[str] = set()
-        pictures: dict[str, Alias] = {}
-        for bundle in self.graph.members.values():
-            for name, port in bundle.info.signature.given.items():
-                reader = self.graph.reader(name)
-                if name in made or any(one.name == name for one in columns):
-                    continue
-                if self.graph.hides(name):
-                    own.add(name)
-                pictures[name] = self.graph.friendly(name)
-                labelled = isinstance(port.shape, Label)
-                columns.append(
-                    Input(
-                        name=name,
-                        shape=port.shape,
-                        needed=not (port.optional or port.drop or labelled),
-                        read_as=None if reader is None else reader.name,
-                        labels=getattr(reader, "labels", None),
-                    )
-                )
-        return aliased(columns, *self._beginnings(), own, pictures)
-
-    def _beginnings(self) -> tuple[Input | None, Input | None]:
-        """What a sample may begin from, and what says where that stays, where the last member can."""
-        last, kind = self.graph.last.model, self.content.name
-        shape = self.content.shape
-        if isinstance(last, Decodes):
-            return Input(name="start", role="start", shape=shape, read_as=kind), None
-        if not isinstance(last, Denoises) or not isinstance(shape, Signal):
-            return None, None
-        mask = shape.model_copy(update={"channels": 1})
-        start = Input(name="start", role="start", shape=shape, read_as=kind)
-        return start, Input(name="keep", role="keep", shape=mask, read_as=kind)
 
     def options(self, **given: Any) -> dict[str, SampleOptions]:
         """Sampling options of every member: those it was made with; those given are for the last one, or for the one named
@@ -152,22 +109,23 @@ class Model:
         image: Any = None,
         sketch: Any = None,
         mask: Any = None,
+        reference: Any = None,
         strength: float | None = None,
         **options: Any,
     ) -> list[Wish]:
         """What `n` samples ask for.
 
         `give`: input to a value, or to one for each sample (a list); `describe` says what there is. `label`, `prompt`,
-        `image`, `sketch` and `mask` are friendly names of inputs: of a mask white is made anew and black stays. Without a
-        label a labelled model goes through its labels in turn. `strength`: how much of an image is made anew. Raises
-        ModelError for anything the model cannot take.
+        `image`, `sketch`, `mask` and `reference` are friendly names of inputs: of a mask white is made anew and black stays;
+        a reference is a picture that what is made should be like. Without a label a labelled model goes through its labels
+        in turn. `strength`: how much of an image is made anew. Raises ModelError for anything the model cannot take.
         """
         if not 1 <= n <= MOST:
             raise ModelError("That many samples cannot be generated at once.", got=n, allowed=f"1 to {MOST:,}")
         if strength is not None:
             options["strength"] = strength
         chosen = self.options(**options)
-        friendly = {"label": label, "prompt": prompt, "image": image, "sketch": sketch, "mask": mask}
+        friendly = {"label": label, "prompt": prompt, "image": image, "sketch": sketch, "mask": mask, "reference": reference}
         values = self._asked(friendly, give or {})
         return [self._wish(seed, place, chosen, values) for place in range(n)]
 
@@ -214,6 +172,9 @@ class Model:
             assert one is not None
             if one.role == "keep":
                 keep = self._mask(one, several[place % len(several)])
+            elif one.role == "reference":
+                reader = self.graph.reader(self.graph.origin(name) or name)
+                given[name] = self.graph.coded(name, wish.read(name, several[place % len(several)], one.shape, reader))
             elif one.role == "start":
                 start = self._start(one, several[place % len(several)])
             else:

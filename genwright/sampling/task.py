@@ -10,14 +10,15 @@ from pydantic import Field
 from genwright.core.record import Record
 from genwright.core.shapes import Label, Shape, Tokens
 
-Alias = Literal["label", "prompt", "image", "sketch", "mask"]
+Alias = Literal["label", "prompt", "image", "sketch", "mask", "reference"]
 
 
 class Input(Record):
-    """Something that may be given. `start` and `keep` are no columns: what a row begins from, and where that stays."""
+    """Something that may be given. `start` and `keep` are no columns: what a row begins from, and where that stays; of a
+    `reference` the column is the code."""
 
     name: str
-    role: Literal["column", "start", "keep"] = "column"
+    role: Literal["column", "start", "keep", "reference"] = "column"
     shape: Shape
     needed: bool = False
     read_as: str | None = Field(None, description="the kind of content; None for numbers")

@@ -15,7 +15,9 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, Tens
 
 from genwright import __version__
 from genwright.adapters.mlflow import pyfunc
+from genwright.models import composition
 from genwright.sampling.model import Model
+from genwright.sampling.opened import opened
 from genwright.sampling.task import Description
 
 BUNDLE = "bundle"  # the folder of the model within the logged artifacts
@@ -37,6 +39,10 @@ def signature(told: Description) -> ModelSignature:
 def packed(model: LoggedModel, folder: Path, uses: Mapping[str, Path], tags: dict[str, str], place: Path) -> Path:
     """The folder, within the empty folder `place`, of all files of a logged model that answers with what lies in `folder`.
     Versions that it pins (`uses`) are named, not copied."""
+    view = composition.described(folder).view
+    graph = None if view.makes is None else opened(folder, uses, "cpu")
+    if graph is None or graph.reader(graph.makes) is None:
+        return _silent(model, folder, tags, place / "model")
     asked = signature(Model(folder, uses=uses).describe)
     shutil.copytree(folder, place / BUNDLE)
     mlflow.pyfunc.save_model(
@@ -56,3 +62,16 @@ def packed(model: LoggedModel, folder: Path, uses: Mapping[str, Path], tags: dic
     )
     shutil.rmtree(place / "model" / "__pycache__", ignore_errors=True)
     return place / "model"
+
+
+def _silent(model: LoggedModel, folder: Path, tags: dict[str, str], place: Path) -> Path:
+    """The same of a model that makes no file by itself (an encoder, a maker of codes): the bundle, which answers to nobody."""
+    shutil.copytree(folder, place / "artifacts" / BUNDLE)
+    LoggedFiles(
+        artifact_path=model.artifact_location,
+        model_uuid=model.model_id,
+        run_id=model.source_run_id,
+        model_id=model.model_id,
+        metadata=tags,
+    ).save(str(place / "MLmodel"))
+    return place

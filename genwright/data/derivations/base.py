@@ -8,7 +8,7 @@ evaluation and generating use the same code.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import ClassVar, Literal, Protocol
 
 from torch import Tensor
@@ -27,6 +27,9 @@ class Encoder(Protocol):
     """A model that turns columns into codes, as derivations see it."""
 
     @property
+    def decodable(self) -> Collection[str]: ...
+
+    @property
     def codes(self) -> Mapping[str, Shape]: ...
 
     def encode(self, column: str, value: Tensor) -> Tensor: ...
@@ -42,12 +45,16 @@ class Derivation(ABC):
     Options: ClassVar[type[Record]]
     drawn: ClassVar[bool] = False
     needs_model: ClassVar[bool] = False  # `model` is given; the options name it as `by`
-    invertible: ClassVar[bool] = False  # `back` gives the column it was made of
-    friendly: ClassVar[Literal["image", "sketch"]] = "image"  # what a person calls it who gives it instead
+    friendly: ClassVar[Literal["image", "sketch", "reference"]] = "image"  # what a person calls it who gives it instead
     hides: ClassVar[bool] = False  # it gives what is left of a column, and the mask of it: see `hide`
 
     def __init__(self, options: Record, model: Encoder | None = None) -> None:
         self.options, self.model = options, model
+
+    @property
+    def invertible(self) -> bool:
+        """Whether `back` gives the column it was made of."""
+        return False
 
     @abstractmethod
     def shapes(self, of: Sequence[Shape]) -> dict[str, Shape]:

@@ -31,12 +31,16 @@ class Encoded(Derivation):
     name = "encoded"
     Options: ClassVar[type[Record]] = EncodedOptions
     needs_model = True
-    invertible = True
+    friendly = "reference"
     options: EncodedOptions
 
     def __init__(self, options: Record, model: Encoder | None = None) -> None:
         super().__init__(options, model)
         self._moments: tuple[Tensor, Tensor] | None = None  # (channels,) each: means and standard deviations
+
+    @property
+    def invertible(self) -> bool:
+        return self.model is not None and self.options.column in self.model.decodable
 
     @property
     def encoder(self) -> Encoder:

@@ -110,8 +110,9 @@ def _equal(keys: NDArray[np.object_], others: NDArray[np.object_]) -> NDArray[np
 
 def _looked(evaluand: Evaluand, content: Tensor) -> Tensor:
     """(n, d) features in which contents are compared."""
-    if isinstance(evaluand.signature.makes, Signal):
-        return coarse(content, evaluand.signature.makes.dims)
+    makes = evaluand.signature.makes
+    if isinstance(makes, Signal):
+        return coarse(content, makes.dims) if makes.picture else content
     return torch.from_numpy(classifier.values(content))
 
 

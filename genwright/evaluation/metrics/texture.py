@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from genwright.core.shapes import Signal, Signature
-from genwright.evaluation import features
 from genwright.evaluation import naive as imitations
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
@@ -40,7 +39,8 @@ class Texture(Metric):
 
     @classmethod
     def suits(cls, signature: Signature) -> str | None:
-        return features.applies(signature.makes)
+        makes = signature.makes
+        return None if isinstance(makes, Signal) and makes.picture else "looks at arrays with two axes (pictures)"
 
     def measure(self, evaluand: Evaluand) -> Measured:
         side = evaluand.held_out

@@ -179,6 +179,8 @@ class Emits(Protocol):
 class Encodes(Protocol):
     """A family that turns columns into codes: a codec, or an encoder of texts or pictures."""
 
+    decodable: frozenset[str]  # columns with a way back from their code
+
     @property
     def codes(self) -> dict[str, Shape]:
         """The column that can be encoded to the shape of its code; what the model makes is called `content`."""

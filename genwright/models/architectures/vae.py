@@ -42,6 +42,7 @@ class Vae(Architecture):
     Config = VaeConfig
     Options = EmitOptions
     defaults = {"learning_rate": 2e-3, "batch_size": 128, "average": 0.99, "weight_decay": 0.01, "precision": "bfloat16"}
+    decodable = frozenset({"content"})
     config: VaeConfig
 
     def __init__(self, config: VaeConfig, signature: Signature) -> None:

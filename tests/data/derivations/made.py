@@ -34,6 +34,7 @@ class Codec:
     """Halves pictures and doubles them again; of captions it takes one token in two, of labels the parity, and of styles it
     makes a vector, without a way back."""
 
+    decodable = frozenset({"content"})
     codes: dict[str, Shape] = {
         "content": Signal(channels=2, axes=(4, 3), over=("y", "x"), bounded=False),
         "caption": Tokens(vocab=40, length=6),
