@@ -15,7 +15,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -51,7 +50,7 @@ class Kept(Stored):
 
 
 class Making:
-    """A derivation at work: it makes columns of the names in `shapes` from those in `of`. Absent in is absent out."""
+    """A derivation at work: it makes columns of the names in `shapes` from those in `of`."""
 
     def __init__(self, name: str, derived: Derived, of: Sequence[Shape], model: Encoder | None = None) -> None:
         kind = derivations.get(derived.part.kind)
@@ -64,11 +63,7 @@ class Making:
         self.invertible = self.derivation.invertible
 
     def derive(self, of: Sequence[Given], draws: Draws) -> dict[str, Given]:
-        present = of[0].present
-        for other in of[1:]:
-            present = present & other.present
-        found = self.derivation.derive([given.value for given in of], draws)
-        return {self._names[part]: blanked(value, present) for part, value in found.items()}
+        return {self._names[part]: given for part, given in self.derivation.given(of, draws).items()}
 
     def hide(self, value: Tensor, keep: Tensor) -> dict[str, Given]:
         """What a derivation that hides a part gives of a value of which `keep` is left."""
@@ -79,12 +74,6 @@ class Making:
 def named(name: str, part: str) -> str:
     """What a part of a derived column is called: the main part like the column itself."""
     return f"{name}_{part}" if part else name
-
-
-def blanked(value: Tensor, present: Tensor) -> Given:
-    """Rows of a derived column, zero where they are absent."""
-    there = present.view(-1, *([1] * (value.ndim - 1)))
-    return Given(torch.where(there, value, torch.zeros_like(value)), present)
 
 
 class Dataset:

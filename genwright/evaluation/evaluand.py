@@ -92,6 +92,13 @@ class Evaluand:
         """The label that is given; None where there is none, or more than one."""
         return self.signature.one(Label)
 
+    def recorded_label(self, name: str | None) -> str | None:
+        """The label of the items where a label is that one, or derived from it; None for any other."""
+        label = self.dataset.contents.label
+        if name is None or label is None:
+            return None
+        return label if name == label or label in self.dataset.view.origins(name) else None
+
     @cached_property
     def given(self) -> dict[str, Given]:
         """What each of the `count` samples is given."""
@@ -131,7 +138,7 @@ class Evaluand:
         found = by_presence(present)
         if label is None or given is None:
             return found
-        column = self.dataset.contents.columns.get(label)
+        column = self.dataset.contents.columns.get(self.recorded_label(label) or label)
         names = (column.labels if column is not None else None) or []
         return found | by_class(label, given.value.numpy(), given.present.numpy(), names)
 

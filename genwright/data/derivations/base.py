@@ -11,8 +11,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import ClassVar, Literal, Protocol
 
+import torch
 from torch import Tensor
 
+from genwright.core.batch import Given
 from genwright.core.draws import Draws
 from genwright.core.errors import ModelError
 from genwright.core.plugins import Plugins
@@ -64,6 +66,11 @@ class Derivation(ABC):
     def derive(self, of: Sequence[Tensor], draws: Draws) -> dict[str, Tensor]:
         """Each part (n, ...) of `n` rows. A row depends on its own values and draws alone."""
 
+    def given(self, of: Sequence[Given], draws: Draws) -> dict[str, Given]:
+        """The same, and which rows have each part: those that have all it is made of, unless a derivation knows better."""
+        present = torch.stack([one.present for one in of]).all(dim=0)
+        return {part: blanked(value, present) for part, value in self.derive([one.value for one in of], draws).items()}
+
     def fit(self, batches: Iterable[Sequence[Tensor]]) -> None:
         """Learn what is needed from the training items' values; streams."""
 
@@ -81,6 +88,12 @@ class Derivation(ABC):
     def hide(self, value: Tensor, keep: Tensor) -> dict[str, Tensor]:
         """The parts of values of which `keep` (n, 1, *axes) is 1 where they stay."""
         raise ModelError(f"{self.name} hides nothing.")
+
+
+def blanked(value: Tensor, present: Tensor) -> Given:
+    """Rows of a column, zero where they are absent."""
+    there = present.view(-1, *([1] * (value.ndim - 1)))
+    return Given(torch.where(there, value, torch.zeros_like(value)), present)
 
 
 derivations: Plugins[Derivation] = Plugins("derivations", "genwright.data.derivations")

@@ -33,7 +33,7 @@ class Agreement(Metric):
     def lacks(cls, evaluand: Evaluand) -> str | None:
         if (lacking := classifier.lacks(evaluand.dataset)) is not None:
             return lacking
-        if evaluand.label != evaluand.dataset.contents.label:
+        if evaluand.recorded_label(evaluand.label) is None:
             return "the label that is asked for is not that of the items"
         asked = evaluand.label is not None and bool(evaluand.given[evaluand.label].present.any())
         return None if asked else "no sample was asked for by a label"

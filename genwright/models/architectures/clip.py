@@ -7,7 +7,6 @@ Every other item of a batch is a wrong partner, but for those whose text is the 
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import torch
 from pydantic import Field
@@ -16,54 +15,17 @@ from torch.nn import functional as F
 
 from genwright.core.batch import Batch, Given
 from genwright.core.errors import ModelError
-from genwright.core.shapes import Label, Port, Shape, Signal, Signature
+from genwright.core.shapes import Label, Shape, Signal, Signature
 from genwright.models.architectures.base import Architecture, ArchitectureConfig, architectures
-from genwright.models.layers.conditioning import Conditioner
-from genwright.models.layers.silu import Silu
-from genwright.models.layers.unet import ResidualBlock, conv, depth, norm
+from genwright.models.layers.towers import TowerConfig, tower
 
 FIRST, SHARPEST = 1 / 0.07, 100.0  # factor on cosines: at first, and at most
 FAR = -1e4  # the score of a partner that is not there
 
 
-class ClipConfig(ArchitectureConfig):
-    width: int = Field(32, ge=8, multiple_of=8, description="channels of an array at full resolution; texts are twice as wide")
+class ClipConfig(TowerConfig, ArchitectureConfig):
     code: int = Field(64, ge=2, description="dimensions of a code")
-    reading: int = Field(2, ge=1, description="blocks that read a text")
     dropout: float = 0.1
-
-
-class GridTower(nn.Module):
-    """(n, channels, *axes) to a code (n, code): convolutions down to a small grid, of which the mean and the maxima count."""
-
-    def __init__(self, shape: Signal, config: ClipConfig) -> None:
-        super().__init__()
-        over = len(shape.axes)
-        widths = [config.width * min(2**level, 4) for level in range(depth(shape.axes) + 1)]
-        blocks: list[nn.Module] = [conv(over, shape.channels, widths[0]), ResidualBlock(widths[0], widths[0], axes=over)]
-        for inner, outer in pairwise(widths):
-            blocks += [conv(over, inner, outer, stride=2), ResidualBlock(outer, outer, dropout=config.dropout, axes=over)]
-        self.blocks = nn.Sequential(*blocks, norm(widths[-1]), Silu())
-        self.leave = nn.Linear(2 * widths[-1], config.code)
-
-    def forward(self, value: Tensor) -> Tensor:
-        places = self.blocks(value).flatten(2)
-        return self.leave(torch.cat([places.mean(dim=2), places.amax(dim=2)], dim=1))  # type: ignore[no-any-return]
-
-
-class ReadingTower(nn.Module):
-    """Whatever else can be given (a text, a vector) to a code (n, code)."""
-
-    def __init__(self, name: str, shape: Shape, config: ClipConfig) -> None:
-        super().__init__()
-        self.name, width = name, 2 * config.width
-        alone = Signature(makes=None, given={name: Port(shape=shape)})
-        self.conditioner = Conditioner(alone, width, reading=config.reading, dropout=config.dropout)
-        self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, config.code))
-
-    def forward(self, value: Tensor) -> Tensor:
-        read = self.conditioner(len(value), {self.name: Given.all(value)})
-        return self.leave(read.vector)  # type: ignore[no-any-return]
 
 
 @architectures.register
@@ -79,12 +41,7 @@ class Clip(Architecture):
     def __init__(self, config: ClipConfig, signature: Signature) -> None:
         super().__init__(config, signature)
         self.towers = nn.ModuleDict(
-            {
-                name: GridTower(port.shape, config)
-                if isinstance(port.shape, Signal) and port.shape.grid
-                else ReadingTower(name, port.shape, config)
-                for name, port in signature.given.items()
-            }
+            {name: tower(name, port.shape, config, config.code, config.dropout) for name, port in signature.given.items()}
         )
         self.sharpness = nn.Parameter(torch.tensor(math.log(FIRST)))
 

@@ -57,7 +57,7 @@ class Prior(Denoising):
         self.time = nn.Sequential(nn.Linear(width, width), Silu(), nn.Linear(width, width))
         self.enter = nn.Linear(self.makes.channels, width)
         self.blocks = nn.ModuleList(ModulatedFeed(width, config.dropout) for _ in range(config.blocks))
-        self.head = zero(nn.Linear(width, self.makes.channels))
+        self.head = nn.Linear(width, self.makes.channels)
 
     @classmethod
     def accepts(cls, signature: Signature) -> str | None:
