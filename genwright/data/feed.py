@@ -73,6 +73,7 @@ class Side:
         self.bytes, self.digests = sizes, digests
         self._epoch: tuple[int, int] | None = None
         self._order: Integers = np.empty(0, dtype=np.int64)
+        self._there: dict[str, Integers] = {}
 
     def __len__(self) -> int:
         return len(self.bytes)
@@ -136,18 +137,20 @@ class Side:
         content = None if self.makes is None else table[self.makes].value
         return Batch(content, {name: table[name] for name in self.signature.given})
 
-    def batch(self, size: int, seed: int, step: int) -> Batch:
-        """The batch of that step: every epoch a new order, each unit once an epoch. Pure in (size, seed, step)."""
+    def batch(self, size: int, seed: int, step: int, sought: tuple[str, float] | None = None) -> Batch:
+        """The batch of that step: every epoch a new order, each unit once an epoch. `sought` is a column, and the share of the
+        rows that has it at least: for as many others as it takes, rows come up once more. Pure in its arguments."""
         if not len(self):
             raise DataError(f"The {self.name} split is empty.", do="add data or change `split`")
         places = np.arange(step * size, (step + 1) * size)
         if self.streamed:
             return Batch(torch.from_numpy(np.stack([self._streamed(int(place), seed) for place in places])))
-        units = np.empty(size, dtype=np.int64)
+        units: Integers = np.empty(size, dtype=np.int64)
         for epoch in np.unique(places // self.units):
             at = places // self.units == epoch
             units[at] = self._permutation(seed, int(epoch))[places[at] % self.units]
         if self.texts is None:
+            units = units if sought is None else self._with(units, *sought, random=np.random.default_rng([seed, step]))
             table = self.table(units, (seed, step))
             content = None if self.makes is None else table[self.makes].value
         else:
@@ -157,6 +160,24 @@ class Side:
             cut = zip(rows, units - (ends - self._windows)[rows], places // self.units, strict=True)
             content = torch.from_numpy(np.stack([self._window(int(row), int(n), seed, int(e)) for row, n, e in cut]))
         return Batch(content, {name: table[name] for name in self.signature.given})
+
+    def _with(self, rows: Integers, column: str, share: float, random: np.random.Generator) -> Integers:
+        """Rows, of which a share has a column: some that lack it become random ones that have it."""
+        there = self._holders(column)
+        lacking = np.flatnonzero(~np.isin(rows, there))
+        more = min(round(share * len(rows)) - (len(rows) - len(lacking)), len(lacking))
+        if more <= 0 or not len(there):
+            return rows
+        found = rows.copy()
+        found[lacking[:more]] = random.choice(there, more)
+        return found
+
+    def _holders(self, column: str) -> Integers:
+        """The rows that have a column on disk."""
+        if column not in self._there:
+            every = np.arange(len(self))
+            self._there[column] = every[self.columns[column].present(every)] if column in self.columns else every
+        return self._there[column]
 
     def table(self, rows: Integers, moment: Moment = (HELD_OUT, 0)) -> Table:
         """Every column of these rows."""

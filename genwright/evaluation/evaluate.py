@@ -111,7 +111,8 @@ def held_out_losses(
             torch.manual_seed(plan.seed)
             size = min(items, split.units, plan.batch_size)
             rounds = max(1, min(items, split.units) // size)
-            losses = [model.loss(split.batch(size, plan.seed, i).to(device), "model").item() for i in range(rounds)]
+            batches = (split.batch(size, plan.seed, i, model.sought(dataset.signature)) for i in range(rounds))
+            losses = [model.loss(batch.to(device), "model").item() for batch in batches]
             means.append(sum(losses) / len(losses))
     model.train(training)
     return means[0], means[1]

@@ -234,13 +234,14 @@ def _made_of_all(recipe: Declared, view: View) -> View:
 
 
 def whole(recipe: Declared) -> Member:
-    """What the models of a recipe make together, given whatever their models are given of items' columns, of what no model
-    makes, and of what a task gives."""
+    """What the models of a recipe make together, given whatever those that make something are given of items' columns, of
+    what no model makes, and of what a task gives."""
     makes = recipe.makes or recipe.content_name
-    made = {member.view.makes for member in recipe.members}
-    foreign = {name for member in recipe.members for name in member.view.given if name not in made}
+    makers = [member for member in recipe.members if member.view.makes is not None]
+    made = {member.view.makes for member in makers}
+    foreign = {name for member in makers for name in member.view.given if name not in made}
     asked = {*recipe.recorded, *foreign, *(name for task in recipe.tasks for name in task.given)}
-    wanted = {name: one for member in recipe.members for name, one in member.view.given.items() if name in asked}
+    wanted = {name: one for member in makers for name, one in member.view.given.items() if name in asked}
     given = {name: one for name, one in sorted(wanted.items()) if name != makes}
     every = needed(recipe, [makes, *(name for one in recipe.members for name in (*one.view.given, one.view.makes or makes))])
     return Member(

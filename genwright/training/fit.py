@@ -204,7 +204,8 @@ class Fit:
 
     def _update(self, step: int) -> Tensor:
         later = self.progress.rollbacks * self.plan.steps  # of batches that this round would not have come to
-        batch = self.dataset.train.batch(self.plan.batch_size, self.plan.seed, step + later)
+        sought = self.learner.model.sought(self.dataset.signature)
+        batch = self.dataset.train.batch(self.plan.batch_size, self.plan.seed, step + later, sought)
         losses = self.learner.update(batch, step, self._rate(step))
         self.progress.accumulate = self.learner.accumulate
         self.notes += self.learner.notes
@@ -259,7 +260,8 @@ class Fit:
 
     @property
     def _by(self) -> KeptBy:
-        return kept_by(self.plan, losses=self.model.players == ("model",))
+        makes = self.dataset.signature.makes is not None
+        return kept_by(self.plan, losses=makes and self.model.players == ("model",))
 
     def _save(self) -> None:
         self._read()

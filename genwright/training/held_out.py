@@ -2,7 +2,9 @@
 
 Which weights are kept is told by the held-out loss where a family has one: it is taken of the same items with the same noise
 every time, so that it moves with the weights alone. Samples are others for other weights, and of a few hundred the measure
-moves by chance; where there is nothing else, an earlier step is only kept where it is surely better than all later ones.
+moves by chance; where there is nothing else, an earlier step is only kept where it is surely better than all later ones. Of
+what makes nothing the measure tells: a classifier or a pair of encoders becomes too sure of itself, which the loss minds, long
+before it tells less.
 """
 
 from __future__ import annotations
@@ -89,7 +91,7 @@ class KeptBy:
 
 
 def kept_by(plan: Plan, losses: bool) -> KeptBy:
-    """What tells which weights are kept of a model that has held-out losses, or has none."""
+    """What tells which weights are kept: held-out losses, or the measure."""
     if losses:
         return KeptBy("the held-out loss", "validation_loss", "lower")
     return KeptBy(plan.measure, "score", metrics.get(plan.measure).better)

@@ -22,8 +22,8 @@ MOST = 10_000  # items
 @metrics.register
 class Accuracy(Metric):
     """Share of the labelled held-out items whose class a classifier tells rightly. Where the label it learned from was derived
-    from that of the items (with some withheld), all that the items have count. `naive` is the share of the commonest class;
-    `groups` has each class."""
+    from that of the items (with some withheld), all labels of the test items count; while training those it may know. `naive`
+    is the share of the commonest class; `groups` has each class."""
 
     name = "accuracy"
     better = "higher"
@@ -70,7 +70,7 @@ def _right(evaluand: Evaluand) -> tuple[Integers, NDArray[np.int64]]:
     """Held-out rows, and the class of each; NONE where it has none."""
     rows, label = evaluand.held_out.subset(MOST), evaluand.label
     assert label is not None
-    if evaluand.recorded_label(label) is not None:
+    if evaluand.held == "test" and evaluand.recorded_label(label) is not None:
         return rows, classifier.labels(evaluand.dataset, evaluand.held_out, rows)
     given = evaluand.held_out.table(rows)[label]
     return rows, np.where(given.present.numpy(), given.value.numpy(), classifier.NONE)

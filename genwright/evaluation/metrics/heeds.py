@@ -48,7 +48,8 @@ class Heeds(Metric):
     @classmethod
     def lacks(cls, evaluand: Evaluand) -> str | None:
         there, _ = _right(evaluand)
-        return None if there.any(axis=1).any() else "no held-out item is given what a sample is given"
+        some = there.any(axis=1) & ~there.all(axis=1)
+        return None if some.any() else "no held-out item is given what a sample is given, beside others that are not"
 
     @classmethod
     def alarm(cls, measured: Measured) -> str | None:

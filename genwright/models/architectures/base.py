@@ -105,6 +105,12 @@ class Architecture(nn.Module, ABC):
     def sized(cls, signature: Signature, dial: float) -> ArchitectureConfig:
         """A config of which `dial` scales the width (and depth); 1 suits a laptop and a small data set."""
 
+    @classmethod
+    def sought(cls, signature: Signature) -> tuple[str, float] | None:
+        """A given that some items may lack, and the share of every batch that has it, at least: rows that have it come up more
+        often where it is rare. None: rows come up alike."""
+        return None
+
     def player(self, name: str) -> nn.Module:
         """The module whose parameters a player owns; a single player owns everything."""
         return self if self.players == ("model",) else self.get_submodule(name)

@@ -1,8 +1,8 @@
 """A classifier of arrays or texts, also of data of which only a few items carry a label.
 
 Items without one are learned from by consistency (FixMatch: Sohn et al. 2020): what the classifier is sure of when it sees an
-item one way it must also say when it sees it another way. How sure is sure enough, and for which class, follows what it has
-learned so far (FreeMatch: Wang et al. 2023). The ways are columns: the item itself, and versions of it by `augmented`.
+item one way it must also say when it sees it another way. The ways are columns: the item itself, and versions of it by
+`augmented`. Of every batch a part has a label, however few items have one.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from genwright.core.shapes import Label, Shape, Signal, Signature
 from genwright.models.architectures.base import Architecture, ArchitectureConfig, architectures
 from genwright.models.layers.towers import TowerConfig, tower
 
+LABELLED = 0.25  # share of every batch that has a label, at least
+
 
 class ClassifierConfig(TowerConfig, ArchitectureConfig):
     dropout: float = 0.1
     consistency: float = Field(1.0, ge=0, description="weight of what is learned from items without a label")
-    momentum: float = Field(0.99, ge=0, lt=1, description="of what is remembered of how sure it was")
+    sure: float = Field(0.95, gt=0, lt=1, description="probability from which what it says counts as right")
 
 
 @architectures.register
@@ -36,8 +38,6 @@ class Classifier(Architecture):
     defaults = {"learning_rate": 2e-3, "batch_size": 256, "average": 0.99, "weight_decay": 0.05, "precision": "bfloat16"}
     decodable: frozenset[str] = frozenset()
     config: ClassifierConfig
-    sure: Tensor
-    shares: Tensor
 
     def __init__(self, config: ClassifierConfig, signature: Signature) -> None:
         super().__init__(config, signature)
@@ -47,8 +47,6 @@ class Classifier(Architecture):
         self.classes = label.classes
         self.tower = tower(self._views[0], signature.given[self._views[0]].shape, config, config.width * 4, config.dropout)
         self.head = nn.Linear(config.width * 4, self.classes)
-        self.register_buffer("sure", torch.tensor(1 / self.classes))
-        self.register_buffer("shares", torch.full((self.classes,), 1 / self.classes))
 
     @classmethod
     def accepts(cls, signature: Signature) -> str | None:
@@ -64,6 +62,10 @@ class Classifier(Architecture):
     def sized(cls, signature: Signature, dial: float) -> ClassifierConfig:
         return ClassifierConfig(width=max(8, 8 * round(4 * math.sqrt(dial))))
 
+    @classmethod
+    def sought(cls, signature: Signature) -> tuple[str, float]:
+        return _columns(signature)[0], LABELLED
+
     @property
     def codes(self) -> dict[str, Shape]:
         """Of each version the scores of the classes, whose softmax is their probability."""
@@ -77,33 +79,32 @@ class Classifier(Architecture):
         raise ModelError("There is no way back from classes.", do="train a model that is given the label")
 
     def loss(self, batch: Batch, player: str) -> Tensor:
-        """Mean surprise at the right class of all versions of the rows that have a label, and at what it is sure of itself of
-        the versions of all rows, in nats."""
-        none = ((name, Given.none(port.shape, len(batch), self.sure.device)) for name, port in self.signature.given.items())
+        """Mean surprise, in nats, at the right class of all versions of the rows that have a label, and while training at what
+        it is sure of itself of the versions of all rows."""
+        none = (
+            (name, Given.none(port.shape, len(batch), self.head.weight.device)) for name, port in self.signature.given.items()
+        )
         given = {name: batch.given.get(name, absent) for name, absent in none}
         label, views = given[self._label], [given[name] for name in self._views]
         scores = torch.stack([self.encode("", view.value) for view in views])
         there = torch.stack([view.present for view in views])
         right = F.cross_entropy(scores.flatten(0, 1), label.value.repeat(len(views)), reduction="none").view(len(views), -1)
         told = _mean(right, there & label.present)
-        if len(views) < 2 or not self.config.consistency:
+        if len(views) < 2 or not self.config.consistency or not self.training:
             return told
         return told + self.config.consistency * self._consistency(scores, there)
 
     def _consistency(self, scores: Tensor, there: Tensor) -> Tensor:
-        """What it says of all versions of a row together, where that is sure enough, is right for each of them."""
+        """Of scores (versions, n, classes): what it says of the version of a row that it is surest of, where it is sure
+        enough, is right for the others."""
         several = there.sum(dim=0) > 1
         with torch.no_grad():
-            weight = there[..., None].float()
-            chances = (scores.softmax(dim=2) * weight).sum(dim=0) / weight.sum(dim=0).clamp_min(1)
-            best = chances.max(dim=1)
-            if self.training:
-                self.sure.lerp_(_mean(best.values, several), 1 - self.config.momentum)
-                means = (chances * several[:, None]).sum(dim=0) / several.sum().clamp_min(1)
-                self.shares.lerp_(means, 1 - self.config.momentum)
-            enough = best.values >= self.sure * self.shares[best.indices] / self.shares.max()
-        surprise = F.cross_entropy(scores.flatten(0, 1), best.indices.repeat(len(scores)), reduction="none")
-        return _mean(surprise.view(len(scores), -1), there & several & enough, of=there & several)
+            best = (scores.softmax(dim=2) * there[..., None]).max(dim=2)
+            surest = best.values.max(dim=0)
+            told = best.indices.gather(0, surest.indices[None])[0]
+        surprise = F.cross_entropy(scores.flatten(0, 1), told.repeat(len(scores)), reduction="none").view(len(scores), -1)
+        counted = there & several
+        return _mean(surprise, counted & (surest.values >= self.config.sure), of=counted)
 
 
 def _columns(signature: Signature) -> tuple[str, list[str]]:

@@ -64,11 +64,13 @@ def derivation(name: str, **options: Any) -> Derivation:
 
 
 def filled(name: str, shape: Shape) -> dict[str, Any]:
-    """Options for what must be said: sizes half as long, and any name."""
+    """Options for what must be said: sizes half as long, half of the items, and any name."""
     half = tuple(max(1, length // 2) for length in getattr(shape, "axes", ())) or (4,)
     fields = derivations.get(name).Options.model_fields
     needed = (field for field in fields if fields[field].get_default(call_default_factory=True) is PydanticUndefined)
-    return {field: half if field == "size" else "codec" for field in needed}
+    given: dict[str, Any] = {"size": half, "share": 0.5}
+    options = {field: given.get(field, "codec") for field in needed}
+    return options | ({"column": "style"} if name == "predicted" else {})
 
 
 def values(shape: Shape, n: int, seed: int = 0) -> Tensor:
