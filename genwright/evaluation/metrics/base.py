@@ -26,6 +26,7 @@ class Metric(ABC):
     better: ClassVar[Literal["lower", "higher"]]
     explain: ClassVar[str]  # one sentence for a person who is no expert
     minimum: ClassVar[int] = FEWEST  # held-out items below which the measure says nothing
+    samples: ClassVar[int] = 0  # samples of the model below which it says nothing
     memory: ClassVar[str] = ""  # the measure that says whether earlier items are still known, where this one cannot
     sees: ClassVar[tuple[str, ...]] = ()  # the frauds that it finds worse than real items, by name: see evaluation/frauds.py
     compared: ClassVar[bool] = False  # whether it says what a naive imitation would get
@@ -46,7 +47,9 @@ class Metric(ABC):
     @classmethod
     def applies(cls, evaluand: Evaluand) -> str | None:
         """None, or the reason why the measure cannot be taken of this model and data."""
-        return cls.suits(evaluand.signature) or cls.lacks(evaluand)
+        few = evaluand.count < cls.samples
+        told = f"needs {cls.samples} samples, {evaluand.count} are drawn (`samples`)" if few else None
+        return cls.suits(evaluand.signature) or told or cls.lacks(evaluand)
 
     @classmethod
     def alarm(cls, measured: Measured) -> str | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from genwright.core.shapes import Signature
 from genwright.evaluation import features
 from genwright.evaluation import naive as imitations
+from genwright.evaluation.discrepancy import discrepancy
 from genwright.evaluation.evaluand import Evaluand
-from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
+from genwright.evaluation.metrics.base import Metric, metrics
 from genwright.evaluation.neighbours import flat
 from genwright.evaluation.records import Measured
 
@@ -40,7 +40,7 @@ class Mmd(Metric):
     def measure(self, evaluand: Evaluand) -> Measured:
         held_out = features.held_out(evaluand, MOST)
         samples = features.ruler(evaluand)(evaluand.samples[:MOST].flatten(1))
-        value, low, high = _discrepancy(samples, held_out, evaluand.seed)
+        value, low, high = discrepancy(samples, held_out, _kernel, evaluand.seed)
         known = evaluand.data.tensors(f"{evaluand.held} mmd", lambda: _known(evaluand))
         n = min(len(samples), len(held_out))
         return Measured(value=value, low=low, high=high, n=n, floor=float(known["floor"]), naive=float(known["naive"]))
@@ -49,9 +49,9 @@ class Mmd(Metric):
 def _known(evaluand: Evaluand) -> dict[str, Tensor]:
     """`floor`: what other real items get; `naive`: the least that an imitation gets."""
     held_out, ruler, train = features.held_out(evaluand, MOST), features.ruler(evaluand), evaluand.dataset.train
-    floor = _discrepancy(ruler(flat(evaluand.reference, MOST)), held_out, 0, rounds=1)[0]
+    floor = discrepancy(ruler(flat(evaluand.reference, MOST)), held_out, _kernel, 0, rounds=1)[0]
     imitated = (ruler(imitate(train, max(len(held_out), FEWEST)).flatten(1)) for imitate in imitations.IMITATIONS)
-    naive = min(_discrepancy(items, held_out, 0, rounds=1)[0] for items in imitated)
+    naive = min(discrepancy(items, held_out, _kernel, 0, rounds=1)[0] for items in imitated)
     # Real items are at no distance from each other; less is chance.
     return {"floor": torch.tensor(max(0.0, floor)), "naive": torch.tensor(naive)}
 
@@ -60,27 +60,3 @@ def _kernel(a: Tensor, b: Tensor) -> Tensor:
     """Gaussian kernels of three widths around the dimension: the mean squared distance of whitened items is 2 d."""
     squared = torch.cdist(a, b).square() / a.shape[1]
     return torch.stack([torch.exp(-squared / width) for width in (0.5, 1.0, 2.0)]).mean(dim=0)
-
-
-def _discrepancy(x: Tensor, y: Tensor, seed: int, rounds: int = 200) -> tuple[float, float, float]:
-    xx, yy, xy = _kernel(x, x).numpy(), _kernel(y, y).numpy(), _kernel(x, y).numpy()
-    np.fill_diagonal(xx, 0.0)
-    np.fill_diagonal(yy, 0.0)
-    n, m = len(x), len(y)
-
-    def statistic(a: np.ndarray, b: np.ndarray) -> float:
-        """The estimate with items weighted a and b: a resample is a weighting, so no kernel is taken twice."""
-        own = (a @ xx @ a) / (a.sum() ** 2 - (a**2).sum()) + (b @ yy @ b) / (b.sum() ** 2 - (b**2).sum())
-        return 1000 * float(own - 2 * (a @ xy @ b) / (a.sum() * b.sum()))
-
-    random = np.random.default_rng(seed)
-
-    def resampled(indices: np.ndarray) -> float:
-        return statistic(
-            np.bincount(indices, minlength=n).astype(np.float32),
-            np.bincount(random.integers(0, m, m), minlength=m).astype(np.float32),
-        )
-
-    value = statistic(np.ones(n, dtype=np.float32), np.ones(m, dtype=np.float32))
-    low, high = bootstrap(n, resampled, seed=seed, rounds=rounds)
-    return value, min(low, value), max(high, value)

@@ -1,0 +1,77 @@
+"""Frechet inception distance (Heusel et al. 2017), by an extractor that is learned from the training pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genwright.core.shapes import Signature
+from genwright.evaluation import extractor
+from genwright.evaluation import naive as imitations
+from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
+from genwright.evaluation.records import Measured
+
+FEWEST = 8 * extractor.COMPONENTS  # samples, and held-out items: of fewer a covariance says more of their number than of them
+ROUNDS = 50  # resamples
+
+
+@metrics.register
+class Fid(Metric):
+    """The squared Frechet distance of two normal distributions, with the means and covariances of samples and of held-out items
+    in features of `evaluation/extractor.py`; never to be compared with one by another extractor, which `detail` names, or of
+    other numbers: it is biased, and by how much depends on the model (Chong and Forsyth 2020). `kid` is not, and says more of
+    few items."""
+
+    name = "fid"
+    better = "lower"
+    memory = "coverage"
+    compared = True
+    minimum = samples = FEWEST
+    sees = ("mean", "noise", "static", "normal", "blurred", "blended", "one class", "ten repeated", "other data")
+    explain = "How far the samples are from unseen real pictures in mean and spread of shapes and texture; lower is better."
+
+    @classmethod
+    def suits(cls, signature: Signature) -> str | None:
+        return extractor.applies(signature.makes)
+
+    def measure(self, evaluand: Evaluand) -> Measured:
+        held_out, samples = extractor.of_side(evaluand, evaluand.held_out), extractor.of_samples(evaluand)
+        random = np.random.default_rng(evaluand.seed)
+
+        def resampled(places: NDArray[np.intp]) -> float:
+            return distance(samples[places], held_out[random.integers(0, len(held_out), len(held_out))])
+
+        value = distance(samples, held_out)
+        low, high = bootstrap(len(samples), resampled, seed=evaluand.seed, rounds=ROUNDS)
+        known = evaluand.data.tensors(f"{evaluand.held} fid", lambda: _known(evaluand))
+        return Measured(
+            value=value,
+            low=min(low, value),
+            high=max(high, value),
+            n=min(len(samples), len(held_out)),
+            floor=float(known["floor"]),
+            naive=float(known["naive"]),
+            detail=extractor.declared(evaluand),
+        )
+
+
+def distance(x: Tensor, y: Tensor) -> float:
+    """Of features (n, d) and (m, d)."""
+    x, y = x.double(), y.double()
+    one, other = torch.cov(x.T), torch.cov(y.T)
+    values, vectors = torch.linalg.eigh(one)
+    root = vectors @ torch.diag(values.clamp_min(0).sqrt()) @ vectors.T
+    shared = torch.linalg.eigvalsh(root @ other @ root).clamp_min(0).sqrt().sum()
+    return float((x.mean(dim=0) - y.mean(dim=0)).square().sum() + one.trace() + other.trace() - 2 * shared)
+
+
+def _known(evaluand: Evaluand) -> dict[str, Tensor]:
+    """`floor`: what other real items get; `naive`: the least that an imitation gets."""
+    held_out, train = extractor.of_side(evaluand, evaluand.held_out), evaluand.dataset.train
+    looked, reference = extractor.extractor(evaluand), extractor.of_side(evaluand, evaluand.reference)
+    imitated = (looked(imitate(train, len(held_out))) for imitate in imitations.IMITATIONS)
+    naive = min(distance(items, held_out) for items in imitated)
+    return {"floor": torch.tensor(distance(reference, held_out)), "naive": torch.tensor(naive)}

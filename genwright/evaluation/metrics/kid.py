@@ -1,0 +1,63 @@
+"""Kernel Inception distance (Binkowski et al. 2018), by an extractor that is learned from the training pictures."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from genwright.core.shapes import Signature
+from genwright.evaluation import extractor
+from genwright.evaluation import naive as imitations
+from genwright.evaluation.discrepancy import discrepancy
+from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.metrics.base import Metric, metrics
+from genwright.evaluation.records import Measured
+
+FEWEST = 500  # naive items
+
+
+@metrics.register
+class Kid(Metric):
+    """The unbiased squared discrepancy of samples and held-out items, times 1,000, under the kernel (x y / d + 1)^3, in
+    features of `evaluation/extractor.py`; never to be compared with one by another extractor, which `detail` names. It sees
+    texture and what lies where; not copies."""
+
+    name = "kid"
+    better = "lower"
+    memory = "coverage"
+    compared = True
+    sees = ("mean", "noise", "static", "normal", "blurred", "blended", "one class", "ten repeated", "other data")
+    explain = "How far the samples are from unseen real pictures in shapes and texture; about 0 for more real pictures."
+
+    @classmethod
+    def suits(cls, signature: Signature) -> str | None:
+        return extractor.applies(signature.makes)
+
+    def measure(self, evaluand: Evaluand) -> Measured:
+        held_out, samples = extractor.of_side(evaluand, evaluand.held_out), extractor.of_samples(evaluand)
+        value, low, high = discrepancy(samples, held_out, kernel, evaluand.seed)
+        known = evaluand.data.tensors(f"{evaluand.held} kid", lambda: _known(evaluand))
+        return Measured(
+            value=value,
+            low=low,
+            high=high,
+            n=min(len(samples), len(held_out)),
+            floor=float(known["floor"]),
+            naive=float(known["naive"]),
+            detail=extractor.declared(evaluand),
+        )
+
+
+def kernel(x: Tensor, y: Tensor) -> Tensor:
+    """The polynomial kernel of degree 3."""
+    return (x @ y.T / x.shape[1] + 1) ** 3
+
+
+def _known(evaluand: Evaluand) -> dict[str, Tensor]:
+    """`floor`: what other real items get; `naive`: the least that an imitation gets."""
+    held_out, train = extractor.of_side(evaluand, evaluand.held_out), evaluand.dataset.train
+    looked = extractor.extractor(evaluand)
+    floor = discrepancy(extractor.of_side(evaluand, evaluand.reference), held_out, kernel, 0, rounds=1)[0]
+    imitated = (looked(imitate(train, max(FEWEST, len(held_out)))) for imitate in imitations.IMITATIONS)
+    naive = min(discrepancy(items, held_out, kernel, 0, rounds=1)[0] for items in imitated)
+    return {"floor": torch.tensor(max(0.0, floor)), "naive": torch.tensor(naive)}
