@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,6 +38,9 @@ def command(
     guidance: Annotated[float | None, typer.Option(help="above 1: closer to what is given, less varied")] = None,
     option: Annotated[list[str] | None, typer.Option("--set", help="a sampling option, e.g. temperature=0.8")] = None,
     between: Annotated[tuple[Path, Path] | None, typer.Option(help="walk the latent space from one file to another")] = None,
+    toward: Annotated[Path | None, typer.Option(help="folder of pictures with what --image should have more of")] = None,
+    away: Annotated[Path | None, typer.Option(help="folder of pictures without it")] = None,
+    by: Annotated[float, typer.Option(help="how far along the way from the one to the other")] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False,
 ) -> None:
     """Generate samples of a registered model."""
@@ -45,16 +50,18 @@ def command(
     files = {key: None if path is None else str(path) for key, path in paths}
     friendly: dict[str, Any] = {"label": label, "prompt": prompt, **files, "strength": strength}
     asked = {"give": dict(_given(text) for text in give or []), **friendly, "options": options}
-    if between is not None and any(asked.values()):
-        raise ModelError("A walk between two files takes no other input or option.", do="leave them out")
+    walking = between is not None or toward is not None or away is not None
+    if walking and any(value for key, value in asked.items() if key != "image" or between is not None):
+        raise ModelError("A walk through the latent space takes no other input or option.", do="leave them out")
+    walk = _walk(between, image, toward, away, by)
 
     import genwright
 
     model = genwright.load(name, version)
     settings: dict[str, Any] = {"n": n, "seed": seed, **{key: value for key, value in asked.items() if value}}
     captions: list[str] = []
-    if between is not None:
-        values, settings = _walk(model, between, n), {"between": [str(path) for path in between], "n": n}
+    if walk is not None:
+        values, settings = walk.taken(model, n), {**walk.told, "n": n}
     else:
         wishes = model.wishes(n, seed=seed, give=asked["give"], **friendly, **options)
         values, captions = model.grant(wishes), [model.asked(wish) for wish in wishes]
@@ -124,9 +131,40 @@ def _option(text: str) -> tuple[str, Any]:
     return key, yaml.safe_load(value)
 
 
-def _walk(model: Model, ends: tuple[Path, Path], n: int) -> list[Any]:
+@dataclass(frozen=True)
+class _Way:
+    """A way through the latent space: between two files, or from one along what tells two folders apart."""
+
+    told: dict[str, Any]
+    taken: Callable[[Model, int], list[Any]]
+
+
+def _walk(
+    between: tuple[Path, Path] | None, image: Path | None, toward: Path | None, away: Path | None, by: float
+) -> _Way | None:
+    """The way that is asked for; None where none is. Raises ModelError where it is half told, or a file cannot be read."""
+    if between is not None:
+        a, b = (_bytes(path) for path in between)
+        return _Way({"between": [str(path) for path in between]}, lambda model, n: model.between(a, b, n))
+    if toward is None and away is None:
+        return None
+    if toward is None or away is None or image is None:
+        raise ModelError("A change of --image is told by two folders.", do="give --image, --toward and --away together")
+    base, more, less = _bytes(image), _folder(toward), _folder(away)
+    told = {"image": str(image), "toward": str(toward), "away": str(away), "by": by}
+    return _Way(told, lambda model, n: model.along(base, more, less, by, n))
+
+
+def _bytes(path: Path) -> bytes:
     try:
-        a, b = (path.read_bytes() for path in ends)
+        return path.read_bytes()
     except OSError as error:
-        raise ModelError("A file to walk between cannot be read.", got=error) from error
-    return model.between(a, b, n)
+        raise ModelError("A file to walk from or to cannot be read.", got=error) from error
+
+
+def _folder(path: Path) -> list[bytes]:
+    """The files of a folder, in order."""
+    found = [_bytes(file) for file in sorted(path.iterdir()) if file.is_file()] if path.is_dir() else []
+    if not found:
+        raise ModelError("A folder to walk by holds no files.", got=path)
+    return found

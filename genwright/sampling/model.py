@@ -16,12 +16,13 @@ from genwright.core.errors import ModelError, Unreadable, nearest
 from genwright.core.explain import explain
 from genwright.core.shapes import Label, Signal, Tokens
 from genwright.data.modalities.base import Modality, caption, decode, words
-from genwright.models.architectures.base import Emits, Encodes, SampleOptions
+from genwright.models.architectures.base import SampleOptions
 from genwright.models.records import ModelVersion
 from genwright.sampling import wish
 from genwright.sampling.chain import Wish, granted
 from genwright.sampling.graph import Graph
 from genwright.sampling.inputs import inputs
+from genwright.sampling.latent import Space, walkable
 from genwright.sampling.opened import opened
 from genwright.sampling.task import Description, Input
 
@@ -62,7 +63,7 @@ class Model:
             inputs=given,
             steps=[step.words for step in self.graph.resolve(self.graph.makes, columns)],
             options={name: field.description or "" for name, field in type(last.model).Options.model_fields.items()},
-            between=self._walkable is not None,
+            between=walkable(self.graph),
         )
 
     def options(self, **given: Any) -> dict[str, SampleOptions]:
@@ -204,27 +205,21 @@ class Model:
         row = wish.read(one.name, value, one.shape, reader)
         return (row < 0).float()
 
-    @property
-    def _walkable(self) -> Any:
-        last = self.graph.last
-        return last.model if isinstance(last.model, Encodes) and isinstance(last.model, Emits) else None
-
     def between(self, a: bytes, b: bytes, n: int = 8) -> list[Any]:
         """`n` values on the straight line between the latents of two files' contents, both ends included.
 
         Raises ModelError when the family has no latent space or a file is not of this kind.
         """
-        model = self._walkable
-        if model is None:
-            family = self.graph.last.info.family
-            raise ModelError(f"{family} has no latent space to walk.", do="use a version of family vae")
-        shape = self.content.shape
-        ends = torch.stack([wish.read("a file to walk between", data, shape, self.content) for data in (a, b)])
-        with torch.no_grad():
-            start, end = model.encode("content", ends.to(self.device))
-            steps = torch.linspace(0, 1, n, device=start.device).view(-1, *([1] * start.ndim))
-            walk = model.decode("content", start + steps * (end - start))
-        return decode(self.content, walk.cpu())
+        return decode(self.content, self._space.between(a, b, n))
+
+    def along(self, base: bytes, more: Sequence[bytes], less: Sequence[bytes], by: float = 1.0, n: int = 8) -> list[Any]:
+        """`n` values from a file's content on towards what tells the files `more` from the files `less`, as far as `by` times
+        the way between their means. Raises ModelError like `between`."""
+        return decode(self.content, self._space.along(base, more, less, by, n))
+
+    @property
+    def _space(self) -> Space:
+        return Space(self.graph, self.content, self.device)
 
     def save(self, values: Sequence[Any], out: Path, stem: str = "sample") -> list[Path]:
         """One file a value, `STEM-0000.SUFFIX`; returns the paths."""

@@ -85,9 +85,25 @@ def test_a_walk_goes_from_one_file_to_the_other(place: Path) -> None:
     assert len(said["files"]) == 4
 
 
+def test_a_picture_gets_more_of_what_tells_two_kinds_apart(place: Path) -> None:
+    generate("-n", "6", "--out", "with")
+    generate("-n", "6", "--seed", "1", "--out", "without")
+    for folder in ("with", "without"):
+        (place / folder / "samples.json").unlink()
+        (place / folder / "sheet.png").unlink()
+    base = ["--image", "with/sample-0000.png", "--toward", "with", "--away", "without"]
+    said = generate("-n", "3", *base, "--by", "2", "--out", "more")
+    assert said["settings"] == {"image": base[1], "toward": "with", "away": "without", "by": 2.0, "n": 3}
+    same = generate("-n", "3", "--image", base[1], "--toward", "with", "--away", "with", "--out", "same")
+    first, *others = [Image.open(place / "same" / name).tobytes() for name in same["files"]]
+    assert all(other == first for other in others)
+    assert Image.open(place / "more" / "sample-0000.png").tobytes() == first
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--image", "a.png", "--toward", "there"], "told by two folders"),
         (["--label", "mauve"], "knows no such label"),
         (["--label", "blue", "--give", "condition=blue"], "given twice"),
         (["--give", "colour=blue"], "not given any 'colour'"),

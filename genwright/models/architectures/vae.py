@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -20,16 +21,30 @@ from torch.nn import functional as F
 from genwright.core.batch import Batch
 from genwright.core.shapes import Shape, Signal, Signature
 from genwright.models.architectures.base import Architecture, ArchitectureConfig, EmitOptions, architectures, not_a_picture
-from genwright.models.layers.conditioning import Conditioned, Conditioner
+from genwright.models.layers.conditioning import Conditioned, Conditioner, fitted
 from genwright.models.layers.silu import Silu
 from genwright.models.layers.unet import ResidualBlock, conv, depth, norm
+
+LEAST = 1e-4  # variance of the observation noise
 
 
 class VaeConfig(ArchitectureConfig):
     width: int = Field(32, ge=8, multiple_of=8, description="channels at full resolution")
     latent: int = Field(16, ge=1, description="latent dimensions, or channels of a latent grid")
     spatial: int = Field(0, ge=0, le=3, description="0: a flat latent; else how often the axes of its grid are halved")
-    kl: float = Field(1.0, ge=0, description="weight of the latents' divergence from a standard normal; small for a codec")
+    kl: float = Field(
+        1.0,
+        ge=0,
+        description="weight of the latents' divergence from a standard normal (beta: Higgins et al. 2017); small for a codec",
+    )
+    free: float = Field(
+        0.0, ge=0, description="nats a latent dimension may tell for nothing, so that none falls silent (Kingma et al. 2016)"
+    )
+    noise: Literal["optimal", "learned"] = Field(
+        "optimal",
+        description="observation noise: the one that explains a batch best, or one for every value, told by the decoder",
+    )
+    detail: float = Field(0.0, ge=0, description="weight of how far details are off at every scale (Bojanowski et al. 2018)")
     dropout: float = 0.0
     hide: float = Field(0.1, ge=0, lt=1, description="share of what is given that is hidden in training")
 
@@ -61,7 +76,8 @@ class Vae(Architecture):
         up: list[nn.Module] = [ResidualBlock(self._deep, self._deep, dropout=config.dropout, axes=over)]
         for a, b in pairwise(reversed(widths)):
             up += [nn.Upsample(scale_factor=2), conv(over, a, b), ResidualBlock(b, b, dropout=config.dropout, axes=over)]
-        self.decoder = nn.Sequential(*up, norm(width), Silu(), conv(over, width, self.makes.channels))
+        told = self.makes.channels * (2 if config.noise == "learned" else 1)
+        self.decoder = nn.Sequential(*up, norm(width), Silu(), conv(over, width, told))
         if config.spatial:
             self.posterior: nn.Module = conv(over, self._deep + given, 2 * config.latent, 1)
             self.expand: nn.Module = conv(over, config.latent + given, self._deep)
@@ -111,21 +127,49 @@ class Vae(Architecture):
         return mean, log_variance.clamp(-12, 4)
 
     def _decode(self, latent: Tensor, given: Conditioned) -> Tensor:
+        """(n, channels, ...), or twice as many: the log variances after the values."""
         h = self.expand(self._joined(latent, given))
         h = h if self.config.spatial else h.view(-1, self._deep, *self._small)
         return self.decoder(h).float()  # type: ignore[no-any-return]
 
     def loss(self, batch: Batch, player: str) -> Tensor:
-        """Negative evidence lower bound in nats a value."""
+        """Negative evidence lower bound in nats a value, and what `detail` weighs."""
         given = self.read(len(batch), batch.given)
         mean, log_variance = self._posterior(batch.made, given)
         latent = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-        error = F.mse_loss(self._decode(latent, given), batch.made)
-        size: int = self.makes.size
-        reconstruction = 0.5 * size * (error + 1e-4).log()
-        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).flatten(1).sum(dim=1).mean()
-        return (reconstruction + self.config.kl * divergence) / size
+        told, size = self._decode(latent, given), int(self.makes.size)
+        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean(dim=0).clamp_min(self.config.free).sum()
+        loss = self._reconstruction(told, batch.made) + self.config.kl * divergence / size
+        if self.config.detail:
+            loss = loss + self.config.detail * _off(told[:, : self.makes.channels], batch.made)
+        return loss
+
+    def _reconstruction(self, told: Tensor, real: Tensor) -> Tensor:
+        """Nats a value, up to a constant."""
+        if self.config.noise == "optimal":
+            return 0.5 * (F.mse_loss(told, real) + LEAST).log()
+        made, log_variance = told.chunk(2, dim=1)
+        log_variance = log_variance.clamp(math.log(LEAST), 2)
+        return 0.5 * (log_variance + (made - real).square() * (-log_variance).exp()).mean()
 
     def emit(self, latent: Tensor, given: Conditioned) -> Tensor:
-        made = self._decode(latent, given)
+        made = self._decode(latent, given)[:, : self.makes.channels]
         return made.clamp(-1, 1) if self.makes.bounded else made
+
+
+def _off(made: Tensor, real: Tensor) -> Tensor:
+    """How far details are off: the mean distance between the levels of two Laplacian pyramids (Burt and Adelson 1983), in which
+    every level is what the next, half as large, does not say. Blur is far off in the finest ones, which squares hardly mind."""
+    total, levels = made.new_zeros(()), depth(tuple(made.shape[2:])) + 1
+    for _ in range(levels):
+        axes = tuple(made.shape[2:])
+        small = tuple(max(1, a // 2) for a in axes)
+        (made, rest), (real, wanted) = (_halved(x, small, axes) for x in (made, real))
+        total = total + (rest - wanted).abs().mean()
+    return total / levels
+
+
+def _halved(x: Tensor, small: tuple[int, ...], axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Half as large, and what that leaves out."""
+    less = fitted(x, small)
+    return less, x - F.interpolate(less, size=axes, mode="nearest")

@@ -15,6 +15,7 @@ from genwright.models.architectures.adversarial import Adversarial
 from genwright.models.architectures.base import Architecture, architectures, build_model
 from genwright.models.architectures.denoising import Denoising
 from genwright.models.architectures.dit import Dit
+from genwright.models.architectures.vae import Vae, _off
 from genwright.training.learner import Learner
 from tests import made
 
@@ -168,3 +169,63 @@ def test_an_update_that_fails_leaves_running_statistics_as_they_were(tmp_path: A
     broken: Tensor = torch.full_like(bad.made, float("nan"))
     learner.update(Batch(broken, bad.given), 1, 1e-3)
     assert all(torch.equal(value, before[name]) for name, value in learner.model.state_dict().items())
+
+
+def blobs(n: int = 96) -> Tensor:
+    """(n, 3, 16, 24) discs with hard edges, each elsewhere."""
+    generator = torch.Generator().manual_seed(0)
+    middle = torch.rand(n, 2, 1, 1, generator=generator) * torch.tensor([8.0, 16.0]).view(1, 2, 1, 1) + 4
+    rows, columns = torch.meshgrid(torch.arange(16.0), torch.arange(24.0), indexing="ij")
+    away = (rows - middle[:, 0]).square() + (columns - middle[:, 1]).square()
+    return torch.where(away < 9, 1.0, -1.0)[:, None].expand(-1, 3, -1, -1).contiguous()
+
+
+def learned(steps: int = 80, **config: Any) -> Architecture:
+    made_by = model("vae", signature(), **config)
+    optimizer = torch.optim.AdamW(made_by.parameters(), lr=3e-3)
+    for step in range(steps):
+        torch.manual_seed(step)
+        optimizer.zero_grad()
+        made_by.loss(Batch(blobs()), "model").backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return made_by.eval()
+
+
+def told_by(vae: Architecture) -> Tensor:
+    """Nats that each latent dimension tells of the pictures."""
+    assert isinstance(vae, Vae)
+    with torch.no_grad():
+        mean, log_variance = vae._posterior(blobs(), vae.read(96, {}))
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean(dim=0)
+
+
+def test_what_may_be_told_for_nothing_is_told() -> None:
+    """With free bits more latent dimensions say something, though the divergence weighs much."""
+    plain, free = (told_by(learned(latent=12, kl=20.0, free=bits)) for bits in (0.0, 0.5))
+    assert (free > 0.3).sum() > (plain > 0.3).sum()
+
+
+def test_noise_that_the_decoder_tells_is_larger_where_it_errs() -> None:
+    vae = learned(noise="learned", latent=4)
+    assert isinstance(vae, Vae)
+    with torch.no_grad():
+        given = vae.read(96, {})
+        made_of, log_variance = vae._decode(vae._posterior(blobs(), given)[0], given).chunk(2, dim=1)
+        sample = vae.emit(torch.randn(2, 4), vae.read(2, {}))
+    assert sample.shape == (2, *PICTURE.dims)
+    errors, spread = (made_of - blobs()).square().flatten(), log_variance.flatten()
+    rough = spread > spread.median()
+    assert errors[rough].mean() > 2 * errors[~rough].mean()
+
+
+def test_details_that_are_weighed_are_less_off() -> None:
+    found = []
+    for detail in (0.0, 10.0):
+        codec = learned(spatial=2, latent=2, kl=0.001, detail=detail)
+        assert isinstance(codec, Vae)
+        with torch.no_grad():
+            found.append(float(_off(codec.decode("content", codec.encode("content", blobs())), blobs())))
+    assert found[1] < found[0]
+    blurred = torch.nn.functional.avg_pool2d(blobs(), 3, 1, 1)
+    assert _off(blobs(), blobs()) == 0 < _off(blobs().roll(1, 3), blobs())
+    assert _off(blurred, blobs()) > 5 * (blurred - blobs()).square().mean()
