@@ -84,7 +84,7 @@ class Ours:
 
     def step(self, share: float) -> None:
         batch = self.dataset.train.batch(self.plan.batch_size, self.plan.seed, self.made)
-        falling = min(1.0, (1 - share) / self.plan.decay)
+        falling = min(1.0, (1 - share) / self.plan.decay) if self.plan.decay else 1.0
         rate = self.plan.learning_rate * optimizer.rate(self.plan, self.made) * falling
         self.learner.update(batch, self.made, rate)
         self.made += 1

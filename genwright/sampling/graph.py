@@ -137,9 +137,11 @@ class Graph:
         return main is not None and others.issuperset(self.makings[main].of)
 
     def friendly(self, name: str) -> Literal["image", "sketch", "reference"]:
-        """What a person calls a picture that a model is given."""
+        """What a person calls a picture that a model is given: a recorded one by its own name, where that is one of these."""
         main = main_of(name, self.makings)
-        return "image" if main is None else self.makings[main].derivation.friendly
+        if main is None:
+            return "sketch" if name == "sketch" else "image"
+        return self.makings[main].derivation.friendly
 
     def origin(self, name: str) -> str | None:
         """The column of which another is a code that has no way back; None for a column that is no such code."""

@@ -1,7 +1,7 @@
 """How a denoising sampler gets from noise to content: the steps of each solver, as shares of what is at hand.
 
 DDPM (Ho et al. 2020), DDIM (Song et al. 2021), DPM-Solver++ of the second order over two steps (Lu et al. 2022), and Heun's
-method (Karras et al. 2022), which asks the network twice a step. Content c and noise n meet as `signal * c + sigma * n`.
+method, which asks the network twice a step. Content c and noise n meet as `signal * c + sigma * n`.
 """
 
 from __future__ import annotations
@@ -68,18 +68,19 @@ def dpm(levels: Sequence[Level]) -> list[Step]:
 
 
 def heun(levels: Sequence[Level]) -> list[Step]:
-    """A step as DDIM makes it, and again with the mean of the directions at its beginning and its end. In y = x / signal and
-    s = sigma / signal the direction is (y - clean) / s."""
+    """A step as DDIM makes it, then the same step with an estimate that goes in a line, over the logarithm of the
+    signal-to-noise ratio, from that at its beginning to that at its end (exponential Heun: Hochbruck and Ostermann 2010). Over
+    the noise itself, as with Karras et al. (2022), the first of few steps would be so long that it goes astray."""
     steps: list[Step] = []
     for now, after in pairwise(levels):
-        if after == levels[-1]:  # where no noise is left there is no direction
-            steps.append(_straight(now, after))
+        first = _straight(now, after)
+        if after == levels[-1]:  # where no noise is left there is nothing to ask
+            steps.append(first)
             continue
-        s, s_after = now.sigma / now.signal, after.sigma / after.signal
-        half = (s_after - s) / 2
-        steps.append(_straight(now, after)._replace(keep_estimate=-half / s, keep_x=(1 + half / s) / now.signal))
-        end = half / s_after
-        steps.append(Step(after, -after.signal * end, end, memory=after.signal))
+        ahead = _ratio(after) - _ratio(now)
+        end = after.signal * (1 + math.expm1(-ahead) / ahead)
+        steps.append(first._replace(keep_estimate=first.estimate - end, keep_x=first.x))
+        steps.append(Step(after, end, 0.0, memory=1.0))
     return steps
 
 

