@@ -13,8 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from PIL import Image
 
 from genwright.data.modalities.base import modalities
 
@@ -274,6 +276,17 @@ def masked(folder: Path) -> Path:
 
 
 PAIR, TEXT, CAPTIONED, LABELLED = {"condition"}, set(), {"caption"}, {"label"}
+
+
+def arrays(place: Path) -> Path:
+    """An archive of NumPy arrays, as MedMNIST comes: pictures, and a column of labels."""
+    place.mkdir(parents=True)
+    several = np.stack([np.asarray(Image.open(io.BytesIO(data)).convert("RGB").resize((16, 16))) for data in pictures()])
+    labels = np.arange(N)[:, None] % 3
+    np.savez_compressed(place / "cells.npz", train_images=several, train_labels=labels, note=np.array("made"))
+    return place
+
+
 FORMS: dict[str, tuple[Callable[[Path], Path], str, str, set[str]]] = {
     "prompts": (prompts, "table", "text", PAIR),
     "messages": (messages, "table", "text", PAIR),
@@ -296,6 +309,7 @@ FORMS: dict[str, tuple[Callable[[Path], Path], str, str, set[str]]] = {
     "shards": (shards, "tar", "image", CAPTIONED),
     "texts in shards": (texts_in_shards, "tar", "text", LABELLED),
     "drawn from": (drawn_from, "pairs", "image", PAIR),
+    "arrays": (arrays, "arrays", "image", LABELLED),
     "in two folders": (in_two_folders, "pairs", "text", PAIR),
 }
 """What makes a form, the reader that takes it, the kind of its content, and the columns besides."""
