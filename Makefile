@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-com
 # A browser of pip's own cache may warn about links it ignores; errors still show.
 export PIP_NO_INPUT := 1
 
-.PHONY: demo test test-long check bench frauds soak flips clean
+.PHONY: demo test test-long check bench bench-peers frauds provoked soak flips clean
 
 demo: .venv/installed  ## the main job on handwritten digits
 	@$(BIN)/genwright run digits
@@ -33,6 +33,18 @@ frauds: .venv/installed-dev  ## which measure sees which fraud, on real data; so
 
 soak: .venv/installed-dev  ## half an hour of kills at random moments: everything comes out as if there were none
 	@$(BIN)/python -m trials.soak --minutes 30
+
+provoked: .venv/installed-dev  ## trainings that go wrong in known ways, and what is said of them; some minutes
+	@$(BIN)/python -m trials.provoked
+
+bench-peers: .venv-peers/installed  ## quality after equal seconds beside peers, in an environment of their own; hours
+	@.venv-peers/bin/python -m benchmarks.peers $(IMAGES)
+
+.venv-peers/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip --quiet install -c constraints.txt -e '.[dev]'
+	@.venv-peers/bin/python -m pip --quiet install 'diffusers==0.42.1' 'pythae==0.1.2'
+	@touch $@
 
 flips: .venv/installed-dev  ## a bit turned in every file of a workspace: the same comes out, or it is said; half an hour
 	@$(BIN)/python -m trials.flips

@@ -30,7 +30,7 @@ LEARNED = 2000  # training pictures it is learned from
 PATCHES = 40_000  # that are clustered
 SHOWN = 2000  # pictures of a side that are compared
 PIECE = 64  # pictures looked at together
-FLAT = 1e-2  # added to the variance of a patch: a patch without contrast is none
+FLAT = 0.1  # added to the variance of a patch: noise that nobody sees is no contrast
 SMALLEST = 0.1  # added to the variance along a direction before whitening
 
 
