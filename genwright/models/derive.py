@@ -69,8 +69,8 @@ def derive(spec: DeriveSpec, workspace: Workspace, out: Path, device: torch.devi
     with replacing(out) as folder:
         for side in SIDES:
             writers = {name: ColumnWriter(folder, f"{side}.{name}", shape) for name, shape in making.shapes.items()}
-            for of in _rows(making, dataset, side, device):
-                made = making.derive(of, Draws([(0, 0, row) for row in range(len(of[0]))], device))
+            for of, keys in _rows(making, dataset, side, device):
+                made = making.derive(of, Draws(keys, device))
                 for name, given in made.items():
                     for value, present in zip(given.value.cpu().numpy(), given.present.tolist(), strict=True):
                         writers[name].append(value if present else None)
@@ -80,17 +80,21 @@ def derive(spec: DeriveSpec, workspace: Workspace, out: Path, device: torch.devi
     return kept
 
 
-def _rows(making: Making, dataset: Dataset, side: str, device: torch.device) -> Iterator[list[Given]]:
-    """What the column is made of, of all rows of a side, some at a time."""
+def _rows(
+    making: Making, dataset: Dataset, side: str, device: torch.device
+) -> Iterator[tuple[list[Given], list[tuple[int, ...]]]]:
+    """What the column is made of, of all rows of a side, some at a time, and what their draws are named by: the item itself, so
+    that it draws the same whatever other items there are."""
     there = dataset.side(side)
     for start in range(0, len(there), ROWS):
-        table = there.table(np.arange(start, min(start + ROWS, len(there))))
-        yield [table[name].to(device) for name in making.of]
+        rows = np.arange(start, min(start + ROWS, len(there)))
+        table = there.table(rows)
+        yield [table[name].to(device) for name in making.of], [(int(digest[:15], 16),) for digest in there.digests[rows, 0]]
 
 
 def _values(making: Making, dataset: Dataset, device: torch.device) -> Iterator[list[Tensor]]:
     """The values of the training items that lack nothing."""
-    for of in _rows(making, dataset, "train", device):
+    for of, _ in _rows(making, dataset, "train", device):
         whole = torch.stack([given.present for given in of]).all(dim=0)
         if bool(whole.any()):
             yield [given.value[whole] for given in of]
