@@ -24,8 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def genwright(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), "GENWRIGHT_THREADS": str(os.cpu_count() or 1)}
-    environment.pop("OMP_NUM_THREADS", None)
+    environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), "GENWRIGHT_THREADS": "1"}
     command = [sys.executable, "-m", "genwright", *arguments]
     return subprocess.run(command, env=environment, cwd=workspace, capture_output=True, text=True, timeout=900)
 

@@ -27,8 +27,7 @@ SMALL = ["--set", "select.budget.steps=40", "--set", "train.budget.steps=120", "
 def start(workspace: Path) -> subprocess.Popen[str]:
     (workspace / "recipes").mkdir(parents=True, exist_ok=True)
     (workspace / "recipes" / "digits.yaml").write_text((ROOT / "recipes" / "digits.yaml").read_text())
-    environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), "GENWRIGHT_THREADS": str(os.cpu_count() or 1)}
-    environment.pop("OMP_NUM_THREADS", None)
+    environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), "GENWRIGHT_THREADS": "1"}
     command = [sys.executable, "-m", "genwright", "run", "digits", "--json", *SMALL]
     errors = (workspace / "errors.log").open("a")
     return subprocess.Popen(command, env=environment, cwd=workspace, stdout=subprocess.PIPE, stderr=errors, text=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,26 +46,22 @@ def command(
     """Generate samples of a registered model."""
     options = dict(_option(text) for text in option or [])
     options |= {key: value for key, value in (("steps", steps), ("guidance", guidance)) if value is not None}
-    paths = (("image", image), ("sketch", sketch), ("mask", mask), ("reference", reference))
-    files = {key: None if path is None else str(path) for key, path in paths}
+    paths = {"image": image, "sketch": sketch, "mask": mask, "reference": reference}
+    files = {key: None if path is None else str(path) for key, path in paths.items()}
     friendly: dict[str, Any] = {"label": label, "prompt": prompt, **files, "strength": strength}
     asked = {"give": dict(_given(text) for text in give or []), **friendly, "options": options}
-    walking = between is not None or toward is not None or away is not None
-    if walking and any(value for key, value in asked.items() if key != "image" or between is not None):
-        raise ModelError("A walk through the latent space takes no other input or option.", do="leave them out")
-    walk = _walk(between, image, toward, away, by)
+    walk = _walk(between, image, toward, away, by, {key: value for key, value in asked.items() if value})
 
     import genwright
 
     model = genwright.load(name, version)
     settings: dict[str, Any] = {"n": n, "seed": seed, **{key: value for key, value in asked.items() if value}}
-    captions: list[str] = []
     if walk is not None:
-        values, settings = walk.taken(model, n), {**walk.told, "n": n}
+        made = write(model, walk.taken(model, n), [], {**walk.told, "n": n}, out)
     else:
         wishes = model.wishes(n, seed=seed, give=asked["give"], **friendly, **options)
-        values, captions = model.grant(wishes), [model.asked(wish) for wish in wishes]
-    show(write(model, values, captions, settings, out), out, as_json)
+        made = write(model, model.grant(wishes), [model.asked(wish) for wish in wishes], settings, out)
+    show(made, out, as_json)
 
 
 def show(summary: dict[str, Any], out: Path, as_json: bool) -> None:
@@ -140,9 +136,17 @@ class _Way:
 
 
 def _walk(
-    between: tuple[Path, Path] | None, image: Path | None, toward: Path | None, away: Path | None, by: float
+    between: tuple[Path, Path] | None,
+    image: Path | None,
+    toward: Path | None,
+    away: Path | None,
+    by: float,
+    asked: Collection[str],
 ) -> _Way | None:
-    """The way that is asked for; None where none is. Raises ModelError where it is half told, or a file cannot be read."""
+    """The way that is asked for; None where none is. Raises ModelError where it is half told, where more is `asked` than it
+    takes, or a file cannot be read."""
+    if (between or toward or away) and set(asked) - ({"image"} if between is None else set()):
+        raise ModelError("A walk through the latent space takes no other input or option.", do="leave them out")
     if between is not None:
         a, b = (_bytes(path) for path in between)
         return _Way({"between": [str(path) for path in between]}, lambda model, n: model.between(a, b, n))

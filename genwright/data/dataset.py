@@ -65,6 +65,11 @@ class Making:
     def derive(self, of: Sequence[Given], draws: Draws) -> dict[str, Given]:
         return {self._names[part]: given for part, given in self.derivation.given(of, draws).items()}
 
+    def measured(self, of: Sequence[Given], draws: Draws) -> dict[str, Given]:
+        """The same of items that are measured."""
+        found = self.derivation.unchanged(of)
+        return self.derive(of, draws) if found is None else {self._names[part]: given for part, given in found.items()}
+
     def hide(self, value: Tensor, keep: Tensor) -> dict[str, Given]:
         """What a derivation that hides a part gives of a value of which `keep` is left."""
         found = self.derivation.hide(value, keep)

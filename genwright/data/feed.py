@@ -34,6 +34,8 @@ class Made(Protocol):
 
     def derive(self, of: Sequence[Given], draws: Draws) -> dict[str, Given]: ...
 
+    def measured(self, of: Sequence[Given], draws: Draws) -> dict[str, Given]: ...
+
 
 class Table:
     """All columns of some rows, recorded ones read and derived ones made, each once."""
@@ -50,7 +52,8 @@ class Table:
                 made = self._side.made[name]
                 seed, step = self._moment
                 keys = ((seed, step, int(row), crc32(min(made.shapes).encode())) for row in self._rows)
-                self._known |= made.derive([self[of] for of in made.of], Draws(keys))
+                derive = made.measured if seed == HELD_OUT else made.derive
+                self._known |= derive([self[of] for of in made.of], Draws(keys))
         return self._known[name]
 
 

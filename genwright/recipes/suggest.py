@@ -32,6 +32,7 @@ SHARES = {0.05: 200, 0.1: 60, 0.15: 40, 0.2: 36, 0.25: 32, 0.3: 0}  # held out o
 RULES = ("corrupt", "exact_duplicates", "near_duplicates")
 FEWEST: dict[Side, int] = {"train": 16, "validation": 4, "test": 4}  # twice what cleaning insists on, since it may drop some
 SAFE = 1.5  # times as many test items as measures need, since cleaning may drop some
+FEW_PICTURES = 5000  # below which training sees each otherwise every time
 KILO, MEGA = 2**10, 2**20
 USUAL = {"resgan", "vae", "diffusion", "gpt", "seq2seq"}  # families that a proposal lets race
 PICTURES = {"mmd": 0.5, "texture": 0.3, "novelty": 0.7, "copies": 0.9}
@@ -135,6 +136,13 @@ class Proposal:
         if self.found.kind == "image":
             return {"kind": "text", "vocab": 1024, "length": 32}
         return {"kind": "text", "vocab": self.content["vocab"], "length": self.content["length"]}
+
+    @property
+    def altered(self) -> bool:
+        """Whether there are so few pictures that a model should see them a little otherwise every time. What lies on the grid
+        of another picture cannot be moved alone."""
+        beside = self.asked is not None and self.asked["kind"] == "image"
+        return self.found.pictures is not None and not beside and self.found.distinct < FEW_PICTURES
 
     @property
     def form(self) -> str | None:

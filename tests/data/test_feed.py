@@ -250,3 +250,27 @@ def test_a_model_that_makes_nothing_sees_what_it_is_given(tmp_path: Path) -> Non
     assert sorted(batch.given) == ["caption", "content"]
     with pytest.raises(DataError, match="makes nothing"):
         _ = data.makes
+
+
+def test_pictures_that_are_altered_in_training_are_measured_as_they_are(tmp_path: Path) -> None:
+    altered = Derived(part=Part(kind="augmented", options={"shift": 0.3, "how": True}), of=["content"])
+    seen = View(makes="altered", given={"altered_how": Wanted()}, derived={"altered": altered})
+    data = derived(tmp_path / "data", seen)
+    rows = np.arange(8)
+    for side in (data.train, data.test):
+        assert torch.equal(side.contents(rows), side.columns["content"].rows(rows))
+        assert not side.given(rows)["altered_how"].value.any()
+    assert data.train.batch(32, 0, 0).given["altered_how"].value.any()
+
+
+def test_what_is_sought_is_in_every_batch_and_what_is_there_anyway_stays(tmp_path: Path) -> None:
+    data = derived(tmp_path / "data", view(["beside"]), beside=2)  # every other item lacks it
+    side = data.train
+    for step in range(8):
+        plain, sought = side.batch(16, 0, step), side.batch(16, 0, step, ("beside", 0.75))
+        assert equal(sought, side.batch(16, 0, step, ("beside", 0.75)))
+        there = sought.given["beside"].present
+        assert there.sum() == max(12, int(plain.given["beside"].present.sum()))
+        held = plain.given["beside"].present
+        assert torch.equal(sought.made[held], plain.made[held])
+    assert equal(side.batch(16, 0, 0, ("beside", 0.1)), side.batch(16, 0, 0))

@@ -9,6 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from genwright.core.batch import Given
 from genwright.core.draws import Draws
 from genwright.core.errors import ModelError
 from genwright.core.record import Record
@@ -37,7 +38,7 @@ class Augmented(Derivation):
     """Changes that can be followed backwards, so that a critic may see real and generated pictures through them (DiffAugment:
     Zhao et al. 2020). Its part `how` is a vector of what was done: mirrored, shifts down and right, brightness, contrast,
     saturation, cut; a model that is given it does not learn to draw what was done to the pictures (Karras et al. 2022), and
-    zeros ask for a picture as it is."""
+    zeros ask for a picture as it is. Items are measured as they are."""
 
     name = "augmented"
     Options: ClassVar[type[Record]] = AugmentedOptions
@@ -69,6 +70,10 @@ class Augmented(Derivation):
         value = value.clamp(-1, 1) if options.colour else value
         how = torch.cat([mirrored[:, None], shifts, colours, cut[:, None]], dim=1)
         return {"": value} | ({"how": how} if options.how else {})
+
+    def unchanged(self, of: Sequence[Given]) -> dict[str, Given]:
+        how = torch.zeros(len(of[0]), 7, device=of[0].value.device)
+        return {"": of[0]} | ({"how": Given(how, of[0].present)} if self.options.how else {})
 
 
 def _wide(x: Tensor) -> Tensor:

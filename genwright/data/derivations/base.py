@@ -71,6 +71,10 @@ class Derivation(ABC):
         present = torch.stack([one.present for one in of]).all(dim=0)
         return {part: blanked(value, present) for part, value in self.derive([one.value for one in of], draws).items()}
 
+    def unchanged(self, of: Sequence[Given]) -> dict[str, Given] | None:
+        """What items are measured as, where that is not what training sees of them; None where it is."""
+        return None
+
     def fit(self, batches: Iterable[Sequence[Tensor]]) -> None:
         """Learn what is needed from the training items' values; streams."""
 
