@@ -1,10 +1,10 @@
 """The main flow: a recipe goes in, a promoted model comes out.
 
-collect -> clean -> (derive -> base -> select -> (train -> evaluate -> diagnose)* -> cross-validate -> register)* -> compose
--> gate -> approve -> promote -> report
+collect -> clean -> (derive -> base -> select -> (train -> evaluate -> diagnose)* -> cross-validate -> data curve -> register)*
+-> compose -> gate -> approve -> promote -> report
 
 The part in brackets is done for every model of the recipe; where there is but one, there is nothing to compose. Only a recipe
-whose `split` has `folds` cross-validates.
+whose `split` has `folds` cross-validates, and only one that asks for it has a data curve.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from genwright.tasks.clean import clean, restore
 from genwright.tasks.collect import collect
 from genwright.tasks.compose import compose
 from genwright.tasks.cross_validate import cross_validate
+from genwright.tasks.data_curve import data_curve
 from genwright.tasks.derive import derive
 from genwright.tasks.diagnose import diagnose
 from genwright.tasks.evaluate import evaluate
@@ -133,6 +134,7 @@ def _make(
     with turn(workspace, meter) as take:
         selection, rounds = _rounds(run, parent, take)
         best = cross_validate(run, best_round(rounds), take)
+        data_curve(run, best, take)
     assert best.model is not None
     assert best.evaluation is not None
     assert best.mlflow_run is not None

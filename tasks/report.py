@@ -20,7 +20,9 @@ from genwright.reports.comparison import Asked, ask
 from genwright.reports.latest import PAGE, RECORD, Written
 from genwright.reports.report import RunReport
 from genwright.reports.strip import strip
+from genwright.tasks.data_curve import CURVE
 from genwright.tasks.display import say
+from genwright.training.data_curve import DataCurve
 from genwright.training.records import Round, Selection
 
 SHEET = "samples"
@@ -52,6 +54,7 @@ def report(
         identity=run.identity,
         whole=whole,
         uses=run.uses,
+        curve=run.recall(CURVE, DataCurve) if run.recipe.data_curve and whole is None else None,
     )
     written = publish(run, page)
     _summarise(page, run)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.workspaces import BUDGETS, fill, write
+from tests.workspaces import BUDGETS, PICTURES, fill, write
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[1]
@@ -64,6 +64,7 @@ FEW: dict[str, Any] = {
         "painter": {"makes": "picture", "given": ["kind"], "select": {"families": ["vae"]}},
     },
 }
+CURVE: dict[str, Any] = {**PICTURES, "name": "curve", "data_curve": True}
 DRAWN = ["-n", "2", "--json", "--out"]
 
 
@@ -76,6 +77,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         path.with_suffix(".txt").write_text(f"{path.parent.name} number {place}")
     write(folder, CASCADE)
     write(folder, FEW)
+    write(folder, CURVE)
     Image.radial_gradient("L").resize((16, 16)).save(folder / "like.png")
     ask = ["generate", "cascade"]
     lines = [
@@ -88,6 +90,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         ["run", "few", "--json"],
         ["generate", "few", "--label", "kind1", *DRAWN, "labelled"],
         ["generate", "few", "--label", "kind7", *DRAWN, "unknown"],
+        ["run", "curve", "--json"],
+        ["run", "curve"],
     ]
     environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(folder), "GENWRIGHT_THREADS": "1", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "tests.driver"]
@@ -99,7 +103,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         [answer] = json.loads(said)
         if line[-1] != "unknown":
             assert answer["code"] in (0, 3), (line, answer)
-        found[f"{line[0]} {line[1]}" if line[0] in ("run", "show") else line[-1]] = answer["stdout"] + answer["error"]
+        found[" ".join(line) if line[0] in ("run", "show") else line[-1]] = answer["stdout"] + answer["error"]
     return found
 
 
@@ -108,7 +112,7 @@ def files(said: str) -> list[str]:
 
 
 def test_a_cascade_is_judged_by_a_model_that_has_no_part_in_it(told: dict[str, str]) -> None:
-    measures = json.loads(told["run cascade"])["evaluation"]["measures"]
+    measures = json.loads(told["run cascade --json"])["evaluation"]["measures"]
     assert {"mmd", "r_precision", "mmd@vary"} <= set(measures)
     assert "retrieval" not in measures
     chance = measures["r_precision"]["detail"]["chance"]
@@ -132,7 +136,14 @@ def test_what_it_takes_and_how_it_comes_about_is_shown(told: dict[str, str]) -> 
 
 
 def test_labels_that_few_items_have_are_filled_in_and_asked_by_name(told: dict[str, str]) -> None:
-    assert "agreement" in json.loads(told["run few"])["evaluation"]["measures"]
+    assert "agreement" in json.loads(told["run few --json"])["evaluation"]["measures"]
     assert len(files(told["labelled"])) == 2
     assert "knows no such label" in told["unknown"]
     assert "kind0, kind1, kind2" in told["unknown"].replace("'", "")
+
+
+def test_whether_more_data_would_help_is_told_and_not_found_out_twice(told: dict[str, str]) -> None:
+    page = Path(json.loads(told["run curve --json"])["report"]).read_text()
+    assert "Would more data help?" in page
+    assert any(words in page for words in ("Flat: mmd is", "Twice the data would gain", "More data made it worse"))
+    assert "Nothing was trained: same recipe, same data" in told["run curve"]

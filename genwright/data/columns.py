@@ -61,6 +61,33 @@ class Column:
         return padded(self.tokens(index), self.shape.length, begin=self._begin)
 
 
+class Part(Column):
+    """Some rows of a column, as though there were no others."""
+
+    def __init__(self, column: Column, chosen: Integers) -> None:
+        self.shape, self._begin, self._present = column.shape, column._begin, column._present
+        self.array, self._chosen = column.array, chosen
+        self.offsets = column.offsets if column.offsets is None else _lengthened(column.offsets, chosen)
+        self._whole = column
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def present(self, indices: Integers) -> NDArray[np.bool_]:
+        return self._whole.present(self._chosen[indices])
+
+    def rows(self, indices: Integers) -> Tensor:
+        return self._whole.rows(self._chosen[indices])
+
+    def tokens(self, index: int) -> NDArray[np.int64]:
+        return self._whole.tokens(int(self._chosen[index]))
+
+
+def _lengthened(offsets: Integers, chosen: Integers) -> Integers:
+    """(n + 1,) where the chosen texts would begin and end, if they lay end to end."""
+    return np.concatenate([[0], np.cumsum(np.diff(offsets)[chosen])])
+
+
 def padded(tokens: Integers, length: int, *, begin: bool) -> NDArray[np.int64]:
     """(length,) tokens cut to what fits, after BOS where they `begin` an item to be written, ended by EOS and PAD."""
     start = 1 if begin else 0

@@ -11,6 +11,7 @@ Files of a cleaned folder, for SIDE in train, validation, test:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 
@@ -101,6 +102,12 @@ class Dataset:
         if self.signature.makes is None:
             raise DataError("This model makes nothing.", got=sorted(self.signature.given))
         return self.signature.makes
+
+    def part(self, share: float) -> Dataset:
+        """The same with a share of the training items."""
+        found = copy(self)
+        found.train = self.train.part(share)
+        return found
 
     def side(self, name: str) -> Side:
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]

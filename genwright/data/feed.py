@@ -16,7 +16,7 @@ from genwright.core.batch import Batch, Given
 from genwright.core.draws import Draws
 from genwright.core.errors import DataError
 from genwright.core.shapes import BOS, EOS, PAD, Shape, Signature, Tokens
-from genwright.data.columns import Column, Integers
+from genwright.data.columns import Column, Integers, Part
 
 HELD_OUT = 2**40
 """The seed of what is drawn for a held-out item: the same every time."""
@@ -80,6 +80,12 @@ class Side:
 
     def __len__(self) -> int:
         return len(self.bytes)
+
+    def part(self, share: float) -> Side:
+        """A share of the items, as though there were no others: random ones, of which fewer are the beginning."""
+        rows = np.sort(self.subset(max(1, round(share * len(self)))))
+        columns = {name: Part(column, rows) for name, column in self.columns.items()}
+        return Side(self.name, columns, self.made, self.makes, self.signature, self.bytes[rows], self.digests[rows])
 
     @property
     def texts(self) -> Column | None:

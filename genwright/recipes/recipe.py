@@ -39,7 +39,7 @@ class Watching(Record):
     triggers: list[TriggerPart] = Field(default_factory=list)
 
 
-UPKEEP = {"description", "schedule", "watch", "promotion", "limits", "canaries"}
+UPKEEP = {"description", "schedule", "watch", "promotion", "limits", "canaries", "data_curve"}
 """Keys of a recipe that do not bear on what a run makes."""
 
 
@@ -89,6 +89,9 @@ class Recipe(Record):
     promotion: Promotion = Promotion()
     limits: SpendingLimits = SpendingLimits()
     canaries: list[Canary] = Field(default_factory=list)
+    data_curve: bool = Field(
+        False, description="train the best model also on a quarter and on half of the items, to say whether more would help"
+    )
     _overrides: tuple[str, ...] = ()
 
     @property

@@ -76,6 +76,7 @@ class Canary(Record):
     image: str | None = None
     sketch: str | None = None
     mask: str | None = None
+    reference: str | None = None
     strength: float | None = None
 
     @property

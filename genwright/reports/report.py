@@ -28,6 +28,7 @@ from genwright.reports.comparison import Asked
 from genwright.reports.gallery import Exhibits
 from genwright.reports.page import environment
 from genwright.reports.strip import Strip
+from genwright.training.data_curve import DataCurve
 from genwright.training.records import Round, Selection, TrainedModel
 
 
@@ -45,6 +46,7 @@ class RunReport(Record):
     identity: str
     whole: Evaluation | None = Field(None, description="of a composition; the rounds are those of its last member")
     uses: dict[str, Used] = Field(default_factory=dict, description="the versions it consists of, or was made over")
+    curve: DataCurve | None = Field(None, description="what came of fewer items, where that was asked for")
 
     @property
     def chosen(self) -> Round:
