@@ -36,8 +36,8 @@ class _Asked(NamedTuple):
 class RPrecision(Metric):
     """Share of samples that are found by what they were given among 100 samples, or find it among 100 givens, the mean of both,
     as a judge sees it: a model of the recipe that relates the two, makes nothing, and by which nothing is made. `floor` is what
-    the real held-out items get, `naive` the training items whose text is nearest in words, `detail.chance` what chance gives.
-    It does not see whether a sample is good."""
+    the real held-out items get, `naive` is chance; `detail` has what training items with the nearest text get, which the judge
+    has learned from and so knows better than any new picture. It does not see whether a sample is good."""
 
     name = "r_precision"
     better = "higher"
@@ -70,16 +70,16 @@ class RPrecision(Metric):
 
         found = of(evaluand.samples[torch.from_numpy(asked.places)])
         real = of(evaluand.held_out.contents(asked.rows))
-        naive = max(found.chance, float(of(_nearest_by_text(evaluand, asked.given, given)).first.mean()))
+        nearest = float(of(_nearest_by_text(evaluand, asked.given, given)).first.mean())
 
         def mean(places: NDArray[np.intp]) -> float:
             return float(found.first[places].mean())
 
         n = len(asked.rows)
         low, high = bootstrap(n, mean, seed=evaluand.seed)
-        detail = {"chance": found.chance, "pool": found.pool, "median share nearer": float(np.median(found.better))}
+        detail = {"pool": found.pool, "median share nearer": float(np.median(found.better)), "nearest by text": nearest}
         value, floor = mean(np.arange(n)), float(real.first.mean())
-        return Measured(value=value, low=low, high=high, n=n, floor=floor, naive=naive, perfect=1.0, detail=detail)
+        return Measured(value=value, low=low, high=high, n=n, floor=floor, naive=found.chance, perfect=1.0, detail=detail)
 
 
 def _asked(evaluand: Evaluand) -> _Asked | None:
