@@ -143,9 +143,17 @@ def _answers(subject: Evaluand, values: list[Any], asked: str) -> list[Pair]:
     for place, row in enumerate(side.subset(min(SHOWN_TEXTS, len(values))).tolist()):
         there = bool(side.columns[asked].present(np.array([row]))[0])
         given = item(reader, _stored(reader, side.columns[asked], row)) if there else None
-        real = item(subject.content, _stored(subject.content, side.columns[makes], row))
+        real = item(subject.content, _held_out(subject, makes, row))
         pairs.append(Pair(item(subject.content, values[place]), real, "", given))
     return pairs
+
+
+def _held_out(subject: Evaluand, makes: str, row: int) -> Any:
+    """The held-out item of a row: as it is stored, or in the shape in which it is made where that is derived."""
+    side = subject.held_out
+    if makes in side.columns:
+        return _stored(subject.content, side.columns[makes], row)
+    return subject.content.decode(side.contents(np.array([row]))[0].numpy())
 
 
 def _stored(modality: Modality, column: Column, row: int) -> Any:
