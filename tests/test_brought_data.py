@@ -30,7 +30,7 @@ def question(workspace: Path, form: str) -> list[str]:
     """How a model of a form is asked."""
     _, _, kind, asked = brought.FORMS[form]
     if asked == brought.LABELLED:
-        return ["--label", {"labelled": "odd", "texts in shards": "0"}.get(form, "round")]
+        return ["--label", {"labelled": "odd", "texts in shards": "0", "arrays": "0"}.get(form, "round")]
     if asked == brought.CAPTIONED:
         return ["--prompt", "a bright shape"]
     if asked == brought.PAIR:

@@ -75,7 +75,7 @@ CASES = {
     "memorised": Case(
         "50 items, again and again, some of them also held out while training",
         "diffusion",
-        1500,
+        1000,
         FEW,
         {"dropout": 0.0},
         {"weight_decay": 0.0},
@@ -87,8 +87,8 @@ CASES = {
     "collapsed": Case(
         "a generator with a latent of one number and no penalty", "gan", 500, ALL, {"latent": 1, "penalty": 0.0}, {}
     ),
-    "shuffled": Case("every item has the label of another", "diffusion", 500, ALL, {}, {}, shuffled, labelled=True),
-    "sound": Case("nothing is done to it", "diffusion", 500, ALL, {}, {}, labelled=True),
+    "shuffled": Case("every item has the label of another", "diffusion", 300, ALL, {}, {}, shuffled, labelled=True),
+    "sound": Case("nothing is done to it", "diffusion", 300, ALL, {}, {}, labelled=True),
 }
 
 
