@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from genwright.adapters.processes.children import Child, free_port, keeper
-from genwright.core.errors import ServiceError
+from genwright.core.errors import GenwrightError, ServiceError
 from genwright.core.workspace import Workspace
 from genwright.lifecycle import servers
 
@@ -137,8 +137,11 @@ class Own(Server):
             self._child.process.wait()
             if self._ending.is_set():
                 return
-            self._child.clear(patience=1.0)
-            self._child = self._start()
+            try:
+                self._child.clear(patience=1.0)
+                self._child = self._start()
+            except (OSError, GenwrightError):  # such as a full disk: whoever asks the server next is told
+                return
 
 
 def _flush() -> None:
