@@ -65,10 +65,8 @@ class Part(Column):
     """Some rows of a column, as though there were no others."""
 
     def __init__(self, column: Column, chosen: Integers) -> None:
-        self.shape, self._begin, self._present = column.shape, column._begin, column._present
-        self.array, self._chosen = column.array, chosen
-        self.offsets = column.offsets if column.offsets is None else _lengthened(column.offsets, chosen)
-        self._whole = column
+        self.shape, self._whole, self._chosen = column.shape, column, chosen
+        self.offsets = None if column.offsets is None else _lengthened(column.offsets, chosen)
 
     def __len__(self) -> int:
         return len(self._chosen)

@@ -8,7 +8,7 @@ distance over a few hundred items means something. It is learned from the traini
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -19,7 +19,9 @@ from torch.nn import functional as F
 
 from genwright.core.shapes import Shape, Signal
 from genwright.data.feed import Side
+from genwright.evaluation import naive as imitations
 from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.records import Measured
 
 LEAST, LARGEST = 12, 64  # pixels a side: smaller pictures have no texture to speak of, larger ones are averaged down
 PATCH = 6  # pixels a side
@@ -29,6 +31,7 @@ MANY = 40  # pixels a side
 LEARNED = 2000  # training pictures it is learned from
 PATCHES = 40_000  # that are clustered
 SHOWN = 2000  # pictures of a side that are compared
+IMITATED = 500  # naive items, at least
 PIECE = 64  # pictures looked at together
 FLAT = 0.1  # added to the variance of a patch: noise that nobody sees is no contrast
 SMALLEST = 0.1  # added to the variance along a direction before whitening
@@ -121,6 +124,32 @@ def of_side(evaluand: Evaluand, side: Side) -> Tensor:
 def of_samples(evaluand: Evaluand) -> Tensor:
     """(n, d) features of up to SHOWN samples."""
     return evaluand.once("filtered", lambda: extractor(evaluand)(evaluand.samples[:SHOWN].float()))
+
+
+def compared(
+    evaluand: Evaluand, name: str, found: tuple[float, float, float], away: Callable[[Tensor, Tensor], float]
+) -> Measured:
+    """A distance of the samples with its interval, beside what other real items get (`floor`) and the least that an imitation
+    gets (`naive`); `away` is the distance of features from those of held-out items."""
+
+    def marks() -> dict[str, Tensor]:
+        held_out, train = of_side(evaluand, evaluand.held_out), evaluand.dataset.train
+        imitated = (extractor(evaluand)(imitate(train, max(IMITATED, len(held_out)))) for imitate in imitations.IMITATIONS)
+        # Real items are at no distance from each other; less is chance.
+        floor = max(0.0, away(of_side(evaluand, evaluand.reference), held_out))
+        return {"floor": torch.tensor(floor), "naive": torch.tensor(min(away(items, held_out) for items in imitated))}
+
+    known, (value, low, high) = evaluand.data.tensors(f"{evaluand.held} {name}", marks), found
+    told = declared(evaluand)
+    return Measured(
+        value=value,
+        low=min(low, value),
+        high=max(high, value),
+        n=min(int(told["samples"]), int(told["real items"])),
+        floor=float(known["floor"]),
+        naive=float(known["naive"]),
+        detail=told,
+    )
 
 
 def declared(evaluand: Evaluand) -> dict[str, str | int]:

@@ -14,6 +14,7 @@ from genwright.evaluation.evaluand import Evaluand
 
 MOST = 2000  # samples, and held-out items, whose neighbours are looked for
 PIECE = 2048  # items compared at once
+NEIGHBOURS = 5  # that a ball around an item reaches to
 GRID = 16  # a side, of pictures that are looked at coarsely
 
 
@@ -70,6 +71,11 @@ def coarse(items: Tensor, dims: tuple[int, ...]) -> Tensor:
     channels, height, width = dims
     small = (min(height, GRID), min(width, GRID))
     return F.adaptive_avg_pool2d(items.reshape(-1, channels, height, width), small).flatten(1)
+
+
+def radius(items: Tensor) -> Tensor:
+    """(n,) from each item to its NEIGHBOURS-th nearest other, or to the farthest where there are fewer."""
+    return torch.cdist(items, items).kthvalue(min(NEIGHBOURS + 1, len(items)), dim=1).values
 
 
 def of_samples(evaluand: Evaluand) -> tuple[Tensor, Tensor]:

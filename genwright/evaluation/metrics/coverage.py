@@ -11,10 +11,9 @@ from genwright.core.shapes import Signature
 from genwright.evaluation import features
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
-from genwright.evaluation.neighbours import flat
+from genwright.evaluation.neighbours import flat, radius
 from genwright.evaluation.records import Measured
 
-NEIGHBOURS = 5
 MOST = 2000
 
 
@@ -73,18 +72,13 @@ def _real(evaluand: Evaluand) -> dict[str, Tensor]:
     """`radius` (n,) of each held-out item's ball, and `floor`: what as many other real items get."""
     held_out = features.held_out(evaluand, MOST)
     real = features.ruler(evaluand)(flat(evaluand.reference, len(held_out)))
-    radius = _radius(held_out)
-    return {"radius": radius, "floor": torch.tensor(_held(real, held_out, radius).mean(axis=0).min())}
+    reach = radius(held_out)
+    return {"radius": reach, "floor": torch.tensor(_held(real, held_out, reach).mean(axis=0).min())}
 
 
-def _radius(items: Tensor) -> Tensor:
-    """(n,) from each item to its fifth nearest neighbour."""
-    return torch.cdist(items, items).kthvalue(min(NEIGHBOURS + 1, len(items)), dim=1).values
-
-
-def _held(samples: Tensor, held_out: Tensor, radius: Tensor) -> NDArray[np.float64]:
+def _held(samples: Tensor, held_out: Tensor, reach: Tensor) -> NDArray[np.float64]:
     """(n, 2) whether each held-out item has a sample in its ball, and whether it lies in the ball of a sample."""
     distances = torch.cdist(held_out, samples)
-    covered = (distances < radius[:, None]).any(dim=1)
-    recalled = (distances < _radius(samples)[None]).any(dim=1)
+    covered = (distances < reach[:, None]).any(dim=1)
+    recalled = (distances < radius(samples)[None]).any(dim=1)
     return torch.stack([covered, recalled], dim=1).double().numpy()

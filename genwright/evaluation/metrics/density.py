@@ -11,9 +11,8 @@ from genwright.core.shapes import Signature
 from genwright.evaluation import extractor
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
+from genwright.evaluation.neighbours import NEIGHBOURS, radius
 from genwright.evaluation.records import Measured
-
-NEIGHBOURS = 5
 
 
 @metrics.register
@@ -50,7 +49,5 @@ class Density(Metric):
 
 def _counts(samples: Tensor, held_out: Tensor) -> NDArray[np.float64]:
     """(n,) balls that each sample lies in, over NEIGHBOURS."""
-    between = torch.cdist(held_out, held_out)
-    radius = between.kthvalue(min(NEIGHBOURS + 1, len(held_out)), dim=1).values
-    inside = torch.cdist(samples, held_out) < radius[None]
+    inside = torch.cdist(samples, held_out) < radius(held_out)[None]
     return inside.sum(dim=1).double().div(min(NEIGHBOURS, len(held_out) - 1)).numpy()

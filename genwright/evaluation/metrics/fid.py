@@ -9,7 +9,6 @@ from torch import Tensor
 
 from genwright.core.shapes import Signature
 from genwright.evaluation import extractor
-from genwright.evaluation import naive as imitations
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
 from genwright.evaluation.records import Measured
@@ -44,18 +43,8 @@ class Fid(Metric):
         def resampled(places: NDArray[np.intp]) -> float:
             return distance(samples[places], held_out[random.integers(0, len(held_out), len(held_out))])
 
-        value = distance(samples, held_out)
         low, high = bootstrap(len(samples), resampled, seed=evaluand.seed, rounds=ROUNDS)
-        known = evaluand.data.tensors(f"{evaluand.held} fid", lambda: _known(evaluand))
-        return Measured(
-            value=value,
-            low=min(low, value),
-            high=max(high, value),
-            n=min(len(samples), len(held_out)),
-            floor=float(known["floor"]),
-            naive=float(known["naive"]),
-            detail=extractor.declared(evaluand),
-        )
+        return extractor.compared(evaluand, self.name, (distance(samples, held_out), low, high), distance)
 
 
 def distance(x: Tensor, y: Tensor) -> float:
@@ -66,12 +55,3 @@ def distance(x: Tensor, y: Tensor) -> float:
     root = vectors @ torch.diag(values.clamp_min(0).sqrt()) @ vectors.T
     shared = torch.linalg.eigvalsh(root @ other @ root).clamp_min(0).sqrt().sum()
     return float((x.mean(dim=0) - y.mean(dim=0)).square().sum() + one.trace() + other.trace() - 2 * shared)
-
-
-def _known(evaluand: Evaluand) -> dict[str, Tensor]:
-    """`floor`: what other real items get; `naive`: the least that an imitation gets."""
-    held_out, train = extractor.of_side(evaluand, evaluand.held_out), evaluand.dataset.train
-    looked, reference = extractor.extractor(evaluand), extractor.of_side(evaluand, evaluand.reference)
-    imitated = (looked(imitate(train, len(held_out))) for imitate in imitations.IMITATIONS)
-    naive = min(distance(items, held_out) for items in imitated)
-    return {"floor": torch.tensor(distance(reference, held_out)), "naive": torch.tensor(naive)}

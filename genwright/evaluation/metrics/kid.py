@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from genwright.core.shapes import Signature
 from genwright.evaluation import extractor
-from genwright.evaluation import naive as imitations
 from genwright.evaluation.discrepancy import discrepancy
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, metrics
 from genwright.evaluation.records import Measured
-
-FEWEST = 500  # naive items
 
 
 @metrics.register
@@ -35,29 +31,10 @@ class Kid(Metric):
 
     def measure(self, evaluand: Evaluand) -> Measured:
         held_out, samples = extractor.of_side(evaluand, evaluand.held_out), extractor.of_samples(evaluand)
-        value, low, high = discrepancy(samples, held_out, kernel, evaluand.seed)
-        known = evaluand.data.tensors(f"{evaluand.held} kid", lambda: _known(evaluand))
-        return Measured(
-            value=value,
-            low=low,
-            high=high,
-            n=min(len(samples), len(held_out)),
-            floor=float(known["floor"]),
-            naive=float(known["naive"]),
-            detail=extractor.declared(evaluand),
-        )
+        found = discrepancy(samples, held_out, kernel, evaluand.seed)
+        return extractor.compared(evaluand, self.name, found, lambda x, y: discrepancy(x, y, kernel, 0, rounds=1)[0])
 
 
 def kernel(x: Tensor, y: Tensor) -> Tensor:
     """The polynomial kernel of degree 3."""
     return (x @ y.T / x.shape[1] + 1) ** 3
-
-
-def _known(evaluand: Evaluand) -> dict[str, Tensor]:
-    """`floor`: what other real items get; `naive`: the least that an imitation gets."""
-    held_out, train = extractor.of_side(evaluand, evaluand.held_out), evaluand.dataset.train
-    looked = extractor.extractor(evaluand)
-    floor = discrepancy(extractor.of_side(evaluand, evaluand.reference), held_out, kernel, 0, rounds=1)[0]
-    imitated = (looked(imitate(train, max(FEWEST, len(held_out)))) for imitate in imitations.IMITATIONS)
-    naive = min(discrepancy(items, held_out, kernel, 0, rounds=1)[0] for items in imitated)
-    return {"floor": torch.tensor(max(0.0, floor)), "naive": torch.tensor(naive)}
