@@ -82,7 +82,7 @@ CASES = {
         leaked,
     ),
     "overfitted": Case(
-        "50 items, a model that is far too large for them", "vae", 600, FEW, {"width": 64}, {"weight_decay": 0.0}
+        "50 items, a model that is far too large for them", "vae", 600, FEW, {"width": 128}, {"weight_decay": 0.0}
     ),
     "collapsed": Case(
         "a generator with a latent of one number and no penalty", "gan", 500, ALL, {"latent": 1, "penalty": 0.0}, {}

@@ -3,6 +3,9 @@
 The reconstruction term sums over all values and uses the noise that explains the batch best, so that there is no weight
 to tune between it and the KL term. Samples carry no observation noise.
 
+The first convolution halves the picture and the last makes two by two values of every place (sub-pixel convolution: Shi et
+al. 2016): most of the arithmetic would be at full resolution, and buys least there.
+
 With `spatial` the latent is a grid, an eighth to a half as long as the content along every axis: as a codec, for models
 over its latents (Rombach et al. 2022).
 """
@@ -29,7 +32,7 @@ LEAST = 1e-4  # variance of the observation noise
 
 
 class VaeConfig(ArchitectureConfig):
-    width: int = Field(32, ge=8, multiple_of=8, description="channels at full resolution")
+    width: int = Field(64, ge=8, multiple_of=8, description="channels at half of the resolution; twice as many further in")
     latent: int = Field(16, ge=1, description="latent dimensions, or channels of a latent grid")
     spatial: int = Field(0, ge=0, le=3, description="0: a flat latent; else how often the axes of its grid are halved")
     kl: float = Field(
@@ -62,25 +65,26 @@ class Vae(Architecture):
 
     def __init__(self, config: VaeConfig, signature: Signature) -> None:
         super().__init__(config, signature)
-        axes, over, width = self.makes.axes, len(self.makes.axes), config.width
+        axes, width = self.makes.axes, config.width
         levels = config.spatial or depth(axes)
-        widths = [width * min(2**i, 4) for i in range(levels + 1)]
+        widths = [width * min(2**i, 2) for i in range(max(1, levels))]
+        patch = 2 if levels else 1
         self._small = tuple(a // 2**levels for a in axes)
         self._deep = widths[-1]
         self.conditioner = Conditioner(signature, width, drop=config.hide)
         given = width if signature.given else 0
-        down: list[nn.Module] = [conv(over, self.makes.channels, width), ResidualBlock(width, width, axes=over)]
+        down: list[nn.Module] = [conv(2, self.makes.channels, width, stride=patch), ResidualBlock(width, width)]
         for a, b in pairwise(widths):
-            down += [conv(over, a, b, stride=2), ResidualBlock(b, b, dropout=config.dropout, axes=over)]
+            down += [conv(2, a, b, stride=2), ResidualBlock(b, b, dropout=config.dropout)]
         self.encoder = nn.Sequential(*down, norm(self._deep), Silu())
-        up: list[nn.Module] = [ResidualBlock(self._deep, self._deep, dropout=config.dropout, axes=over)]
+        up: list[nn.Module] = [ResidualBlock(self._deep, self._deep, dropout=config.dropout)]
         for a, b in pairwise(reversed(widths)):
-            up += [nn.Upsample(scale_factor=2), conv(over, a, b), ResidualBlock(b, b, dropout=config.dropout, axes=over)]
+            up += [nn.Upsample(scale_factor=2), conv(2, a, b), ResidualBlock(b, b, dropout=config.dropout)]
         told = self.makes.channels * (2 if config.noise == "learned" else 1)
-        self.decoder = nn.Sequential(*up, norm(width), Silu(), conv(over, width, told))
+        self.decoder = nn.Sequential(*up, norm(width), Silu(), conv(2, width, patch**2 * told), nn.PixelShuffle(patch))
         if config.spatial:
-            self.posterior: nn.Module = conv(over, self._deep + given, 2 * config.latent, 1)
-            self.expand: nn.Module = conv(over, config.latent + given, self._deep)
+            self.posterior: nn.Module = conv(2, self._deep + given, 2 * config.latent, 1)
+            self.expand: nn.Module = conv(2, config.latent + given, self._deep)
         else:
             flat = self._deep * math.prod(self._small)
             self.posterior = nn.Linear(flat + given, 2 * config.latent)
@@ -94,7 +98,7 @@ class Vae(Architecture):
     def sized(cls, signature: Signature, dial: float) -> VaeConfig:
         assert isinstance(signature.makes, Signal)
         latent = max(4, min(128, round(2 * math.sqrt(signature.makes.size))))
-        return VaeConfig(width=max(8, 8 * round(4 * math.sqrt(dial))), latent=latent)
+        return VaeConfig(width=max(8, 8 * round(8 * math.sqrt(dial))), latent=latent)
 
     @property
     def latent(self) -> Signal:
