@@ -16,6 +16,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 from typing import Any, Protocol
@@ -170,16 +171,46 @@ class Diffusers:
 
 
 class Pythae:
-    """pythae's VAE with its convolutional networks for pictures of this size, trained as its trainer does by default."""
+    """pythae's VAE with its convolutional networks for pictures of this size, trained as its trainer does by default; `width`
+    is how many channels come first, of which it has 128 and nine times our parameters."""
 
-    def __init__(self, dataset: Dataset, device: torch.device, seed: int, latent: int) -> None:
+    def __init__(self, dataset: Dataset, device: torch.device, seed: int, latent: int, width: int) -> None:
         from pythae.models import VAE, VAEConfig
-        from pythae.models.nn.benchmarks.mnist import Decoder_Conv_AE_MNIST, Encoder_Conv_VAE_MNIST
+        from pythae.models.base.base_utils import ModelOutput
+        from pythae.models.nn import BaseDecoder, BaseEncoder
+
+        class Encoder(BaseEncoder):
+            def __init__(self) -> None:
+                super().__init__()
+                layers: list[nn.Module] = []
+                for inner, outer in pairwise([1, *widths]):
+                    layers += [nn.Conv2d(inner, outer, 4, 2, 1), nn.BatchNorm2d(outer), nn.ReLU()]
+                self.net = nn.Sequential(*layers, nn.Flatten())
+                self.mean, self.log_variance = nn.Linear(widths[-1], latent), nn.Linear(widths[-1], latent)
+
+            def forward(self, x: Tensor) -> Any:
+                h = self.net(x)
+                return ModelOutput(embedding=self.mean(h), log_covariance=self.log_variance(h))
+
+        class Decoder(BaseDecoder):
+            def __init__(self) -> None:
+                super().__init__()
+                _, second, third, last = widths
+                self.expand = nn.Linear(latent, 16 * last)
+                self.net = nn.Sequential(
+                    *(nn.ConvTranspose2d(last, third, 3, 2, 1), nn.BatchNorm2d(third), nn.ReLU()),
+                    *(nn.ConvTranspose2d(third, second, 3, 2, 1, output_padding=1), nn.BatchNorm2d(second), nn.ReLU()),
+                    *(nn.ConvTranspose2d(second, 1, 3, 2, 1, output_padding=1), nn.Sigmoid()),
+                )
+
+            def forward(self, z: Tensor) -> Any:
+                return ModelOutput(reconstruction=self.net(self.expand(z).view(len(z), -1, 4, 4)))
 
         torch.manual_seed(seed)
+        widths = [width * 2**level for level in range(4)]
         self.dataset, self.device, self.seed, self.made, self.latent = dataset, device, seed, 0, latent
         config = VAEConfig(input_dim=(1, 28, 28), latent_dim=latent, reconstruction_loss="mse")
-        self.model = VAE(config, encoder=Encoder_Conv_VAE_MNIST(config), decoder=Decoder_Conv_AE_MNIST(config)).to(device)
+        self.model = VAE(config, encoder=Encoder(), decoder=Decoder()).to(device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
 
     def step(self, share: float) -> None:
@@ -308,7 +339,7 @@ def contenders(dataset: Dataset, settings: Settings) -> dict[str, Callable[[int]
         "diffusion": lambda seed: Ours("diffusion", dataset, settings, seed, 1.0, steps=50, sampler="dpm"),
         "diffusers UNet2D": lambda seed: Diffusers(dataset, device, seed, 32),
         "vae": lambda seed: Ours("vae", dataset, settings, seed, 1.0),
-        "pythae VAE": lambda seed: Pythae(dataset, device, seed, 56),
+        "pythae VAE": lambda seed: Pythae(dataset, device, seed, 56, 40),
         "dcgan": lambda seed: Ours("dcgan", dataset, settings, seed, 1.0),
         "DCGAN as in the paper": lambda seed: Radford(dataset, device, seed, 32),
     }

@@ -86,7 +86,9 @@ class Dcgan(Adversarial):
     name = "dcgan"
     Config = DcganConfig
     Generator, Critic = Generator, Critic
-    defaults = {"learning_rate": 2e-4, "batch_size": 128, "average": 0.99, "momentum": 0.5, "clip": 10.0, "decay": 0.0}
+    # The rate is five times that of the paper: averaged weights do not follow its swings. KID after two minutes on Fashion-MNIST is
+    # a tenth of what it is at 0.0002.
+    defaults = {"learning_rate": 1e-3, "batch_size": 64, "average": 0.99, "momentum": 0.5, "clip": 10.0, "decay": 0.0}
 
     def __init__(self, config: DcganConfig, signature: Signature) -> None:
         super().__init__(config, signature)
