@@ -8,7 +8,7 @@ distance over a few hundred items means something. It is learned from the traini
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,31 +17,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from genwright.core.shapes import Shape, Signal
+from genwright.core.shapes import Signal
 from genwright.data.feed import Side
-from genwright.evaluation import naive as imitations
 from genwright.evaluation.evaluand import Evaluand
-from genwright.evaluation.records import Measured
+from genwright.evaluation.look import Look
 
-LEAST, LARGEST = 12, 64  # pixels a side: smaller pictures have no texture to speak of, larger ones are averaged down
+LARGEST = 64  # pixels a side; larger pictures are averaged down
 PATCH = 6  # pixels a side
 CENTRES = 96  # clusters of patches at either scale
 COMPONENTS = 64
 MANY = 40  # pixels a side
 LEARNED = 2000  # training pictures it is learned from
 PATCHES = 40_000  # that are clustered
-SHOWN = 2000  # pictures of a side that are compared
-IMITATED = 500  # naive items, at least
 PIECE = 64  # pictures looked at together
 FLAT = 0.1  # added to the variance of a patch: noise that nobody sees is no contrast
 SMALLEST = 0.1  # added to the variance along a direction before whitening
-
-
-def applies(shape: Shape | None) -> str | None:
-    """None, or why items of this shape cannot be looked at."""
-    if isinstance(shape, Signal) and shape.picture and shape.bounded and min(shape.axes) >= LEAST:
-        return None
-    return f"looks at pictures of {LEAST} pixels a side or more"
 
 
 @dataclass(frozen=True)
@@ -107,63 +97,26 @@ def learn(train: Side) -> Extractor:
     return Extractor(scales, mean.float(), (vectors[:, -d:] / scale).float())
 
 
-def extractor(evaluand: Evaluand) -> Extractor:
-    """That of the training items of what is measured."""
-    learned = evaluand.data.tensors("patch filters", lambda: learn(evaluand.dataset.train).tensors)
-    return evaluand.data.once("extractor", lambda: Extractor.of(learned))
+class PatchFilters(Look):
+    """Through the extractor of the training items of what is measured."""
+
+    name, shown = "patch filters", 2000
+
+    def extractor(self, evaluand: Evaluand) -> Extractor:
+        learned = evaluand.data.tensors(self.name, lambda: learn(evaluand.dataset.train).tensors)
+        return evaluand.data.once("extractor", lambda: Extractor.of(learned))
+
+    def described(self, evaluand: Evaluand) -> dict[str, str | int]:
+        makes = evaluand.signature.makes
+        assert isinstance(makes, Signal)
+        small = tuple(min(a, LARGEST) for a in makes.axes)
+        return {
+            "extractor": f"patch filters learned from {min(LEARNED, len(evaluand.dataset.train))} training pictures",
+            "resized": "not" if small == makes.axes else f"averaged down to {small[0]} x {small[1]}",
+        }
 
 
-def of_side(evaluand: Evaluand, side: Side) -> Tensor:
-    """(n, d) features of up to SHOWN items of a side."""
-    found = evaluand.data.tensors(
-        f"{side.name} filtered", lambda: {"features": extractor(evaluand)(side.contents(side.subset(SHOWN)))}
-    )
-    return found["features"]
-
-
-def of_samples(evaluand: Evaluand) -> Tensor:
-    """(n, d) features of up to SHOWN samples."""
-    return evaluand.once("filtered", lambda: extractor(evaluand)(evaluand.samples[:SHOWN].float()))
-
-
-def compared(
-    evaluand: Evaluand, name: str, found: tuple[float, float, float], away: Callable[[Tensor, Tensor], float]
-) -> Measured:
-    """A distance of the samples with its interval, beside what other real items get (`floor`) and the least that an imitation
-    gets (`naive`); `away` is the distance of features from those of held-out items."""
-
-    def marks() -> dict[str, Tensor]:
-        held_out, train = of_side(evaluand, evaluand.held_out), evaluand.dataset.train
-        imitated = (extractor(evaluand)(imitate(train, max(IMITATED, len(held_out)))) for imitate in imitations.IMITATIONS)
-        # Real items are at no distance from each other; less is chance.
-        floor = max(0.0, away(of_side(evaluand, evaluand.reference), held_out))
-        return {"floor": torch.tensor(floor), "naive": torch.tensor(min(away(items, held_out) for items in imitated))}
-
-    known, (value, low, high) = evaluand.data.tensors(f"{evaluand.held} {name}", marks), found
-    told = declared(evaluand)
-    return Measured(
-        value=value,
-        low=min(low, value),
-        high=max(high, value),
-        n=min(int(told["samples"]), int(told["real items"])),
-        floor=float(known["floor"]),
-        naive=float(known["naive"]),
-        detail=told,
-    )
-
-
-def declared(evaluand: Evaluand) -> dict[str, str | int]:
-    """What a figure is worth nothing without: by what it was taken, of how many, beside which."""
-    makes = evaluand.signature.makes
-    assert isinstance(makes, Signal)
-    small = tuple(min(a, LARGEST) for a in makes.axes)
-    return {
-        "extractor": f"patch filters learned from {min(LEARNED, len(evaluand.dataset.train))} training pictures",
-        "resized": "not" if small == makes.axes else f"averaged down to {small[0]} x {small[1]}",
-        "samples": min(SHOWN, evaluand.count),
-        "real items": min(SHOWN, len(evaluand.held_out)),
-        "split": evaluand.held,
-    }
+PATCH_FILTERS = PatchFilters()
 
 
 def _sizes(pictures: Tensor) -> Iterator[Tensor]:

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genwright.core.shapes import Signature
-from genwright.evaluation import extractor
 from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.extractor import PATCH_FILTERS
+from genwright.evaluation.look import applies
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
 from genwright.evaluation.neighbours import NEIGHBOURS, radius
 from genwright.evaluation.records import Measured
@@ -28,10 +29,10 @@ class Density(Metric):
 
     @classmethod
     def suits(cls, signature: Signature) -> str | None:
-        return extractor.applies(signature.makes)
+        return applies(signature.makes)
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        held_out, samples = extractor.of_side(evaluand, evaluand.held_out), extractor.of_samples(evaluand)
+        held_out, samples = PATCH_FILTERS.of_side(evaluand, evaluand.held_out), PATCH_FILTERS.of_samples(evaluand)
         counts = _counts(samples, held_out)
 
         def mean(places: NDArray[np.intp]) -> float:
@@ -40,10 +41,10 @@ class Density(Metric):
         low, high = bootstrap(len(counts), mean, seed=evaluand.seed)
         known = evaluand.data.tensors(
             f"{evaluand.held} density",
-            lambda: {"floor": torch.tensor(_counts(extractor.of_side(evaluand, evaluand.reference), held_out).mean())},
+            lambda: {"floor": torch.tensor(_counts(PATCH_FILTERS.of_side(evaluand, evaluand.reference), held_out).mean())},
         )
         value = mean(np.arange(len(counts)))
-        detail = extractor.declared(evaluand)
+        detail = PATCH_FILTERS.declared(evaluand)
         return Measured(value=value, low=low, high=high, n=len(counts), floor=float(known["floor"]), detail=detail)
 
 

@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genwright.core.shapes import Signature
-from genwright.evaluation import extractor
 from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.extractor import COMPONENTS, PATCH_FILTERS
+from genwright.evaluation.look import applies
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
 from genwright.evaluation.records import Measured
 
-FEWEST = 8 * extractor.COMPONENTS  # samples, and held-out items: of fewer a covariance says more of their number than of them
+FEWEST = 8 * COMPONENTS  # samples, and held-out items: of fewer a covariance says more of their number than of them
 ROUNDS = 50  # resamples
 
 
@@ -34,17 +35,17 @@ class Fid(Metric):
 
     @classmethod
     def suits(cls, signature: Signature) -> str | None:
-        return extractor.applies(signature.makes)
+        return applies(signature.makes)
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        held_out, samples = extractor.of_side(evaluand, evaluand.held_out), extractor.of_samples(evaluand)
+        held_out, samples = PATCH_FILTERS.of_side(evaluand, evaluand.held_out), PATCH_FILTERS.of_samples(evaluand)
         random = np.random.default_rng(evaluand.seed)
 
         def resampled(places: NDArray[np.intp]) -> float:
             return distance(samples[places], held_out[random.integers(0, len(held_out), len(held_out))])
 
         low, high = bootstrap(len(samples), resampled, seed=evaluand.seed, rounds=ROUNDS)
-        return extractor.compared(evaluand, self.name, (distance(samples, held_out), low, high), distance)
+        return PATCH_FILTERS.compared(evaluand, self.name, (distance(samples, held_out), low, high), distance)
 
 
 def distance(x: Tensor, y: Tensor) -> float:

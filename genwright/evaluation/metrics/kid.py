@@ -5,9 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from genwright.core.shapes import Signature
-from genwright.evaluation import extractor
 from genwright.evaluation.discrepancy import discrepancy
 from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.extractor import PATCH_FILTERS
+from genwright.evaluation.look import applies
 from genwright.evaluation.metrics.base import Metric, metrics
 from genwright.evaluation.records import Measured
 
@@ -27,12 +28,12 @@ class Kid(Metric):
 
     @classmethod
     def suits(cls, signature: Signature) -> str | None:
-        return extractor.applies(signature.makes)
+        return applies(signature.makes)
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        held_out, samples = extractor.of_side(evaluand, evaluand.held_out), extractor.of_samples(evaluand)
+        held_out, samples = PATCH_FILTERS.of_side(evaluand, evaluand.held_out), PATCH_FILTERS.of_samples(evaluand)
         found = discrepancy(samples, held_out, kernel, evaluand.seed)
-        return extractor.compared(evaluand, self.name, found, lambda x, y: discrepancy(x, y, kernel, 0, rounds=1)[0])
+        return PATCH_FILTERS.compared(evaluand, self.name, found, lambda x, y: discrepancy(x, y, kernel, 0, rounds=1)[0])
 
 
 def kernel(x: Tensor, y: Tensor) -> Tensor:

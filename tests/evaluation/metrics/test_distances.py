@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from genwright.core.errors import ModelError
 from genwright.core.record import Part
 from genwright.data.dataset import Dataset
-from genwright.evaluation import extractor
+from genwright.evaluation import extractor, pretrained
 from genwright.evaluation.discrepancy import discrepancy
 from genwright.evaluation.metrics.fid import distance
 from genwright.evaluation.metrics.kid import kernel
@@ -105,3 +106,21 @@ def test_what_the_extractor_tells_apart() -> None:
     for fraud in (random, torch.zeros(32, 3, 24, 24)):
         far = discrepancy(learned()(fraud), real, kernel, 0, rounds=1)[0]
         assert far > near + 10
+
+
+def test_the_network_of_imagenet_sees_what_other_pictures_lack() -> None:
+    """Grey pictures and ones with transparency as well; where its weights are others, they are not read."""
+    real, other, gone = (contents(), pictures().validation.contents(np.arange(32)), torch.zeros(32, 3, 24, 24))
+    seen, near, far = (pretrained.features(x) for x in (real, other, gone))
+    assert seen.shape == (32, 1280)
+    assert discrepancy(far, seen, kernel, 0, rounds=1)[0] > 10 * abs(discrepancy(near, seen, kernel, 0, rounds=1)[0])
+    grey, clear = real[:4, :1], torch.cat([real[:4], torch.full((4, 1, 24, 24), -1.0)], dim=1)
+    assert pretrained.features(grey).shape == (4, 1280)
+    assert torch.allclose(pretrained.features(clear), pretrained.features(torch.ones(4, 3, 24, 24)), atol=1e-3)
+
+
+def test_weights_of_imagenet_that_are_others_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretrained, "WEIGHTS", "0" * 64)
+    pretrained._network.cache_clear()
+    with pytest.raises(ModelError, match="not those known"):
+        pretrained.features(contents(2))
