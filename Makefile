@@ -41,6 +41,9 @@ provoked: .venv/installed-dev  ## trainings that go wrong in known ways, and wha
 bench-peers: .venv-peers/installed  ## quality after equal seconds beside peers, in an environment of their own; hours
 	@.venv-peers/bin/python -m benchmarks.peers $(IMAGES)
 
+bench-few-labels: .venv/installed-dev  ## what items without labels are worth, on Fashion-MNIST; an hour
+	@$(BIN)/python -m benchmarks.few_labels $(IMAGES)
+
 .venv-peers/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv .venv-peers
 	@.venv-peers/bin/python -m pip --quiet install -c constraints.txt -e '.[dev]'

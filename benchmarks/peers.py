@@ -90,11 +90,11 @@ class Ours:
         self.learner.update(batch, self.made, rate)
         self.made += 1
 
-    def samples(self, n: int) -> Tensor:
+    def samples(self, n: int, given: Callable[[int], dict[str, Tensor]] = lambda place: {}) -> Tensor:
         model = copy.deepcopy(self.learner.average).eval()
         options = type(model).Options.model_validate(self.sampling)
         with torch.no_grad():
-            return drawn(model, [Ask((self.plan.seed, place), options, {}) for place in range(n)], min(SLOTS, n))
+            return drawn(model, [Ask((self.plan.seed, place), options, given(place)) for place in range(n)], min(SLOTS, n))
 
     def bound(self) -> float | None:
         model = copy.deepcopy(self.learner.average).eval()

@@ -83,7 +83,10 @@ class Side:
 
     def part(self, share: float) -> Side:
         """A share of the items, as though there were no others: random ones, of which fewer are the beginning."""
-        rows = np.sort(self.subset(max(1, round(share * len(self)))))
+        return self.only(np.sort(self.subset(max(1, round(share * len(self))))))
+
+    def only(self, rows: Integers) -> Side:
+        """These items, as though there were no others."""
         columns = {name: Part(column, rows) for name, column in self.columns.items()}
         return Side(self.name, columns, self.made, self.makes, self.signature, self.bytes[rows], self.digests[rows])
 

@@ -1,0 +1,189 @@
+"""What items without labels are worth: `make bench-few-labels`. One picture in a hundred of Fashion-MNIST keeps its label.
+
+As the recipe `fashion-few-labels` has it, a classifier learns from these and, by consistency, from all others, labels what it
+is sure of, and a diffusion model learns from all pictures with these labels (`filled`). Beside it, as large and as long: one
+that learns from the labelled pictures alone (`labelled only`), and one from all pictures without a label (`unconditional`).
+What is compared: KID by our extractor, learned from all training pictures, also within each kind; and how often a machine that
+was taught with all real labels finds the kind that was asked for. Prints a line a model, and a table at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmarks.__main__ import machine
+from benchmarks.peers import Ours, trained
+from genwright.core.workspace import Settings, Workspace
+from genwright.data.clean import clean
+from genwright.data.collect import collect
+from genwright.data.dataset import Dataset
+from genwright.data.view import View, Wanted
+from genwright.evaluation import extractor
+from genwright.evaluation.classifier import Judge, labels
+from genwright.evaluation.discrepancy import discrepancy
+from genwright.evaluation.metrics.kid import kernel
+from genwright.models import bundle
+from genwright.models.derive import DeriveSpec, derive
+from genwright.models.device import prepare
+from genwright.models.records import Used
+from genwright.recipes import stages
+from genwright.recipes.recipe import Recipe, parse
+
+RECIPE = Path("recipes/fashion-few-labels.yaml")
+TEACHER = 0.25  # its dial
+PAINTER = 0.5
+FIXED = ("few", "guessed", "kind")  # columns, in the order in which they are made
+
+
+@dataclass
+class Trial:
+    """What all models of the comparison share."""
+
+    recipe: Recipe
+    workspace: Workspace
+    settings: Settings
+    seconds: float
+    samples: int
+
+    def __post_init__(self) -> None:
+        raw, out = self.workspace.raw(self.recipe.name), self.workspace.clean(self.recipe.name)
+        if not out.is_dir():
+            collect(stages.collecting(self.recipe, self.workspace), self.workspace, raw)
+            clean(stages.cleaning(self.recipe), raw, out)
+        self.views = {member.key: member.view for member in self.recipe.members}
+        plain = self.opened(View(makes="picture", given={}))
+        self.looked, self.judge = extractor.learn(plain.train), Judge(plain)
+        rows = plain.test.subset(len(plain.test))
+        self.real, self.kinds = self.looked(plain.test.contents(rows)), labels(plain, plain.test, rows)
+        self.classes = int(self.kinds.max()) + 1
+
+    def opened(self, view: View) -> Dataset:
+        return Dataset(self.workspace.clean(self.recipe.name), view, self.workspace.derived(self.recipe.name))
+
+    def column(self, name: str, by: Path | None = None) -> None:
+        """Make a fixed column, by the classifier in a folder where it is one's opinion."""
+        view = self.views["painter"]
+        spec = DeriveSpec(
+            recipe=self.recipe.name,
+            column=name,
+            derived=view.derived[name],
+            before={of: view.derived[of] for of in view.origins(name) if of in view.derived},
+            by=None if by is None else Used(model="teacher", version=1, weights=bundle.load(by, "cpu").weights),
+            bundle=None if by is None else by.relative_to(self.workspace.root).as_posix(),
+        )
+        derive(spec, self.workspace, self.workspace.derived(self.recipe.name) / name, prepare(self.settings))
+
+    def learned(self, family: str, dataset: Dataset, seed: int, dial: float) -> Ours:
+        sampling = self.recipe.sampling.get(family, {})
+        found = Ours(family, dataset, self.settings, seed, dial, **sampling)
+        for _ in trained(found, self.seconds, found.learner.device):
+            pass
+        return found
+
+    def taught(self, seed: int) -> float:
+        """A teacher, and the columns by it; returns the share of unseen pictures that it tells rightly."""
+        self.column("few")
+        teacher = self.learned("classifier", self.opened(self.views["teacher"]), seed, TEACHER)
+        folder, model = self.workspace.root / f"teacher-{seed}", teacher.learner.average
+        bundle.save(folder, model, teacher.dataset, plan=teacher.plan, data="few-labels")
+        for name in FIXED[1:]:
+            self.column(name, folder if name == "guessed" else None)
+        test = self.opened(View(makes=None, given={"picture": Wanted(), "label": Wanted()})).test
+        items = test.items(np.arange(len(test)))
+        with torch.no_grad():
+            told = model.eval().encode("picture", items.given["picture"].value).argmax(dim=1)  # type: ignore[operator]
+        return float((told == items.given["label"].value).float().mean())
+
+    def measured(self, painter: Ours, column: str | None) -> dict[str, float]:
+        """KID of all samples and, where they are asked for by kind, within each, and how many are of that kind."""
+        asked = np.arange(self.samples) % self.classes
+        given = (lambda place: {}) if column is None else (lambda place: {column: torch.tensor(asked[place])})
+        samples = painter.samples(self.samples, given)
+        seen = self.looked(samples)
+        found = {"kid": self._away(seen, self.real)}
+        if column is not None:
+            found["agreement"] = float((self.judge.probabilities(samples)[0] == asked).mean())
+            found["kid of a kind"] = mean(self._away(seen[asked == k], self._of(self.real, k)) for k in range(self.classes))
+        return found
+
+    def _of(self, features: Tensor, kind: int) -> Tensor:
+        return features[torch.from_numpy(self.kinds == kind)]
+
+    def _away(self, x: Tensor, y: Tensor) -> float:
+        return discrepancy(x, y, kernel, 0, rounds=1)[0]
+
+
+def holders(dataset: Dataset, column: str) -> NDArray[np.intp]:
+    """The training items that have a column."""
+    every = np.arange(len(dataset.train))
+    return np.flatnonzero(dataset.train.columns[column].present(every))
+
+
+def painters(trial: Trial) -> dict[str, tuple[Dataset, str | None]]:
+    """What each model learns from, and the column by which its samples are asked for."""
+    filled = trial.opened(trial.views["painter"])
+    few = trial.opened(View(makes="picture", given={"few": Wanted()}, derived={"few": trial.views["painter"].derived["few"]}))
+    only = copy(few)
+    only.train = few.train.only(holders(few, "few"))
+    return {
+        "filled": (filled, "kind"),
+        "labelled only": (only, "few"),
+        "unconditional": (trial.opened(View(makes="picture", given={})), None),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.few_labels", description=__doc__)
+    parser.add_argument("images", type=Path, help="folder of the IDX files of Fashion-MNIST, with labels")
+    parser.add_argument("--seconds", type=float, default=240, help="of training, a model")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--workspace", type=Path, default=Path("few-labels"))
+    parser.add_argument("--out", type=Path, help="a JSON file of all figures")
+    asked = parser.parse_args()
+    told = yaml.safe_load(RECIPE.read_text())
+    told["sources"] = [{"kind": "idx", "path": str(asked.images.resolve()), "classes": told["sources"][0]["classes"]}]
+    workspace = Workspace(asked.workspace.resolve())
+    trial = Trial(parse(told), workspace, Settings(workspace=workspace.root), asked.seconds, asked.samples)
+    print(f"{machine()}; {asked.seconds:.0f} s each, {asked.seeds} seeds, {asked.samples} samples", flush=True)
+    figures: list[dict[str, Any]] = []
+    for seed in range(asked.seeds):
+        accuracy = trial.taught(seed)
+        for name, (dataset, column) in painters(trial).items():
+            painter = trial.learned("diffusion", dataset, seed, PAINTER)
+            found = {"items": len(dataset.train), "steps": painter.made, **trial.measured(painter, column)}
+            figures.append({"name": name, "seed": seed, **found} | ({"teacher": accuracy} if name == "filled" else {}))
+            print(json.dumps(figures[-1]), flush=True)
+            if asked.out is not None:
+                asked.out.write_text(json.dumps(figures))
+    _table(figures)
+
+
+def _table(figures: list[dict[str, Any]]) -> None:
+    columns = ("items", "kid", "kid of a kind", "agreement", "teacher")
+    print("\n| model | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
+    for name in dict.fromkeys(one["name"] for one in figures):
+        rows = [one for one in figures if one["name"] == name]
+        cells = [[one[column] for one in rows if column in one] for column in columns]
+        print(f"| {name} | " + " | ".join(_cell(values) for values in cells) + " |")
+
+
+def _cell(values: list[float]) -> str:
+    """The mean, and of each seed."""
+    return f"{mean(values):.4g} ({', '.join(f'{value:.4g}' for value in values)})" if values else ""
+
+
+if __name__ == "__main__":
+    main()
