@@ -68,11 +68,11 @@ class DenoiseSampler(Sampler):
     def _begin(self, slots: list[int], ask: Ask) -> None:
         assert isinstance(ask.options, DenoiseOptions)
         [slot] = slots
-        draws = Draws([ask.key], self.device)
+        draws = Draws([ask.key])
         begin = 1.0 if ask.start is None else ask.options.strength
         steps = self._steps(ask.options, begin)
         guided = ask.options.guidance != 1 and bool(ask.given)
-        self._noise[slot] = draws.normal(*self._dims)[0]
+        self._noise[slot] = draws.normal(*self._dims)[0].to(self.device)
         self._x[slot], self._memory[slot], self._keep[slot] = self._noise[slot], 0.0, False
         if ask.start is not None:
             self._start[slot] = ask.start
@@ -125,12 +125,12 @@ class DenoiseSampler(Sampler):
         return clean.clamp(-1, 1) if self.model.makes.bounded else clean
 
     def _fresh(self, rows: dict[int, _Row]) -> Tensor:
-        """(slots, *dims) new noise of the rows that take some."""
-        noise = torch.zeros_like(self._x)
+        """(slots, *dims) new noise of the rows that take some, brought to the device together."""
+        noise = torch.zeros(self._x.shape)
         for slot, row in rows.items():
             if row.steps[row.at].fresh:
                 noise[slot] = row.draws.normal(*self._dims)[0]
-        return noise
+        return noise.to(self.device)
 
     def _tick(self, slot: int, row: _Row, clean: Tensor) -> Tick:
         row.at += 1

@@ -5,15 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from genwright.core.plugins import Plugins
 from genwright.core.record import Part, Record
 from genwright.core.shapes import BOS, EOS, PAD, Shape, Tokens
+
+if TYPE_CHECKING:  # collecting and cleaning need no torch, whose import takes longer than small data
+    from torch import Tensor
 
 
 class Modality(ABC):

@@ -3,8 +3,8 @@
 The reconstruction term sums over all values and uses the noise that explains the batch best, so that there is no weight
 to tune between it and the KL term. Samples carry no observation noise.
 
-The first convolution halves the picture and the last makes two by two values of every place (sub-pixel convolution: Shi et
-al. 2016): most of the arithmetic would be at full resolution, and buys least there.
+With `patch` 2 the first convolution halves the picture and the last makes two by two values of every place (sub-pixel
+convolution: Shi et al. 2016): most of the arithmetic would be at full resolution, and buys least there.
 
 With `spatial` the latent is a grid, an eighth to a half as long as the content along every axis: as a codec, for models
 over its latents (Rombach et al. 2022).
@@ -32,7 +32,10 @@ LEAST = 1e-4  # variance of the observation noise
 
 
 class VaeConfig(ArchitectureConfig):
-    width: int = Field(64, ge=8, multiple_of=8, description="channels at half of the resolution; twice as many further in")
+    width: int = Field(32, ge=8, multiple_of=8, description="channels of the outermost blocks; they double further in")
+    patch: Literal[1, 2] = Field(
+        1, description="pixels a side that the outermost blocks see as one; 1 where sides cannot be halved evenly"
+    )
     latent: int = Field(16, ge=1, description="latent dimensions, or channels of a latent grid")
     spatial: int = Field(0, ge=0, le=3, description="0: a flat latent; else how often the axes of its grid are halved")
     kl: float = Field(
@@ -67,8 +70,8 @@ class Vae(Architecture):
         super().__init__(config, signature)
         axes, width = self.makes.axes, config.width
         levels = config.spatial or depth(axes)
-        widths = [width * min(2**i, 2) for i in range(max(1, levels))]
-        patch = 2 if levels else 1
+        patch = config.patch if levels else 1
+        widths = [width * min(2**i, 4 // patch) for i in range(levels + 2 - patch)]
         self._small = tuple(a // 2**levels for a in axes)
         self._deep = widths[-1]
         self.conditioner = Conditioner(signature, width, drop=config.hide)
@@ -98,7 +101,7 @@ class Vae(Architecture):
     def sized(cls, signature: Signature, dial: float) -> VaeConfig:
         assert isinstance(signature.makes, Signal)
         latent = max(4, min(128, round(2 * math.sqrt(signature.makes.size))))
-        return VaeConfig(width=max(8, 8 * round(8 * math.sqrt(dial))), latent=latent)
+        return VaeConfig(width=max(8, 8 * round(8 * math.sqrt(dial))), patch=2, latent=latent)
 
     @property
     def latent(self) -> Signal:
