@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-com
 # A browser of pip's own cache may warn about links it ignores; errors still show.
 export PIP_NO_INPUT := 1
 
-.PHONY: demo test test-long check bench bench-peers frauds provoked soak flips clean
+.PHONY: demo test test-long test-all lint check check-all bench bench-peers bench-few-labels frauds provoked soak flips clean
 
 demo: .venv/installed  ## the main job on handwritten digits
 	@$(BIN)/genwright run digits
@@ -16,15 +16,25 @@ demo: .venv/installed  ## the main job on handwritten digits
 test: .venv/installed-dev  ## the everyday tests
 	@$(BIN)/python -m pytest -n auto --dist loadfile
 
-# Many of them wait for servers and clocks, so there is work for one more than there are processors.
-test-long: .venv/installed-dev  ## the tests that take minutes
-	@$(BIN)/python -m pytest -m long -n $$($(BIN)/python -c 'import os; print(1 + os.cpu_count())') --dist loadfile --durations 15
+# Many of these wait for servers and clocks, so there is work for one more than there are processors.
+MORE = $$($(BIN)/python -c 'import os; print(1 + os.cpu_count())')
 
-check: .venv/installed-dev  ## lint, types, tests
+test-long: .venv/installed-dev  ## the tests that take minutes
+	@$(BIN)/python -m pytest -m long -n $(MORE) --dist loadfile --durations 15
+
+test-all: .venv/installed-dev  ## both, the long ones first, so that the others fill the gaps
+	@$(BIN)/python -m pytest -m '' -n $(MORE) --dist loadfile --no-loadscope-reorder --durations 25
+
+lint: .venv/installed-dev  ## style, format and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(MAKE) --no-print-directory test
+
+check: .venv/installed-dev  ## lint and the everyday tests
+	@$(MAKE) --no-print-directory lint test
+
+check-all: .venv/installed-dev  ## lint beside all tests
+	@$(MAKE) --no-print-directory -j2 lint test-all
 
 bench: .venv/installed-dev  ## how long things take on this machine; a few minutes
 	@$(BIN)/python -m benchmarks

@@ -25,6 +25,11 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(workspace=tmp_path, threads=1, device="cpu")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that take minutes come first: what is short fills the gaps at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def pytest_sessionfinish() -> None:
     for folder in SCRATCH:
         shutil.rmtree(folder, ignore_errors=True)

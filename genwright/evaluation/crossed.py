@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from genwright.core.record import fingerprint
 from genwright.evaluation.records import Evaluation, Measured
@@ -42,7 +42,7 @@ def pooled(parts: Sequence[Evaluation]) -> Evaluation:
 def _mean(parts: Sequence[Measured]) -> Measured:
     values = np.array([part.value for part in parts])
     value, n = float(values.mean()), len(parts)
-    apart = float(t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    apart = float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / np.sqrt(n))
     below = max(apart, _joined([part.value - part.low for part in parts]))
     above = max(apart, _joined([part.high - part.value for part in parts]))
     known = set.intersection(*(set(part.groups) for part in parts))
