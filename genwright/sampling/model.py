@@ -185,7 +185,10 @@ class Model:
                 given[one.name] = torch.tensor(place % one.shape.classes)
             elif one.needed and one.name not in given:
                 raise ModelError(f"This model needs {one.name}.", do=f"give {one.words}, e.g. --give {one.name}=...")
-        if start is not None and keep is not None:
+        if keep is not None:
+            if start is None:
+                raise ModelError("A mask says what stays of a picture, and there is none.", do="give the picture as well")
+            self._aligned(*(several[place % len(several)] for several in (values["start"], values["keep"])))
             given |= self.graph.hidden(start, keep)
         return Wish((seed, place), options, given, start, keep)
 
@@ -198,6 +201,19 @@ class Model:
             assert read is not None
             return torch.from_numpy(read.astype("int64"))
         return wish.read(one.name, value, one.shape, self.content)
+
+    def _aligned(self, picture: Any, mask: Any) -> None:
+        """Raises ModelError where a mask is of another form than its picture: each is cut to the model's by itself."""
+        shape = self.content.shape
+        (height, width), (rows, columns) = (
+            wish.known("the picture", one, shape, self.content).shape[:2] for one in (picture, mask)
+        )
+        if abs(height * columns - width * rows) > max(height, width, rows, columns):  # of a pixel more or less
+            raise ModelError(
+                "The mask is of another form than the picture.",
+                got=f"{columns} x {rows} pixels beside {width} x {height}",
+                do="give a mask as large as the picture, white where that is made anew",
+            )
 
     def _mask(self, one: Input, value: Any) -> Tensor:
         """1 where a picture stays: where the mask is black."""

@@ -22,15 +22,19 @@ def read(name: str, value: Any, shape: Shape, reader: Modality | None) -> Tensor
         return _vector(name, value, shape)
     if reader is None:
         raise ModelError(f"{name} cannot be given from outside.", got=shape, do="give what it is made from")
-    try:
-        known = value if isinstance(value, np.ndarray) else reader.read(content(name, value, shape))
-        array = reader.encode(known)
-    except Unreadable as error:
-        raise ModelError(f"{name} cannot be read.", got=value, allowed=error) from error
+    array = reader.encode(known(name, value, shape, reader))
     if array is None:
         what = "label" if isinstance(shape, Label) else name
         raise ModelError(f"The model knows no such {what}.", got=value, allowed=getattr(reader, "labels", None))
     return row_of(shape, array)
+
+
+def known(name: str, value: Any, shape: Shape, reader: Modality) -> Any:
+    """What is given as a value of its modality. Raises ModelError."""
+    try:
+        return value if isinstance(value, np.ndarray) else reader.read(content(name, value, shape))
+    except Unreadable as error:
+        raise ModelError(f"{name} cannot be read.", got=value, allowed=error) from error
 
 
 def content(name: str, value: Any, shape: Shape) -> bytes:

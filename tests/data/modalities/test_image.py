@@ -109,6 +109,20 @@ def test_transparency_palette_sixteen_bits_and_rotation() -> None:
     assert grey.read(encoded(Pictures.new("RGB", (8, 4)), "JPEG", exif=exif)).shape == (8, 4)
 
 
+def test_four_colours_of_ink_one_pixel_a_strip_and_the_first_of_an_animation() -> None:
+    colour = image(size=[4, 4], channels=3)
+    ink = encoded(Pictures.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG")
+    assert np.abs(colour.read(ink).astype(int) - (255, 0, 0)).max() < 8
+    assert (
+        colour.encode(colour.read(encoded(Pictures.new("RGB", (1, 1), (9, 8, 7))))).reshape(3, -1).T.tolist()
+        == [[9, 8, 7]] * 16
+    )
+    assert colour.encode(colour.read(encoded(Pictures.new("RGB", (20_000, 3))))).shape == (3, 4, 4)
+    frames = [Pictures.new("RGB", (4, 4), shade) for shade in ("white", "black")]
+    animation = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert colour.read(animation).min() == 255
+
+
 @pytest.mark.parametrize("side", [30_000, 2**31 - 1])
 def test_a_pixel_bomb_is_refused_by_its_header(side: int) -> None:
     began = time.monotonic()
