@@ -84,7 +84,8 @@ class Ours:
         self.learner = Learner(self.plan, dataset.signature, device)
 
     def step(self, share: float) -> None:
-        batch = self.dataset.train.batch(self.plan.batch_size, self.plan.seed, self.made)
+        sought = self.learner.model.sought(self.dataset.signature)
+        batch = self.dataset.train.batch(self.plan.batch_size, self.plan.seed, self.made, sought)
         falling = min(1.0, (1 - share) / self.plan.decay) if self.plan.decay else 1.0
         rate = self.plan.learning_rate * optimizer.rate(self.plan, self.made) * falling
         self.learner.update(batch, self.made, rate)

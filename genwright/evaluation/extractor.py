@@ -100,7 +100,7 @@ def learn(train: Side) -> Extractor:
 class PatchFilters(Look):
     """Through the extractor of the training items of what is measured."""
 
-    name, shown = "patch filters", 2000
+    name, shown, imitated = "patch filters", 2000, 500
 
     def extractor(self, evaluand: Evaluand) -> Extractor:
         learned = evaluand.data.tensors(self.name, lambda: learn(evaluand.dataset.train).tensors)

@@ -17,15 +17,15 @@ from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.records import Measured
 
 LEAST = 12  # pixels a side: smaller pictures have no texture to speak of
-IMITATED = 500  # naive items, at least
 
 
 class Look(ABC):
     """One way of looking. `name` is what its findings are kept under; at most `shown` pictures of a side, and as many samples,
-    are looked at."""
+    are looked at, and at least `imitated` naive items of each kind."""
 
     name: ClassVar[str]
     shown: ClassVar[int]
+    imitated: ClassVar[int]
 
     @abstractmethod
     def extractor(self, evaluand: Evaluand) -> Callable[[Tensor], Tensor]:
@@ -55,7 +55,7 @@ class Look(ABC):
 
         def marks() -> dict[str, Tensor]:
             held_out, train = self.of_side(evaluand, evaluand.held_out), evaluand.dataset.train
-            many = min(self.shown, max(IMITATED, len(held_out)))
+            many = min(self.shown, max(self.imitated, len(held_out)))
             imitated = (self.extractor(evaluand)(imitate(train, many)) for imitate in imitations.IMITATIONS)
             # Real items are at no distance from each other; less is chance.
             floor = max(0.0, away(self.of_side(evaluand, evaluand.reference), held_out))

@@ -37,7 +37,7 @@ def lacks() -> str | None:
 class EfficientNet(Look):
     """Its 1,280 features before the classes."""
 
-    name, shown = "efficientnet-lite0", 1000
+    name, shown, imitated = "efficientnet-lite0", 1000, 100
 
     def extractor(self, evaluand: Evaluand) -> Callable[[Tensor], Tensor]:
         return features
