@@ -21,31 +21,26 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.__main__ import machine
 from benchmarks.peers import Ours, trained
 from genwright.core.workspace import Settings, Workspace
-from genwright.data.clean import clean
-from genwright.data.collect import collect
 from genwright.data.dataset import Dataset
 from genwright.data.view import View, Wanted
 from genwright.evaluation import extractor
 from genwright.evaluation.classifier import Judge, labels
-from genwright.evaluation.discrepancy import discrepancy
-from genwright.evaluation.metrics.kid import kernel
+from genwright.evaluation.metrics.kid import distance
 from genwright.models import bundle
 from genwright.models.derive import DeriveSpec, derive
 from genwright.models.device import prepare
 from genwright.models.records import Used
-from genwright.recipes import stages
 from genwright.recipes.recipe import Recipe, parse
+from trials.frauds import prepared
 
 RECIPE = Path("recipes/fashion-few-labels.yaml")
 TEACHER, PAINTER = ("classifier", 0.25), ("dcgan", 1.0)  # family and dial
 LONGER = 2  # times as long does the teacher learn
-FIXED = ("few", "guessed", "kind")  # columns, in the order in which they are made
 
 
 @dataclass
@@ -59,10 +54,7 @@ class Trial:
     samples: int
 
     def __post_init__(self) -> None:
-        raw, out = self.workspace.raw(self.recipe.name), self.workspace.clean(self.recipe.name)
-        if not out.is_dir():
-            collect(stages.collecting(self.recipe, self.workspace), self.workspace, raw)
-            clean(stages.cleaning(self.recipe), raw, out)
+        self.clean = prepared(self.recipe, self.workspace)
         self.views = {member.key: member.view for member in self.recipe.members}
         plain = self.opened(View(makes="picture", given={}))
         self.looked, self.judge = extractor.learn(plain.train), Judge(plain)
@@ -71,18 +63,18 @@ class Trial:
         self.classes = int(self.kinds.max()) + 1
 
     def opened(self, view: View) -> Dataset:
-        return Dataset(self.workspace.clean(self.recipe.name), view, self.workspace.derived(self.recipe.name))
+        return Dataset(self.clean, view, self.workspace.derived(self.recipe.name))
 
-    def column(self, name: str, by: Path | None = None) -> None:
-        """Make a fixed column, by the classifier in a folder where it is one's opinion."""
+    def column(self, name: str, by: Used | None = None) -> None:
+        """Make a fixed column, by a classifier where it is one's opinion."""
         view = self.views["painter"]
         spec = DeriveSpec(
             recipe=self.recipe.name,
             column=name,
             derived=view.derived[name],
             before={of: view.derived[of] for of in view.origins(name) if of in view.derived},
-            by=None if by is None else Used(model="teacher", version=1, weights=bundle.load(by, "cpu").weights),
-            bundle=None if by is None else by.relative_to(self.workspace.root).as_posix(),
+            by=by,
+            bundle=None if by is None else by.model,
         )
         derive(spec, self.workspace, self.workspace.derived(self.recipe.name) / name, prepare(self.settings))
 
@@ -96,10 +88,10 @@ class Trial:
         """A teacher, and the columns by it; returns the share of unseen pictures that it tells rightly."""
         self.column("few")
         teacher = self.learned(*TEACHER, self.opened(self.views["teacher"]), seed, LONGER * self.seconds)
-        folder, model = self.workspace.root / f"teacher-{seed}", teacher.learner.average
-        bundle.save(folder, model, teacher.dataset, plan=teacher.plan, data="few-labels")
-        for name in FIXED[1:]:
-            self.column(name, folder if name == "guessed" else None)
+        folder, model = f"teacher-{seed}", teacher.learner.average
+        weights = bundle.save(self.workspace.root / folder, model, teacher.dataset, plan=teacher.plan, data="few-labels")
+        self.column("guessed", Used(model=folder, version=1, weights=weights))
+        self.column("kind")
         test = self.opened(View(makes=None, given={"picture": Wanted(), "label": Wanted()})).test
         items = test.items(np.arange(len(test)))
         with torch.no_grad():
@@ -112,23 +104,14 @@ class Trial:
         given = (lambda place: {}) if column is None else (lambda place: {column: torch.tensor(asked[place])})
         samples = painter.samples(self.samples, given)
         seen = self.looked(samples)
-        found = {"kid": self._away(seen, self.real)}
+        found = {"kid": distance(seen, self.real)}
         if column is not None:
             found["agreement"] = float((self.judge.probabilities(samples)[0] == asked).mean())
-            found["kid of a kind"] = mean(self._away(seen[asked == k], self._of(self.real, k)) for k in range(self.classes))
+            found["kid of a kind"] = mean(distance(seen[asked == k], self._of(self.real, k)) for k in range(self.classes))
         return found
 
     def _of(self, features: Tensor, kind: int) -> Tensor:
         return features[torch.from_numpy(self.kinds == kind)]
-
-    def _away(self, x: Tensor, y: Tensor) -> float:
-        return discrepancy(x, y, kernel, 0, rounds=1)[0]
-
-
-def holders(dataset: Dataset, column: str) -> NDArray[np.intp]:
-    """The training items that have a column."""
-    every = np.arange(len(dataset.train))
-    return np.flatnonzero(dataset.train.columns[column].present(every))
 
 
 def painters(trial: Trial) -> dict[str, tuple[Dataset, str | None]]:
@@ -136,7 +119,7 @@ def painters(trial: Trial) -> dict[str, tuple[Dataset, str | None]]:
     filled = trial.opened(trial.views["painter"])
     few = trial.opened(View(makes="picture", given={"few": Wanted()}, derived={"few": trial.views["painter"].derived["few"]}))
     only = copy(few)
-    only.train = few.train.only(holders(few, "few"))
+    only.train = few.train.only(few.train.holders("few"))
     return {
         "filled": (filled, "kind"),
         "labelled only": (only, "few"),

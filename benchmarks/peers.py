@@ -27,23 +27,20 @@ from torch.nn import functional as F
 
 from benchmarks.__main__ import machine
 from genwright.core.workspace import Settings, Workspace
-from genwright.data.clean import clean
-from genwright.data.collect import collect
 from genwright.data.dataset import Dataset
 from genwright.evaluation import extractor
-from genwright.evaluation.discrepancy import discrepancy
 from genwright.evaluation.metrics.base import ranked
-from genwright.evaluation.metrics.kid import kernel
+from genwright.evaluation.metrics.kid import distance
 from genwright.models import cost
 from genwright.models.architectures.base import architectures
 from genwright.models.architectures.vae import Vae
 from genwright.models.device import fast_bfloat16, prepare
 from genwright.models.records import Candidate, Plan
-from genwright.recipes import stages
 from genwright.recipes.recipe import parse
 from genwright.sampling.sampler import Ask, drawn
 from genwright.training import optimizer
 from genwright.training.learner import Learner
+from trials.frauds import cleaned
 
 PARTS = (1 / 6, 1 / 3, 2 / 3, 1.0)  # of the seconds, at which samples are looked at
 SLOTS = 500  # samples drawn together
@@ -326,12 +323,7 @@ def data(folder: Path, images: Path) -> Dataset:
             "split": {"validation": 0.03, "test": 0.08},
         }
     )
-    workspace = Workspace(folder)
-    raw, out = workspace.raw(recipe.name), workspace.clean(recipe.name)
-    if not out.is_dir():
-        collect(stages.collecting(recipe, workspace), workspace, raw)
-        clean(stages.cleaning(recipe), raw, out)
-    return Dataset(out, recipe.outcome.view)
+    return cleaned(recipe, Workspace(folder))
 
 
 def contenders(dataset: Dataset, settings: Settings) -> dict[str, Callable[[int], Any]]:
@@ -396,7 +388,7 @@ def main() -> None:
             asked.out.write_text(json.dumps(figures))
 
     def kid(samples: Tensor) -> float:
-        return discrepancy(looked(samples), real, kernel, 0, rounds=1)[0]
+        return distance(looked(samples), real)
 
     floor = kid(dataset.validation.contents(dataset.validation.subset(asked.samples)))
     note(name="other real pictures", kid=floor)

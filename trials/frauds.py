@@ -60,11 +60,16 @@ def proposed(folder: Path, name: str = "tried") -> Recipe:
 
 def cleaned(recipe: Recipe, workspace: Workspace) -> Dataset:
     """The data set of a recipe, as the data stages make it."""
+    return Dataset(prepared(recipe, workspace), recipe.outcome.view)
+
+
+def prepared(recipe: Recipe, workspace: Workspace) -> Path:
+    """The folder of its cleaned data, made where it is not there."""
     raw, out = workspace.raw(recipe.name), workspace.clean(recipe.name)
     if not out.is_dir():
         collect(stages.collecting(recipe, workspace), workspace, raw)
         clean(stages.cleaning(recipe), raw, out)
-    return Dataset(out, recipe.outcome.view)
+    return out
 
 
 def tried(recipe: Recipe, dataset: Dataset, other: Tensor | None = None) -> Iterator[tuple[str, Verdict]]:

@@ -175,7 +175,7 @@ class Side:
 
     def _with(self, rows: Integers, column: str, share: float, random: np.random.Generator) -> Integers:
         """Rows, of which a share has a column: some that lack it become random ones that have it."""
-        there = self._holders(column)
+        there = self.holders(column)
         lacking = np.flatnonzero(~np.isin(rows, there))
         more = min(round(share * len(rows)) - (len(rows) - len(lacking)), len(lacking))
         if more <= 0 or not len(there):
@@ -184,7 +184,7 @@ class Side:
         found[lacking[:more]] = random.choice(there, more)
         return found
 
-    def _holders(self, column: str) -> Integers:
+    def holders(self, column: str) -> Integers:
         """The rows that have a column on disk."""
         if column not in self._there:
             every = np.arange(len(self))

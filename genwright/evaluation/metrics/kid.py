@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from genwright.core.shapes import Signature
 from genwright.evaluation.discrepancy import discrepancy
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.extractor import PATCH_FILTERS
-from genwright.evaluation.look import applies
+from genwright.evaluation.look import Look, applies
 from genwright.evaluation.metrics.base import Metric, metrics
 from genwright.evaluation.records import Measured
 
@@ -23,6 +25,7 @@ class Kid(Metric):
     better = "lower"
     memory = "coverage"
     compared = True
+    look: ClassVar[Look] = PATCH_FILTERS
     sees = ("mean", "noise", "static", "normal", "blurred", "blended", "one class", "ten repeated", "other data")
     explain = "How far the samples are from unseen real pictures in shapes and texture; about 0 for more real pictures."
 
@@ -31,9 +34,14 @@ class Kid(Metric):
         return applies(signature.makes)
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        held_out, samples = PATCH_FILTERS.of_side(evaluand, evaluand.held_out), PATCH_FILTERS.of_samples(evaluand)
+        held_out, samples = self.look.of_side(evaluand, evaluand.held_out), self.look.of_samples(evaluand)
         found = discrepancy(samples, held_out, kernel, evaluand.seed)
-        return PATCH_FILTERS.compared(evaluand, self.name, found, lambda x, y: discrepancy(x, y, kernel, 0, rounds=1)[0])
+        return self.look.compared(evaluand, self.name, found, distance)
+
+
+def distance(x: Tensor, y: Tensor) -> float:
+    """Of features (n, d) and (m, d), times 1,000."""
+    return discrepancy(x, y, kernel, 0, rounds=1)[0]
 
 
 def kernel(x: Tensor, y: Tensor) -> Tensor:
