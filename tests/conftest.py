@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
 
-from genwright.core.workspace import Settings
-from tests.workspaces import SCRATCH
+from genwright.adapters.prefect.server import server
+from genwright.core.workspace import Settings, Workspace
+from tests.workspaces import SCRATCH, founded, scratch
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
@@ -25,9 +28,23 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(workspace=tmp_path, threads=1, device="cpu")
 
 
+@pytest.fixture(scope="module")
+def team_server() -> Iterator[None]:
+    """One Prefect server for all that the tests of a file run, as a team has one; else every run starts its own."""
+    with patch.dict(os.environ), server(Workspace(founded(scratch()))) as serving:
+        serving.wait()
+        yield
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that take minutes come first: what is short fills the gaps at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    """Tests that take minutes come first, the longest before all: what is short fills the gaps at the end."""
+    items.sort(key=_minutes, reverse=True)
+
+
+def _minutes(item: pytest.Item) -> int:
+    """About how long the tests of its file take together; 0 for what is not marked as long."""
+    marker = item.get_closest_marker("long")
+    return 0 if marker is None else marker.kwargs.get("minutes", 1)
 
 
 def pytest_sessionfinish() -> None:

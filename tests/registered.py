@@ -19,7 +19,7 @@ from genwright.recipes.recipe import Recipe, parse
 from genwright.training.fit import Fit
 from genwright.training.records import Diagnosis, TrainedModel
 from tests import made
-from tests.workspaces import scratch
+from tests.workspaces import migrated, scratch
 
 DATA = "3f2a9c00000000000000000000000000.dir"
 
@@ -27,14 +27,6 @@ DATA = "3f2a9c00000000000000000000000000.dir"
 @cache
 def _shared() -> Path:
     return scratch()
-
-
-@cache
-def migrated() -> Path:
-    """A SQLite file with MLflow's tables; creating them takes seconds, copying it does not."""
-    workspace = Workspace(_shared() / "migrated")
-    assert Registry(workspace).mlflow.client is not None
-    return workspace.state / "mlflow.db"
 
 
 @cache

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from tests import brought
+from tests.workspaces import founded
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long(minutes=6), pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[1]
 SMALL = {
     "select.dials": "[0.125]",
@@ -53,7 +54,7 @@ def commands(workspace: Path, form: str) -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("workspace")
+    return founded(tmp_path_factory.mktemp("workspace"))
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from genwright.recipes.recipe import load
 from genwright.tasks.watch import measure
 from tests.workspaces import BUDGETS, fill, genwright, outcome, write
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900), pytest.mark.usefixtures("team_server")]
 CODEC = {"makes": "picture", "select": {"families": ["vae"]}, "config": {"vae": {"spatial": 1, "latent": 4}}}
 PAINTER = {"makes": "code", "given": ["small"], "select": {"families": ["diffusion"]}}
 RECIPE: dict[str, Any] = {

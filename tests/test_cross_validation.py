@@ -13,7 +13,7 @@ from genwright.data.dataset import Dataset
 from genwright.models import bundle
 from tests.workspaces import PICTURES, fill, genwright, outcome, write
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600), pytest.mark.usefixtures("team_server")]
 RECIPE = {
     **PICTURES,
     "split": {"folds": 3, "validation": 0.2},

@@ -19,7 +19,7 @@ from sklearn.svm import SVC
 from genwright.data.dataset import Dataset
 from genwright.data.feed import Side
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.long(minutes=4), pytest.mark.timeout(1200)]
 ROOT = Path(__file__).parents[1]
 
 

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.workspaces import founded
+
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"```(?:python|toml)\n# (\S+)\n(.*?)```", re.DOTALL)
 GENWRIGHT = [sys.executable, "-m", "genwright"]
@@ -56,7 +58,7 @@ def workspace_with(folder: Path, recipe: dict[str, Any], files: dict[str, list[b
         (folder / place).mkdir()
         for number, data in enumerate(contents):
             (folder / place / f"{number}{suffix}").write_bytes(data)
-    return folder
+    return founded(folder)
 
 
 def made(package: Path, kind: str, workspace: Path, n: int) -> list[bytes]:

@@ -18,7 +18,7 @@ from genwright.adapters.mlflow.registry import Registry
 from genwright.core.workspace import Workspace
 from trials.soak import kill
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long(minutes=8), pytest.mark.timeout(1800)]
 ROOT = Path(__file__).parents[1]
 MOMENTS = 10
 SMALL = ["--set", "select.budget.steps=40", "--set", "train.budget.steps=120", "--set", "samples=100", "--set", "accept={}"]

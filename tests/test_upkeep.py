@@ -31,8 +31,9 @@ from genwright.core.workspace import Workspace
 from genwright.lifecycle.servers import Services, running
 from genwright.recipes.edit import put
 from tests.web import webhook
+from tests.workspaces import founded
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long(minutes=14), pytest.mark.timeout(900)]
 RECIPE: dict[str, Any] = {
     "name": "shapes",
     "content": {"kind": "image", "size": [8, 8], "channels": 1},
@@ -42,7 +43,7 @@ RECIPE: dict[str, Any] = {
     "select": {"families": ["vae"], "dials": [0.25], "budget": {"steps": 30}},
     "train": {"budget": {"steps": 120}, "rounds": 1, "batch_size": 16, "evaluate": 2},
     "samples": 64,
-    "watch": {"every": "10s", "triggers": [{"kind": "new_items", "share": 0.2}]},
+    "watch": {"every": "30s", "triggers": [{"kind": "new_items", "share": 0.2}]},
 }
 
 
@@ -138,7 +139,7 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
     pictures(tmp_path / "inbox", 0)
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes" / "shapes.yaml").write_text(yaml.safe_dump(RECIPE))
-    made = Studio(tmp_path)
+    made = Studio(founded(tmp_path))
     yield made
     if made.process is not None and made.process.poll() is None:
         made.process.terminate()

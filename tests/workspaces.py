@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
 import yaml
 
+from genwright.adapters.mlflow.registry import Registry
+from genwright.core.workspace import Workspace
 from genwright.data.modalities.base import modalities
 
+ROOT = Path(__file__).parents[1]
 BUDGETS: dict[str, Any] = {
     "select": {"families": ["gan", "vae", "diffusion", "gpt", "seq2seq"], "dials": [0.125], "budget": {"steps": 4}},
     "train": {"budget": {"steps": 8}, "rounds": 1, "batch_size": 16, "evaluate": 2},
@@ -40,6 +45,31 @@ def scratch() -> Path:
     return SCRATCH[-1]
 
 
+@cache
+def migrated() -> Path:
+    """A SQLite file with MLflow's tables; creating them takes seconds, copying it does not."""
+    workspace = Workspace(scratch())
+    assert Registry(workspace).mlflow.client is not None
+    return workspace.state / "mlflow.db"
+
+
+@cache
+def served() -> Path:
+    """A folder with the database of a Prefect server that was started once, which takes longer still."""
+    workspace = Workspace(scratch())
+    environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace.root)}
+    subprocess.run([sys.executable, "-m", "tests.driver"], input="[]", env=environment, cwd=ROOT, text=True, check=True)
+    return workspace.state / "prefect"
+
+
+def founded(folder: Path) -> Path:
+    """A folder made a workspace in which nothing has run yet, though it has its databases."""
+    state = folder / ".genwright"
+    shutil.copytree(served(), state / "prefect")
+    shutil.copy(migrated(), state / "mlflow.db")
+    return folder
+
+
 def genwright(workspace: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), "GENWRIGHT_THREADS": "1", **variables}
     command = [sys.executable, "-m", "genwright", *arguments]
@@ -54,6 +84,9 @@ def outcome(done: subprocess.CompletedProcess[str], *, judged: bool = False) -> 
 
 
 def write(workspace: Path, recipe: dict[str, Any]) -> None:
+    """A recipe of a workspace, which gets its databases with its first."""
+    if not (workspace / ".genwright").exists():
+        founded(workspace)
     (workspace / "recipes").mkdir(exist_ok=True)
     (workspace / "recipes" / f"{recipe['name']}.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False))
 

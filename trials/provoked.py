@@ -35,7 +35,8 @@ from trials.frauds import cleaned
 
 @dataclass(frozen=True)
 class Case:
-    """What goes wrong: of how many items, what is done to the data, how it is trained."""
+    """What goes wrong: of how many items, what is done to the cleaned data, how it is trained, and what its
+    items are given: a label, a caption, or nothing; `mixed`, that of another item."""
 
     what: str
     family: str
@@ -44,7 +45,8 @@ class Case:
     config: dict[str, Any]
     plan: dict[str, Any]
     spoil: Callable[[Path], None] | None = None
-    labelled: bool = False
+    given: str | None = None
+    mixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,19 +59,14 @@ class Found:
     evaluation: Evaluation
 
 
-def shuffled(folder: Path) -> None:
-    """Every item gets the label of another."""
-    for side in ("train", "validation"):
-        file = folder / f"{side}.condition.npy"
-        np.save(file, np.random.default_rng(0).permutation(np.load(file)))
-
-
 def leaked(folder: Path) -> None:
     """What is held out while training are training items, so that nothing tells when to stop."""
     held, seen = folder / "validation.content.npy", np.load(folder / "train.content.npy")
     np.save(held, seen[: len(np.load(held))])
 
 
+NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+GIVEN: dict[str, Any] = {"label": "label", "caption": {"kind": "text", "vocab": 280, "length": 24}}
 FEW, ALL = 100, 1797  # of which half is learned from
 CASES = {
     "memorised": Case(
@@ -87,18 +84,24 @@ CASES = {
     "collapsed": Case(
         "a generator with a latent of one number and no penalty", "gan", 500, ALL, {"latent": 1, "penalty": 0.0}, {}
     ),
-    "shuffled": Case("every item has the label of another", "diffusion", 300, ALL, {}, {}, shuffled, labelled=True),
-    "sound": Case("nothing is done to it", "diffusion", 300, ALL, {}, {}, labelled=True),
+    "shuffled labels": Case("each has the label of another", "diffusion", 300, ALL, {}, {}, given="label", mixed=True),
+    "sound labels": Case("nothing is done to them", "diffusion", 300, ALL, {}, {}, given="label"),
+    "shuffled captions": Case("each has the caption of another", "diffusion", 300, ALL, {}, {}, given="caption", mixed=True),
+    "sound captions": Case("nothing is done to them", "diffusion", 300, ALL, {}, {}, given="caption"),
 }
 
 
-def digits(folder: Path, items: int) -> None:
-    """The first digits as files, in folders by kind."""
+def digits(folder: Path, case: Case) -> None:
+    """The first digits as files, in folders by kind, with a caption beside each."""
     found = load_digits()
-    for place, (picture, label) in enumerate(zip(found.images[:items], found.target, strict=False)):
-        path = folder / str(label) / f"{place:04d}.png"
+    kinds = found.target[: case.items]
+    if case.mixed:
+        kinds = np.random.default_rng(0).permutation(kinds)
+    for place, (picture, kind) in enumerate(zip(found.images, kinds, strict=False)):
+        path = folder / str(kind) / f"{place:04d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((picture * 15.9).astype(np.uint8)).save(path)
+        path.with_suffix(".txt").write_text(f"the digit {NAMES[kind]}")
 
 
 def recipe(case: Case) -> Recipe:
@@ -112,15 +115,17 @@ def recipe(case: Case) -> Recipe:
         "sampling": {"diffusion": {"steps": 20}},
         "accept": {"mmd": {"skill": 0.5}, "copies": {"at_most": 0.05}},
     }
-    if case.labelled:
-        told |= {"condition": "label", "accept": {**told["accept"], "heeds": {"at_least": 0.6}}}
+    if case.given is not None:
+        told |= {"condition": GIVEN[case.given], "accept": {**told["accept"], "heeds": {"at_least": 0.6}}}
+    if case.given == "caption":
+        told["sources"][0] = {"kind": "folder", "path": "digits", "captions": ".txt"}
     return parse(told)
 
 
 def provoked(case: Case, folder: Path, threads: int = 1) -> Found:
     """Train it, measure it, and say what is wrong."""
     wanted, settings = recipe(case), Settings(workspace=folder, threads=threads, device="cpu")
-    digits(folder / "digits", case.items)
+    digits(folder / "digits", case)
     data = cleaned(wanted, Workspace(folder))
     if case.spoil is not None:
         case.spoil(data.folder)
@@ -158,7 +163,7 @@ def _plan(case: Case, data: Dataset, wanted: Recipe) -> Plan:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m trials.provoked", description=__doc__)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(map(repr, CASES)))
     for name in parser.parse_args().cases or CASES:
         with tempfile.TemporaryDirectory() as folder:
             found = provoked(CASES[name], Path(folder))

@@ -127,8 +127,13 @@ class Model:
             options["strength"] = strength
         chosen = self.options(**options)
         friendly = {"label": label, "prompt": prompt, "image": image, "sketch": sketch, "mask": mask, "reference": reference}
-        values = self._asked(friendly, give or {})
-        return [self._wish(seed, place, chosen, values) for place in range(n)]
+        values = {name: several[:n] for name, several in self._asked(friendly, give or {}).items()}
+        self._aligned(values, n)
+        rows = {name: [self._row(name, value) for value in several] for name, several in values.items()}
+        return [
+            self._wish(seed, place, chosen, {name: several[place % len(several)] for name, several in rows.items()})
+            for place in range(n)
+        ]
 
     def example(self) -> dict[str, Any]:
         """A made value for every input that is needed, to try the model with."""
@@ -164,31 +169,36 @@ class Model:
             found[one.name] = value
         return {name: value if _several(value) else [value] for name, value in found.items()}
 
-    def _wish(self, seed: int, place: int, options: dict[str, SampleOptions], values: dict[str, list[Any]]) -> Wish:
+    def _row(self, name: str, value: Any) -> Tensor:
+        """What is given for an input, as the model takes it."""
+        one = self.describe.input(name)
+        assert one is not None
+        if one.role == "keep":
+            return self._mask(one, value)
+        if one.role == "start":
+            return self._start(one, value)
+        if one.role == "reference":
+            reader = self.graph.reader(self.graph.origin(name) or name)
+            return self.graph.coded(name, wish.read(name, value, one.shape, reader))
+        return wish.read(name, value, one.shape, self.graph.reader(name))
+
+    def _wish(self, seed: int, place: int, options: dict[str, SampleOptions], rows: dict[str, Tensor]) -> Wish:
         """What sample `place` asks for."""
         given: dict[str, Tensor] = {}
         start = keep = None
-        for name, several in values.items():
-            one = self.describe.input(name)
-            assert one is not None
-            if one.role == "keep":
-                keep = self._mask(one, several[place % len(several)])
-            elif one.role == "reference":
-                reader = self.graph.reader(self.graph.origin(name) or name)
-                given[name] = self.graph.coded(name, wish.read(name, several[place % len(several)], one.shape, reader))
-            elif one.role == "start":
-                start = self._start(one, several[place % len(several)])
-            else:
-                given[name] = wish.read(name, several[place % len(several)], one.shape, self.graph.reader(name))
         for one in self.describe.inputs:
-            if one.name not in given and isinstance(one.shape, Label) and one.role == "column":
+            row = rows.get(one.name)
+            if row is not None and one.role == "keep":
+                keep = row
+            elif row is not None and one.role == "start":
+                start = row
+            elif row is not None:
+                given[one.name] = row
+            elif isinstance(one.shape, Label) and one.role == "column":
                 given[one.name] = torch.tensor(place % one.shape.classes)
-            elif one.needed and one.name not in given:
+            elif one.needed:
                 raise ModelError(f"This model needs {one.name}.", do=f"give {one.words}, e.g. --give {one.name}=...")
-        if keep is not None:
-            if start is None:
-                raise ModelError("A mask says what stays of a picture, and there is none.", do="give the picture as well")
-            self._aligned(*(several[place % len(several)] for several in (values["start"], values["keep"])))
+        if start is not None and keep is not None:
             given |= self.graph.hidden(start, keep)
         return Wish((seed, place), options, given, start, keep)
 
@@ -202,18 +212,27 @@ class Model:
             return torch.from_numpy(read.astype("int64"))
         return wish.read(one.name, value, one.shape, self.content)
 
-    def _aligned(self, picture: Any, mask: Any) -> None:
-        """Raises ModelError where a mask is of another form than its picture: each is cut to the model's by itself."""
-        shape = self.content.shape
-        (height, width), (rows, columns) = (
-            wish.known("the picture", one, shape, self.content).shape[:2] for one in (picture, mask)
-        )
-        if abs(height * columns - width * rows) > max(height, width, rows, columns):  # of a pixel more or less
-            raise ModelError(
-                "The mask is of another form than the picture.",
-                got=f"{columns} x {rows} pixels beside {width} x {height}",
-                do="give a mask as large as the picture, white where that is made anew",
-            )
+    def _aligned(self, values: Mapping[str, list[Any]], n: int) -> None:
+        """Raises ModelError where there is a mask and no picture, or one of another form than its picture: each is cut to the
+        model's by itself."""
+        if "keep" not in values:
+            return
+        if "start" not in values:
+            raise ModelError("A mask says what stays of a picture, and there is none.", do="give the picture as well")
+        pictures, masks = (self._sizes(name, values[name]) for name in ("start", "keep"))
+        for place in range(n):
+            (height, width), (rows, columns) = pictures[place % len(pictures)], masks[place % len(masks)]
+            if abs(height * columns - width * rows) > max(height, width, rows, columns):  # of a pixel more or less
+                raise ModelError(
+                    "The mask is of another form than the picture.",
+                    got=f"{columns} x {rows} pixels beside {width} x {height}",
+                    do="give a mask as large as the picture, white where that is made anew",
+                )
+
+    def _sizes(self, name: str, several: list[Any]) -> list[tuple[int, int]]:
+        """Rows and columns of pictures as they are given."""
+        read = (wish.known(name, one, self.content.shape, self.content) for one in several)
+        return [(int(one.shape[0]), int(one.shape[1])) for one in read]
 
     def _mask(self, one: Input, value: Any) -> Tensor:
         """1 where a picture stays: where the mask is black."""

@@ -20,6 +20,7 @@ from genwright.models import bundle
 from genwright.models.records import ModelVersion
 from genwright.sampling.model import Model
 from tests import registered
+from tests.workspaces import migrated
 
 
 @pytest.fixture
@@ -252,7 +253,7 @@ def test_two_promotions_at_once_one_wins_and_the_other_is_told(tmp_path: Path) -
         for seed in (1, 2):
             registered.register(workspace, seed)
 
-    registered.migrated()
+    migrated()
     for seed in range(3):
         registered.trained(seed)
     # Databases are opened in children only: SQLite's connections do not survive a fork.

@@ -18,18 +18,19 @@ from genwright.evaluation.metrics.base import metrics
 from genwright.recipes.recipe import Recipe, parse
 from trials.frauds import Verdict, cleaned, proposed, tried
 
-KINDS = ("digits", "unlabelled digits", "code", "labelled code", "answers")
+LARGER = pytest.param("larger digits", marks=pytest.mark.long)
+KINDS = ("digits", "unlabelled digits", LARGER, "code", "labelled code", "answers")
 Tried = tuple[Recipe, Dataset, dict[str, Verdict]]
 
 
-def digits(folder: Path, *, labelled: bool) -> Path:
+def digits(folder: Path, *, labelled: bool, size: int = 8) -> Path:
     from sklearn.datasets import load_digits
 
     found = load_digits()
     for place, (picture, label) in enumerate(zip(found.images, found.target, strict=True)):
         path = folder / (str(label) if labelled else "") / f"{place:04d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray((picture * 15.9).astype(np.uint8)).save(path)
+        Image.fromarray((picture * 15.9).astype(np.uint8)).resize((size, size), Image.Resampling.BICUBIC).save(path)
     return folder
 
 
@@ -62,6 +63,13 @@ def answers(folder: Path) -> Recipe:
     return parse(given)
 
 
+def held_out(recipe: Recipe) -> Recipe:
+    """The same with as many held-out items as a Frechet distance asks for."""
+    return parse(
+        {**recipe.model_dump(mode="json", exclude_unset=True), "split": {"validation": 0.3, "test": 0.3}, "samples": 520}
+    )
+
+
 @pytest.fixture(scope="module", params=KINDS)
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tried:
     place = tmp_path_factory.mktemp("frauds")
@@ -70,6 +78,8 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         recipe = answers(folder)
     elif request.param == "code":
         recipe = proposed(code(folder))
+    elif request.param == "larger digits":  # large enough for an extractor to look at
+        recipe = held_out(proposed(digits(folder, labelled=True, size=16)))
     elif request.param == "labelled code":
         recipe = proposed(code(folder, "asyncio", "email", "encodings"))
     else:

@@ -20,8 +20,8 @@ def test_what_went_wrong_is_found_and_answered(name: str, tmp_path: Path) -> Non
         assert "copies" in found.refused_by
 
 
-def test_a_model_whose_labels_were_shuffled_is_caught_and_a_sound_one_is_not(tmp_path: Path) -> None:
-    caught, sound = (provoked(CASES[name], tmp_path / name) for name in ("shuffled", "sound"))
+def test_a_model_whose_captions_were_shuffled_is_caught_and_a_sound_one_is_not(tmp_path: Path) -> None:
+    caught, sound = (provoked(CASES[f"{name} captions"], tmp_path / name) for name in ("shuffled", "sound"))
     assert "heeds" in caught.refused_by
     assert any("makes no difference" in words for words in caught.alarms)
     assert "heeds" not in sound.refused_by

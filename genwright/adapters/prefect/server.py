@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -45,10 +46,16 @@ def address(workspace: Workspace) -> str | None:
 def answers(url: str) -> str | None:
     """None when a Prefect API answers there, else the reason."""
     try:
-        status = httpx.get(f"{url}/health", timeout=PROBE_SECONDS).status_code
+        status = _prober().get(f"{url}/health").status_code
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return str(error) or type(error).__name__
     return None if status == 200 else f"HTTP {status}"
+
+
+@cache
+def _prober() -> httpx.Client:
+    """One for all: making one takes two hundred times as long as asking, and a server that starts is asked again and again."""
+    return httpx.Client(timeout=PROBE_SECONDS, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def command(port: int) -> list[str]:
