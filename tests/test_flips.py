@@ -12,7 +12,7 @@ import pytest
 
 from trials.flips import Seen, flip, look, prepare, verdict
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600), pytest.mark.usefixtures("team_server")]
 
 
 @pytest.fixture(scope="module")

@@ -70,10 +70,25 @@ def founded(folder: Path) -> Path:
     return folder
 
 
+@cache
+def warm() -> subprocess.Popen[str]:
+    """What `genwright` asks."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.warm"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
 def genwright(workspace: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """`genwright` with these arguments, in a process of its own; see `tests/warm.py`."""
     environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), "GENWRIGHT_THREADS": "1", **variables}
-    command = [sys.executable, "-m", "genwright", *arguments]
-    return subprocess.run(command, env=environment, cwd=workspace, capture_output=True, text=True, timeout=500)
+    told, asking = scratch(), warm()
+    asked = {"arguments": arguments, "environment": environment, "folder": str(workspace), "told": str(told)}
+    assert asking.stdin is not None
+    assert asking.stdout is not None
+    print(json.dumps(asked), file=asking.stdin, flush=True)
+    code = int(asking.stdout.readline())
+    out, errors = ((told / name).read_text() for name in ("stdout", "stderr"))
+    return subprocess.CompletedProcess(["genwright", *arguments], code, out, errors)
 
 
 def outcome(done: subprocess.CompletedProcess[str], *, judged: bool = False) -> dict[str, Any]:

@@ -1,0 +1,46 @@
+"""Command lines of Genwright, each in a process of its own that a warm one forks: torch, MLflow and pandas are imported once,
+and not for every command of every test. What Prefect reads from the environment when it is imported, it reads in each.
+
+`python -m tests.warm` reads a JSON object a line (`arguments`, `environment`, `folder`, and `told`, a folder for what is said
+on stdout and stderr) and answers each with an exit code. It ends with the process that asks.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+WARM = ("genwright.adapters.mlflow.registry", "genwright.recipes.recipe", "genwright.sampling.model", "sklearn.svm", "dvc.repo")
+
+
+def main() -> None:
+    for module in WARM:
+        importlib.import_module(module)
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            return become(json.loads(line))
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def become(asked: dict[str, Any]) -> None:
+    """Be `python -m genwright` with these arguments, in that folder and environment."""
+    os.chdir(asked["folder"])
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    sys.path[0] = asked["folder"]
+    sys.argv = ["genwright", *asked["arguments"]]
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(Path(asked["told"]) / name, os.O_WRONLY | os.O_CREAT), descriptor)
+    runpy.run_module("genwright", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
