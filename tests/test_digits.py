@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -18,15 +15,10 @@ from sklearn.svm import SVC
 
 from genwright.data.dataset import Dataset
 from genwright.data.feed import Side
+from tests.workspaces import genwright
 
 pytestmark = [pytest.mark.long(minutes=4), pytest.mark.timeout(1200)]
 ROOT = Path(__file__).parents[1]
-
-
-def genwright(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), "GENWRIGHT_THREADS": "1"}
-    command = [sys.executable, "-m", "genwright", *arguments]
-    return subprocess.run(command, env=environment, cwd=workspace, capture_output=True, text=True, timeout=900)
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ from genwright.core.workspace import Workspace
 from genwright.lifecycle.servers import Services, running
 from genwright.recipes.edit import put
 from tests.web import webhook
-from tests.workspaces import founded
+from tests.workspaces import founded, genwright
 
 pytestmark = [pytest.mark.long(minutes=14), pytest.mark.timeout(900)]
 RECIPE: dict[str, Any] = {
@@ -80,8 +80,7 @@ class Studio:
         self.process: subprocess.Popen[bytes] | None = None
 
     def genwright(self, *arguments: str) -> str:
-        command = [sys.executable, "-m", "genwright", *arguments]
-        done = subprocess.run(command, env=self.environment, cwd=self.root, capture_output=True, text=True, timeout=300)
+        done = genwright(self.root, *arguments, **self.environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
