@@ -14,7 +14,7 @@ import pytest
 from genwright.data.split import Splitting
 from tests.workspaces import PICTURES, fill, genwright, outcome, write
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("team_server")]
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
