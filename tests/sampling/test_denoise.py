@@ -10,10 +10,11 @@ from torch import Tensor
 
 from genwright.core.draws import Draws
 from genwright.core.errors import ModelError
-from genwright.models.architectures.base import Architecture, DenoiseOptions
+from genwright.models.architectures.base import Architecture, DenoiseOptions, build_model
 from genwright.models.architectures.diffusion import Diffusion
+from genwright.sampling.denoise import ENDS, DenoiseSampler
 from genwright.sampling.sampler import Ask, drawn, sampler
-from tests.sampling.subjects import PICTURE, model, value
+from tests.sampling.subjects import PICTURE, model, signature, value
 
 START = value(PICTURE, torch.Generator().manual_seed(5))
 KEEP = (torch.arange(25).view(5, 5) % 3 == 0).float()
@@ -127,3 +128,17 @@ def test_what_cannot_be_begun_from_or_kept_is_refused() -> None:
         row(made, keep=KEEP)
     with pytest.raises(ModelError, match="every place"):
         row(made, start=START, keep=torch.ones(5))
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear", "sigmoid", "straight"])
+@pytest.mark.parametrize(("steps", "strength"), [(1, 1.0), (20, 1.0), (20, 0.4), (1000, 1.0), (5, 0.0005)])
+def test_the_way_falls_to_nothing_and_is_finest_where_there_is_little_noise(schedule: str, steps: int, strength: float) -> None:
+    wanted = signature(PICTURE)
+    config = Diffusion.sized(wanted, 0.125).model_dump(mode="json") | {"schedule": schedule}
+    times = DenoiseSampler(build_model("diffusion", config, wanted), 1)._times(steps, strength)
+    assert len(times) == steps + 1
+    assert bool((times.diff() < 0).all())
+    assert float(times[0]) == pytest.approx(min(max(strength, 2 * ENDS), 1 - ENDS))
+    assert float(times[-1]) == pytest.approx(ENDS)
+    if steps == 20:
+        assert float(times[-2]) < strength / steps
