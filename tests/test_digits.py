@@ -27,7 +27,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("digits")
     (folder / "recipes").mkdir()
     (folder / "recipes" / "digits.yaml").write_text((ROOT / "recipes" / "digits.yaml").read_text())
-    done = genwright(folder, "run", "digits", "--json")
+    done = genwright(folder, "run", "digits", "--json", limit=900)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -42,7 +42,7 @@ def drawn(workspace: Path, n: int) -> NDArray[np.float64]:
     from PIL import Image
 
     out = workspace / "drawn"
-    made = genwright(workspace, "generate", "digits", "-n", str(n), "--seed", "11", "--out", str(out))
+    made = genwright(workspace, "generate", "digits", "-n", str(n), "--seed", "11", "--out", str(out), limit=900)
     assert made.returncode == 0, made.stderr
     files = sorted(out.glob("sample-*.png"))
     assert len(files) == n

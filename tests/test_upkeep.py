@@ -80,7 +80,7 @@ class Studio:
         self.process: subprocess.Popen[bytes] | None = None
 
     def genwright(self, *arguments: str) -> str:
-        done = genwright(self.root, *arguments, **self.environment)
+        done = genwright(self.root, *arguments, limit=300, **self.environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

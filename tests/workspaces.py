@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from select import select
 from tempfile import mkdtemp
 from typing import Any
 
 import yaml
 
-from genwright.adapters.mlflow.registry import Registry
 from genwright.core.workspace import Workspace
 from genwright.data.modalities.base import modalities
 
@@ -48,6 +49,8 @@ def scratch() -> Path:
 @cache
 def migrated() -> Path:
     """A SQLite file with MLflow's tables; creating them takes seconds, copying it does not."""
+    from genwright.adapters.mlflow.registry import Registry
+
     workspace = Workspace(scratch())
     assert Registry(workspace).mlflow.client is not None
     return workspace.state / "mlflow.db"
@@ -74,19 +77,32 @@ def founded(folder: Path) -> Path:
 def warm() -> subprocess.Popen[str]:
     """What `genwright` asks."""
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.warm"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.warm"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
 
 
-def genwright(workspace: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """`genwright` with these arguments, in a process of its own; see `tests/warm.py`."""
+def genwright(workspace: Path, *arguments: str, limit: float = 500, **variables: str) -> subprocess.CompletedProcess[str]:
+    """`genwright` with these arguments, in a process of its own; see `tests/warm.py`. It is ended after `limit` seconds."""
     environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), "GENWRIGHT_THREADS": "1", **variables}
     told, asking = scratch(), warm()
     asked = {"arguments": arguments, "environment": environment, "folder": str(workspace), "told": str(told)}
     assert asking.stdin is not None
     assert asking.stdout is not None
     print(json.dumps(asked), file=asking.stdin, flush=True)
-    code = int(asking.stdout.readline())
+    try:
+        if not select([asking.stdout], [], [], limit)[0]:
+            raise subprocess.TimeoutExpired(["genwright", *arguments], limit)
+        code = int(asking.stdout.readline())
+    except BaseException:  # also of a test that took too long: what still runs would answer for the next
+        os.killpg(asking.pid, signal.SIGKILL)
+        asking.wait()
+        warm.cache_clear()
+        raise
     out, errors = ((told / name).read_text() for name in ("stdout", "stderr"))
     return subprocess.CompletedProcess(["genwright", *arguments], code, out, errors)
 

@@ -35,8 +35,8 @@ from trials.frauds import cleaned
 
 @dataclass(frozen=True)
 class Case:
-    """What goes wrong: of how many items, what is done to the cleaned data, how it is trained, and what its
-    items are given: a label, a caption, or nothing; `mixed`, that of another item."""
+    """What goes wrong: of how many items, what is done to the cleaned data, how it is trained, and what its items are given: a
+    label, a caption, or nothing; `mixed`, that of another item."""
 
     what: str
     family: str

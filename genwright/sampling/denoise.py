@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -21,6 +21,25 @@ from genwright.sampling.solvers import RESTING, SOLVERS, Level, Step
 PLANS = 32  # that are kept, by solver, number of steps and beginning
 FINE = 1024  # times at which the way is measured
 ENDS = 1e-3  # how near to all content and to all noise times come, where one of the levels vanishes
+
+
+def plan(model: Denoises, solver: str, steps: int, begin: float) -> list[Step]:
+    """The steps of a solver from time `begin` to 0; the last estimate is what is made."""
+    times = way(model, steps, begin)
+    told = zip(times.tolist(), *(level.tolist() for level in model.levels(times)), strict=True)
+    found = SOLVERS[solver]([Level(*one) for one in told])
+    return [*found[:-1], Step(found[-1].at, 1.0, 0.0)]
+
+
+def way(model: Denoises, steps: int, begin: float) -> Tensor:
+    """(steps + 1,) times falling from `begin` to 0, or near these. Half the way is even in time, half in the logarithm of the
+    signal-to-noise ratio, along which solvers err (Lu et al. 2022): evenly in time alone, the last of few steps makes all fine
+    detail at once."""
+    fine = torch.linspace(min(max(begin, 2 * ENDS), 1 - ENDS), ENDS, FINE + 1, dtype=torch.float64)
+    signal, sigma = model.levels(fine)
+    ratio = (signal / sigma).log()
+    gone = torch.linspace(0, 1, FINE + 1, dtype=torch.float64) + (ratio - ratio[0]) / (ratio[-1] - ratio[0])
+    return torch.from_numpy(np.interp(np.linspace(0, 2, steps + 1), gone.numpy(), fine.numpy())).float()
 
 
 @dataclass
@@ -53,7 +72,7 @@ class DenoiseSampler(Sampler):
         self._x, self._memory, self._noise, self._start = zeros
         self._keep = torch.zeros(slots, 1, *self._dims[1:], dtype=torch.bool, device=self.device)
         self._given, self._nothing = Seats(slots), Seats(slots)
-        self._steps = lru_cache(maxsize=PLANS)(self._planned)
+        self._steps = lru_cache(maxsize=PLANS)(partial(plan, model))
         self._rows: dict[int, _Row] = {}
         self._made: dict[int, Tensor] = {}
 
@@ -90,24 +109,6 @@ class DenoiseSampler(Sampler):
         if guided:
             self._nothing.put(slice(None), self._read({}))
         self._rows[slot] = _Row(ask.options, steps, draws, guided, ask.keep is not None)
-
-    def _planned(self, solver: str, steps: int, begin: float) -> list[Step]:
-        """From time `begin` to 0; the last estimate is what is made."""
-        times = self._times(steps, begin)
-        told = zip(times.tolist(), *(level.tolist() for level in self._denoises.levels(times)), strict=True)
-        found = SOLVERS[solver]([Level(*one) for one in told])
-        return [*found[:-1], Step(found[-1].at, 1.0, 0.0)]
-
-    def _times(self, steps: int, begin: float) -> Tensor:
-        """(steps + 1,) falling from `begin` to 0, or near these. Half of the way is even in time, half in the logarithm of the
-        signal-to-noise ratio, along which solvers err (Lu et al. 2022): evenly in time alone, the last of few steps makes all
-        fine detail at once."""
-        fine = torch.linspace(min(max(begin, 2 * ENDS), 1 - ENDS), ENDS, FINE + 1, dtype=torch.float64)
-        signal, sigma = self._denoises.levels(fine)
-        ratio = (signal / sigma).log()
-        way = torch.linspace(0, 1, FINE + 1, dtype=torch.float64) + (ratio - ratio[0]) / (ratio[-1] - ratio[0])
-        times = np.interp(np.linspace(0, 2, steps + 1), way.numpy(), fine.numpy())
-        return torch.from_numpy(times).float().to(self.device)
 
     def _advance(self, running: list[int]) -> list[Tick]:
         rows = {slot: self._rows[slot] for slot in running}

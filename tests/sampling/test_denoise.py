@@ -12,7 +12,7 @@ from genwright.core.draws import Draws
 from genwright.core.errors import ModelError
 from genwright.models.architectures.base import Architecture, DenoiseOptions, build_model
 from genwright.models.architectures.diffusion import Diffusion
-from genwright.sampling.denoise import ENDS, DenoiseSampler
+from genwright.sampling.denoise import ENDS, way
 from genwright.sampling.sampler import Ask, drawn, sampler
 from tests.sampling.subjects import PICTURE, model, signature, value
 
@@ -135,7 +135,9 @@ def test_what_cannot_be_begun_from_or_kept_is_refused() -> None:
 def test_the_way_falls_to_nothing_and_is_finest_where_there_is_little_noise(schedule: str, steps: int, strength: float) -> None:
     wanted = signature(PICTURE)
     config = Diffusion.sized(wanted, 0.125).model_dump(mode="json") | {"schedule": schedule}
-    times = DenoiseSampler(build_model("diffusion", config, wanted), 1)._times(steps, strength)
+    made = build_model("diffusion", config, wanted)
+    assert isinstance(made, Diffusion)
+    times = way(made, steps, strength)
     assert len(times) == steps + 1
     assert bool((times.diff() < 0).all())
     assert float(times[0]) == pytest.approx(min(max(strength, 2 * ENDS), 1 - ENDS))
