@@ -22,8 +22,7 @@ def compose(run: Run) -> Evaluation:
     known = run.recall("evaluation", Evaluation)
     if known is not None and known.model == identity:
         return known
-    versions = Versions(run.workspace)
-    uses = {key: versions.download(versions.get(used.model, used.version)) for key, used in run.uses.items()}
+    uses = Versions(run.workspace).folders(run.uses)
     samples = run.samples(None)
     with doing("compose"):
         evaluation = evaluate(folder, run.cleaned, run.member.evaluation, run.settings, uses=uses, samples=samples)

@@ -7,12 +7,14 @@ import shutil
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from genwright.adapters.mlflow.versions import Versions
 from genwright.lifecycle.run import Run
 from genwright.models.records import Plan
 from genwright.tasks.display import Bar, Doing, bars, say
 from genwright.tasks.interrupts import interruptible
 from genwright.tasks.one_training import Take
 from genwright.tasks.select import RACE, origin_of
+from genwright.training import shown
 from genwright.training.fit import CHECKPOINTS, Fit
 from genwright.training.records import TrainedModel
 
@@ -23,7 +25,8 @@ def train(run: Run, plan: Plan, take: Take) -> TrainedModel:
     base = run.base.folder if run.base else None
     origin = origin_of(run, plan)
     data, folder = run.version.digest, run.round(plan)
-    fit = Fit(run.dataset, plan, folder, run.settings, data=data, base=base, origin=origin, uses=run.uses)
+    seen = shown.seen(run.dataset, Versions(run.workspace).folders(run.uses))
+    fit = Fit(run.dataset, plan, folder, run.settings, data=data, base=base, origin=origin, uses=run.uses, seen=seen)
     if fit.finished:
         say("train", f"round {plan.round} ({plan.why}) was trained before; its weights verify")
         return fit.result

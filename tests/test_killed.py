@@ -21,14 +21,14 @@ from trials.soak import kill
 pytestmark = [pytest.mark.long(minutes=8), pytest.mark.timeout(1800)]
 ROOT = Path(__file__).parents[1]
 MOMENTS = 10
-SMALL = ["--set", "select.budget.steps=40", "--set", "train.budget.steps=120", "--set", "samples=100", "--set", "accept={}"]
+SMALL = ["select.families=[vae, diffusion]", "select.budget.steps=20", "train.budget.steps=80", "samples=64", "accept={}"]
 
 
 def start(workspace: Path) -> subprocess.Popen[str]:
     (workspace / "recipes").mkdir(parents=True, exist_ok=True)
     (workspace / "recipes" / "digits.yaml").write_text((ROOT / "recipes" / "digits.yaml").read_text())
     environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), "GENWRIGHT_THREADS": "1"}
-    command = [sys.executable, "-m", "genwright", "run", "digits", "--json", *SMALL]
+    command = [sys.executable, "-m", "genwright", "run", "digits", "--json", *(f"--set={one}" for one in SMALL)]
     errors = (workspace / "errors.log").open("a")
     return subprocess.Popen(command, env=environment, cwd=workspace, stdout=subprocess.PIPE, stderr=errors, text=True)
 

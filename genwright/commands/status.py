@@ -68,18 +68,22 @@ def standing(workspace: Workspace, recipe: str) -> dict[str, Any]:
 def look(workspace: Workspace, name: str | None) -> Path:
     """A page of what the newest run of a recipe makes while it trains. Raises RecipeError where there is no run."""
     from genwright.core.errors import RecipeError
-    from genwright.lifecycle.run import newest, reached
+    from genwright.lifecycle.run import begun, reached
     from genwright.reports.strip import strip, write
 
     if name is None:
         raise RecipeError("Which recipe's run should be looked at?", do="genwright status NAME --page")
     [recipe] = _names(workspace, name)
-    found = newest(workspace, recipe)
-    if found is None:
+    runs = begun(workspace, recipe)
+    if not runs:
         raise RecipeError(f"There is no run to look at of {recipe}.", do=f"genwright run {recipe}")
-    rounds, racers = (sorted(found[0].glob(pattern)) for pattern in ("round-*", "race/*"))
-    strips = [(at.relative_to(found[0]).as_posix(), told) for at in [*rounds[::-1], *racers] if (told := strip(at))]
-    return write(workspace.state / "looks" / f"{recipe}-training.html", recipe, reached(found[0]), strips)
+    strips = []
+    for folder, told in runs:
+        if told.data == runs[0][1].data:  # the models of a recipe of several, each in a folder of its own
+            rounds, racers = (sorted(folder.glob(pattern)) for pattern in ("round-*", "race/*"))
+            names = {at: f"{told.model} {at.relative_to(folder)}".strip() for at in [*rounds[::-1], *racers]}
+            strips += [(name, made) for at, name in names.items() if (made := strip(at))]
+    return write(workspace.state / "looks" / f"{recipe}-training.html", recipe, reached(runs[0][0]), strips)
 
 
 def _at(workspace: Workspace, recipe: str, last: str | None, asked: int | None) -> str | None:

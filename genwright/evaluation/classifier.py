@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from genwright.core.shapes import Signal, Signature, Tokens
 from genwright.data.columns import Integers
@@ -27,7 +28,9 @@ HELD_OUT = 2000  # validation items it is calibrated on, and held-out items it i
 PLACES = 1024  # that tokens are hashed into
 NAIVE = 500  # imitations it is shown
 SURE = 0.8  # probability at which it counts as sure
-LARGEST = 32 * 32 * 3
+LARGEST = 32 * 32 * 3  # values; larger pictures are averaged down
+SIDE = 32  # pixels that these keep a side
+PIECE = 500  # items read at once
 FEWEST = 5  # items of a class; one for each fold of the calibration
 NONE = -1  # the class of what is of no class
 LEAST = 1e-12  # probability that counts as none
@@ -37,9 +40,9 @@ WIDEST = 50.0  # by how much log probabilities are stretched or shrunk, at most
 def suits(signature: Signature) -> str | None:
     """None, or why there can be no such judge of what is made."""
     makes = signature.makes
-    if isinstance(makes, Tokens) or (isinstance(makes, Signal) and makes.size <= LARGEST):
+    if isinstance(makes, Tokens) or (isinstance(makes, Signal) and (makes.picture or makes.size <= LARGEST)):
         return None
-    return f"judges sequences, and arrays of up to {LARGEST} values"
+    return f"judges sequences, pictures, and other arrays of up to {LARGEST} values"
 
 
 def lacks(dataset: Dataset) -> str | None:
@@ -97,7 +100,11 @@ class Judge:
 
     def probabilities(self, content: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """(n,) the likeliest class of each item, NONE for one that is like no class, and (n,) its probability."""
-        table = _softmax(self._sharpness * self._logs(values(content)))
+        return self.opinion(values(content))
+
+    def opinion(self, looked_at: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The same of items as `values` gives them."""
+        table = _softmax(self._sharpness * self._logs(looked_at))
         return self._model.classes_[table.argmax(axis=1)].astype(np.int64), table.max(axis=1)
 
     def _logs(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -108,13 +115,21 @@ def _labelled(side: Side, dataset: Dataset, limit: int) -> tuple[NDArray[np.floa
     """What is looked at of some items of a side, and their classes; items without one are left out."""
     rows = side.subset(limit)
     kinds = labels(dataset, side, rows)
-    return values(side.contents(rows[kinds != NONE])), kinds[kinds != NONE]
+    return values_of(side, rows[kinds != NONE]), kinds[kinds != NONE]
+
+
+def values_of(side: Side, rows: Integers) -> NDArray[np.float32]:
+    """(n, d) what the judge looks at of some items of a side."""
+    starts = range(0, max(1, len(rows)), PIECE)
+    return np.concatenate([values(side.contents(rows[start : start + PIECE])) for start in starts])
 
 
 def values(content: Tensor) -> NDArray[np.float32]:
-    """(n, d) what the judge looks at: the values of arrays; of sequences the square roots of the share each token has,
-    tokens hashed into PLACES."""
+    """(n, d) what the judge looks at: the values of arrays, of large pictures averaged down; of sequences the square roots of
+    the share each token has, tokens hashed into PLACES."""
     if content.is_floating_point():
+        if content.ndim == 4 and content.shape[1:].numel() > LARGEST:
+            content = F.adaptive_avg_pool2d(content, [min(side, SIDE) for side in content.shape[2:]])
         return content.flatten(1).numpy()
     rows = np.zeros((len(content), PLACES), dtype=np.float32)
     for row, tokens in zip(rows, written(content), strict=True):
@@ -158,7 +173,7 @@ def judged_held_out(evaluand: Evaluand) -> Known:
 
     def say() -> dict[str, Tensor]:
         rows = side.subset(HELD_OUT)
-        kinds, sure = _judge(evaluand).probabilities(side.contents(rows))
+        kinds, sure = _judge(evaluand).opinion(values_of(side, rows))
         found = {"kinds": kinds, "sure": sure, "right": labels(evaluand.dataset, side, rows)}
         return {name: torch.from_numpy(values) for name, values in found.items()}
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pydantic import Field
+
 from genwright import __version__
 from genwright.core import stored
 from genwright.core.record import fingerprint
@@ -38,6 +40,7 @@ class Begun(Stored):
 
     recipe: str
     data: str
+    model: str = Field("", description="which of several models of the recipe")
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ class Run:
 
     def begin(self) -> None:
         """Leave word of whose folder this is."""
-        self.keep("run", Begun(recipe=self.recipe.name, data=self.version.digest))
+        self.keep("run", Begun(recipe=self.recipe.name, data=self.version.digest, model=self.member.key))
 
 
 def reached(folder: Path) -> str:
@@ -157,9 +160,14 @@ def failed(folder: Path) -> str | None:
 
 def newest(workspace: Workspace, recipe: str) -> tuple[Path, Begun] | None:
     """The folder of the run of a recipe that was begun or gone on with last; None when there is none that can be read."""
+    return next(iter(begun(workspace, recipe)), None)
+
+
+def begun(workspace: Workspace, recipe: str) -> list[tuple[Path, Begun]]:
+    """The folders of all runs of a recipe, the one that was begun or gone on with last first."""
     found = []
     for file in (workspace.state / "runs").glob("*/run.json"):
-        begun = stored.readable(Begun, file)
-        if begun is not None and begun.recipe == recipe:
-            found.append((file.stat().st_mtime_ns, file.parent, begun))
-    return max(found)[1:] if found else None
+        told = stored.readable(Begun, file)
+        if told is not None and told.recipe == recipe:
+            found.append((file.stat().st_mtime_ns, file.parent, told))
+    return [(folder, told) for _, folder, told in sorted(found, key=lambda one: one[0], reverse=True)]

@@ -20,6 +20,7 @@ from genwright.sampling.solvers import RESTING, SOLVERS, Level, Step
 
 PLANS = 32  # that are kept, by solver, number of steps and beginning
 FINE = 1024  # times at which the way is measured
+STRENGTH = 0.6  # of a start of which nothing is said
 ENDS = 1e-3  # how near to all content and to all noise times come, where one of the levels vanishes
 
 
@@ -40,6 +41,17 @@ def way(model: Denoises, steps: int, begin: float) -> Tensor:
     ratio = (signal / sigma).log()
     gone = torch.linspace(0, 1, FINE + 1, dtype=torch.float64) + (ratio - ratio[0]) / (ratio[-1] - ratio[0])
     return torch.from_numpy(np.interp(np.linspace(0, 2, steps + 1), gone.numpy(), fine.numpy())).float()
+
+
+def beginning(ask: Ask) -> float:
+    """The time at which a row begins: all noise, or with a start as far back as that is redrawn. Where a part of it is kept,
+    nothing is left of the other, unless that is asked for."""
+    assert isinstance(ask.options, DenoiseOptions)
+    if ask.start is None:
+        return 1.0
+    if ask.options.strength is not None:
+        return ask.options.strength
+    return STRENGTH if ask.keep is None else 1.0
 
 
 @dataclass
@@ -93,7 +105,7 @@ class DenoiseSampler(Sampler):
         assert isinstance(ask.options, DenoiseOptions)
         [slot] = slots
         draws = Draws([ask.key])
-        begin = 1.0 if ask.start is None else ask.options.strength
+        begin = beginning(ask)
         steps = self._steps(ask.options.sampler, ask.options.steps, begin)
         guided = ask.options.guidance != 1 and bool(ask.given)
         self._noise[slot] = draws.normal(*self._dims)[0].to(self.device)

@@ -236,7 +236,7 @@ class Model:
 
     def _mask(self, one: Input, value: Any) -> Tensor:
         """1 where a picture stays: where the mask is black."""
-        reader = self.content.fitting(one.shape)
+        reader = self.content.masks(one.shape)
         row = wish.read(one.name, value, one.shape, reader)
         return (row < 0).float()
 

@@ -62,9 +62,11 @@ class Fit:
         base: Path | None = None,
         origin: Path | None = None,
         uses: Mapping[str, Used] | None = None,
+        seen: shown.Seen | None = None,
     ) -> None:
         self.dataset, self.plan, self.folder, self.settings, self.data = dataset, plan, folder, settings, data
         self.base, self.origin, self.uses, self.memo = base, origin, uses, Memo.of(dataset, settings)
+        self.seen = seen or shown.seen(dataset, {})
         self.until = min(until or plan.steps, plan.steps)
         self.notes: list[str] = []  # what a person should hear: damaged checkpoints, memory, roll-backs
         self.progress = Progress(step=plan.begins, accumulate=plan.accumulate)
@@ -245,8 +247,8 @@ class Fit:
         progress, plan = self.progress, self.plan
         progress.evaluated = point.step
         point = point.model_copy(update=found.told)
-        if found.samples is not None:
-            shown.keep(self.folder, point.step, found.samples, self.dataset)
+        if found.samples is not None and self.seen is not None:
+            self.seen.keep(self.folder, point.step, found.samples)
         by = self._by
         value = by.value(point)
         if value is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from genwright.core.errors import GenwrightError, ModelError, nearest
 from genwright.core.workspace import Workspace
 from genwright.evaluation.records import Evaluation, tag
 from genwright.models import bundle, composition
-from genwright.models.records import ModelVersion, VersionFacts
+from genwright.models.records import ModelVersion, Used, VersionFacts
 
 
 class Versions:
@@ -63,8 +63,12 @@ class Versions:
 
     def pins(self, folder: Path, *, fresh: bool = False) -> dict[str, Path]:
         """Where the versions lie that a model or composition pins, by the name it has for each. Raises ModelError."""
+        return self.folders(composition.pinned(folder), fresh=fresh)
+
+    def folders(self, uses: Mapping[str, Used], *, fresh: bool = False) -> dict[str, Path]:
+        """Where versions lie that are pinned, by the same names. Raises ModelError."""
         found = {}
-        for key, used in composition.pinned(folder).items():
+        for key, used in uses.items():
             there = self.get(used.model, used.version)
             if there.weights != used.weights:
                 raise ModelError(f"{used.model} version {used.version} is not the one that was pinned.", got=there.weights)

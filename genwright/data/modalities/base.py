@@ -80,6 +80,10 @@ class Modality(ABC):
         """The same kind of content in another shape, for columns derived from this one; None where it has no such shape."""
         return self if shape == self.shape else None
 
+    def masks(self, shape: Shape) -> Modality | None:
+        """How one reads what says where contents stay or are made anew; margins that are added to contents stay."""
+        return self.fitting(shape)
+
     @abstractmethod
     def write(self, value: Any) -> bytes:
         """The bytes of a file a person can open, ending in `suffix`. `read(write(value))` gives the value back."""

@@ -130,7 +130,11 @@ class Image(Modality):
     def fitting(self, shape: Shape) -> Image | None:
         if not isinstance(shape, Signal) or not shape.picture or shape.channels not in (1, 3, 4) or not shape.bounded:
             return None
-        return Image(ImageOptions.model_validate({"size": shape.axes, "channels": shape.channels}))
+        return Image(self.options.model_copy(update={"size": shape.axes, "channels": shape.channels}))
+
+    def masks(self, shape: Shape) -> Image | None:
+        reader = self.fitting(shape)
+        return None if reader is None else Image(reader.options.model_copy(update={"background": "black"}))
 
     def write(self, value: Picture) -> bytes:
         png = io.BytesIO()

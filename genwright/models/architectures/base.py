@@ -47,17 +47,20 @@ class TokenOptions(SampleOptions):
 class DenoiseOptions(SampleOptions):
     """Of families that remove noise step by step."""
 
-    steps: int = Field(30, ge=1, le=1000, description="denoising steps")
+    steps: int = Field(20, ge=1, le=1000, description="denoising steps")
     sampler: Literal["ddim", "ddpm", "dpm", "heun"] = Field(
-        "ddim", description="ddim and dpm (DPM-Solver++ 2M) add no noise, heun asks the network twice a step, ddpm adds noise"
+        "dpm", description="dpm (DPM-Solver++ 2M) and ddim add no noise, heun asks the network twice a step, ddpm adds noise"
     )
     guidance: float = Field(1.0, ge=0, le=20, description="1: as trained; above: closer to what is given, less varied")
     guided: tuple[float, float] = Field(
         (0.0, 1.0),
         description="times, from 0 (content) to 1 (noise), between which there is guidance (Kynkaanniemi et al. 2024)",
     )
-    strength: float = Field(
-        0.6, gt=0, le=1, description="with a start: how much of it is redrawn; 1 leaves nothing of it but what is kept"
+    strength: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="how much of a start is redrawn; 1, as with a mask, leaves nothing of it but what is kept; else 0.6",
     )
 
     @field_validator("guided")
