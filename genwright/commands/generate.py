@@ -32,6 +32,9 @@ def command(
     image: Annotated[Path | None, typer.Option(help="the picture to work from")] = None,
     sketch: Annotated[Path | None, typer.Option(help="the drawing to make a picture of")] = None,
     mask: Annotated[Path | None, typer.Option(help="of the picture: white is made anew, black stays to the bit")] = None,
+    extend: Annotated[
+        str | None, typer.Option(metavar="SIDE=SHARE,...", help="have the picture go on beyond its edges, e.g. right=0.5")
+    ] = None,
     reference: Annotated[Path | None, typer.Option(help="a picture that what is made should be like")] = None,
     strength: Annotated[float | None, typer.Option(help="how much of the picture is made anew, up to 1")] = None,
     steps: Annotated[int | None, typer.Option(help="of removing noise; more take longer")] = None,
@@ -48,7 +51,7 @@ def command(
     options |= {key: value for key, value in (("steps", steps), ("guidance", guidance)) if value is not None}
     paths = {"image": image, "sketch": sketch, "mask": mask, "reference": reference}
     files = {key: None if path is None else str(path) for key, path in paths.items()}
-    friendly: dict[str, Any] = {"label": label, "prompt": prompt, **files, "strength": strength}
+    friendly: dict[str, Any] = {"label": label, "prompt": prompt, **files, "strength": strength, "extend": extend}
     asked = {"give": dict(_given(text) for text in give or []), **friendly, "options": options}
     walk = _walk(between, image, toward, away, by, {key: value for key, value in asked.items() if value})
 

@@ -78,6 +78,7 @@ class Canary(Record):
     mask: str | None = None
     reference: str | None = None
     strength: float | None = None
+    extend: str | None = None
 
     @property
     def asked(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from genwright.models.architectures.base import SampleOptions
 from genwright.models.records import ModelVersion
 from genwright.sampling import wish
 from genwright.sampling.chain import Wish, granted
+from genwright.sampling.extend import extended, sides
 from genwright.sampling.graph import Graph
 from genwright.sampling.inputs import inputs
 from genwright.sampling.latent import Space, walkable
@@ -112,6 +113,7 @@ class Model:
         mask: Any = None,
         reference: Any = None,
         strength: float | None = None,
+        extend: str | Mapping[str, float] | None = None,
         **options: Any,
     ) -> list[Wish]:
         """What `n` samples ask for.
@@ -119,7 +121,8 @@ class Model:
         `give`: input to a value, or to one for each sample (a list); `describe` says what there is. `label`, `prompt`,
         `image`, `sketch`, `mask` and `reference` are friendly names of inputs: of a mask white is made anew and black stays;
         a reference is a picture that what is made should be like. Without a label a labelled model goes through its labels
-        in turn. `strength`: how much of an image is made anew. Raises ModelError for anything the model cannot take.
+        in turn. `strength`: how much of an image is made anew. `extend` has it go on beyond its edges, by shares of its own
+        size: `{"right": 0.5}`. Raises ModelError for anything the model cannot take.
         """
         if not 1 <= n <= MOST:
             raise ModelError("That many samples cannot be generated at once.", got=n, allowed=f"1 to {MOST:,}")
@@ -128,6 +131,8 @@ class Model:
         chosen = self.options(**options)
         friendly = {"label": label, "prompt": prompt, "image": image, "sketch": sketch, "mask": mask, "reference": reference}
         values = {name: several[:n] for name, several in self._asked(friendly, give or {}).items()}
+        if extend is not None:
+            values |= self._extended(values, sides(extend))
         self._aligned(values, n)
         rows = {name: [self._row(name, value) for value in several] for name, several in values.items()}
         return [
@@ -233,6 +238,19 @@ class Model:
         """Rows and columns of pictures as they are given."""
         read = (wish.known(name, one, self.content.shape, self.content) for one in several)
         return [(int(one.shape[0]), int(one.shape[1])) for one in read]
+
+    def _extended(self, values: Mapping[str, list[Any]], by: Mapping[str, float]) -> dict[str, list[Any]]:
+        """The pictures that are begun from on larger canvases, and the masks of what is new. Raises ModelError."""
+        if "start" not in values or "keep" in values or self.describe.input("keep") is None:
+            raise ModelError(
+                "There is no picture to extend.",
+                got=", ".join(values) or "nothing",
+                allowed="a picture without a mask, of a model that completes pictures or begins from them",
+            )
+        read = [wish.known("start", one, self.content.shape, self.content) for one in values["start"]]
+        assert isinstance(self.content.shape, Signal)
+        canvases, masks = zip(*(extended(one, by, self.content.shape.axes) for one in read), strict=True)
+        return {"start": list(canvases), "keep": list(masks)}
 
     def _mask(self, one: Input, value: Any) -> Tensor:
         """1 where a picture stays: where the mask is black."""

@@ -26,13 +26,17 @@ OTHER = ("", "   ", "ein roter Apfel", "красное яблоко", "红苹果
 @cache
 def model() -> Model:
     """A tiny model of captioned pictures of 8 x 8."""
-    folder = scratch()
-    image = Part(kind="image", options={"size": [8, 8], "channels": 1})
+    return Model(trained(scratch()))
+
+
+def trained(folder: Path, **how: str) -> Path:
+    """Its bundle; `how` pictures are read."""
+    image = Part(kind="image", options={"size": [8, 8], "channels": 1, **how})
     data = made.dataset(folder / "data", image, caption=Part(kind="text", options={"vocab": 300, "length": 16}))
     settings = Settings(workspace=folder, threads=1, device="cpu")
     for _ in Fit(data, made.plan(data, "diffusion", steps=4), folder / "fit", settings, data="made"):
         pass
-    return Model(folder / "fit" / "bundle")
+    return folder / "fit" / "bundle"
 
 
 def file(folder: Path, height: int, width: int, mode: str = "L", kind: str = "png", **how: Any) -> str:
@@ -91,6 +95,60 @@ def test_a_mask_lies_on_its_picture() -> None:
     assert not np.array_equal(found[:, 4:], picture[:, 4:])
     [again] = model().generate(1, prompt="a picture", image=picture, mask=mask.repeat(4, 0).repeat(4, 1), strength=1.0, steps=2)
     assert np.array_equal(found, again)
+
+
+def test_nothing_shows_of_what_lies_under_a_mask() -> None:
+    """Whatever lies there, the same comes out; unless a strength says that some of it should stay."""
+    picture, mask = np.full((8, 8), 90, dtype=np.uint8), np.zeros((8, 8), dtype=np.uint8)
+    mask[:, 4:] = 255
+    painted = np.where(mask > 0, 255 - picture, picture)
+    for how, same in (({}, True), ({"strength": 0.3}, False)):
+        asked: dict[str, Any] = {"prompt": "a picture", "mask": mask, "steps": 3, **how}
+        one, other = (model().generate(1, image=x, **asked)[0] for x in (picture, painted))
+        assert np.array_equal(one, other) is same
+
+
+def test_a_padded_picture_and_its_mask_lie_alike(tmp_path: Path) -> None:
+    """All of a picture twice as wide as high stays where its mask is black, and so do the margins."""
+    wide = Model(trained(tmp_path, fit="pad", background="white"))
+    picture, mask = np.full((8, 16), 40, dtype=np.uint8), np.zeros((8, 16), dtype=np.uint8)
+    mask[:, 8:] = 255
+    [found] = wide.generate(1, prompt="a picture", image=picture, mask=mask, steps=2)
+    assert (found[:2] == 255).all()
+    assert (found[6:] == 255).all()
+    assert (abs(found[3:5, :3].astype(int) - 40) <= 2).all()
+
+
+def test_a_picture_goes_on_beyond_its_edges() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (8, 4), dtype=np.uint8)
+    [found] = model().generate(1, prompt="a picture", image=picture, extend="left=0.5,right=0.5", steps=2)
+    assert np.array_equal(found[:, 2:6], picture)
+    [other] = model().generate(1, prompt="a picture", image=picture, extend={"right": 1.0}, steps=2)
+    assert np.array_equal(other[:, :4], picture)
+    assert len(np.unique(other[:, 4:])) > 4, "the edge is not only drawn on"
+
+
+@pytest.mark.parametrize(
+    ("extend", "words"),
+    [
+        ("right", "--extend right=0.5"),
+        ("up=1", "top, bottom, left, right"),
+        ("right=0", "above 0"),
+        ("right=nan", "above 0"),
+        ("right=9", "up to 4"),
+        ("right=0.5", "12 x 8 pixels"),
+        ("", "above 0"),
+    ],
+)
+def test_what_cannot_be_extended_is_told(extend: str, words: str) -> None:
+    with pytest.raises(ModelError) as refused:
+        model().generate(1, prompt="a picture", image=np.zeros((8, 8), dtype=np.uint8), extend=extend)
+    assert words in str(refused.value)
+
+
+def test_without_a_picture_there_is_nothing_to_extend() -> None:
+    with pytest.raises(ModelError, match="no picture to extend"):
+        model().generate(1, prompt="a picture", extend="right=1")
 
 
 @pytest.mark.parametrize("shape", [(8, 16), (16, 8), (1, 8)])
