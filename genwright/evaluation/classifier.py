@@ -129,7 +129,7 @@ def values(content: Tensor) -> NDArray[np.float32]:
     the share each token has, tokens hashed into PLACES."""
     if content.is_floating_point():
         if content.ndim == 4 and content.shape[1:].numel() > LARGEST:
-            content = F.adaptive_avg_pool2d(content, [min(side, SIDE) for side in content.shape[2:]])
+            content = F.adaptive_avg_pool2d(content, (min(content.shape[2], SIDE), min(content.shape[3], SIDE)))
         return content.flatten(1).numpy()
     rows = np.zeros((len(content), PLACES), dtype=np.float32)
     for row, tokens in zip(rows, written(content), strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -30,20 +30,17 @@ def flat(split: Side, limit: int) -> Tensor:
     return torch.cat(list(pieces(split, limit)))
 
 
-def nearest(
-    queries: Tensor, split: Side, k: int = 2, view: Callable[[Tensor], Tensor] = lambda piece: piece
-) -> tuple[Tensor, Tensor]:
-    """Euclidean distances (n, k) from flat queries (n, values) to their k nearest items of a split, and their rows. `view`:
-    how flat items are looked at.
+def nearest(queries: Tensor, items: Iterable[Tensor], k: int = 2) -> tuple[Tensor, Tensor]:
+    """Euclidean distances (n, k) from flat queries (n, values) to the k nearest of items that come in pieces (piece, values),
+    and their places; infinite where there are fewer.
 
-    Every item is looked at once: time grows in a line with the split, memory does not.
+    Every item is looked at once: time grows in a line with their number, memory does not.
     """
-    k = min(k, len(split))
     best = torch.full((len(queries), k), float("inf"))
     rows = torch.zeros((len(queries), k), dtype=torch.int64)
     start = 0
-    for piece in pieces(split):
-        distances = torch.cdist(queries, view(piece))
+    for piece in items:
+        distances = torch.cdist(queries, piece)
         both = torch.cat([best, distances], dim=1)
         which = torch.cat([rows, torch.arange(start, start + len(piece)).expand(len(queries), -1)], dim=1)
         best, chosen = both.topk(k, dim=1, largest=False)
@@ -52,14 +49,12 @@ def nearest(
     return best, rows
 
 
-def twins(queries: Tensor, split: Side, dims: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Distances (n, 2) from queries (n, *dims) to the two nearest items of a split, and their rows (n, 2). Pictures are
-    compared on a coarse grid, so that one moved by a little is near, and as themselves or mirrored, whichever is nearer by
+def twins(queries: Tensor, items: Iterable[Tensor], view: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """Distances (n, 2) from pictures (n, channels, rows, columns) to the two nearest items, which come in pieces as `view`
+    makes them flat, and the places of these (n, 2). Pictures are compared as themselves or mirrored, whichever is nearer by
     the ratio of the two distances."""
-    if len(dims) != 3:
-        return nearest(queries.flatten(1), split)
-    both = coarse(torch.cat([queries, queries.flip(-1)]), dims)  # together, so that items are read once
-    distances, found = nearest(both, split, view=lambda piece: coarse(piece, dims))
+    both = view(torch.cat([queries, queries.flip(-1)]))  # together, so that items are read once
+    distances, found = nearest(both, items)
     n = len(queries)
     plain, mirrored, rows, others = distances[:n], distances[n:], found[:n], found[n:]
     better = (mirrored[:, 0] * plain[:, 1] < plain[:, 0] * mirrored[:, 1])[:, None]
@@ -81,11 +76,11 @@ def radius(items: Tensor) -> Tensor:
 def of_samples(evaluand: Evaluand) -> tuple[Tensor, Tensor]:
     """Distances (n, 2) from the first MOST samples to the two nearest training items, and their rows."""
     train = evaluand.dataset.train
-    return evaluand.once("neighbours", lambda: nearest(evaluand.samples[:MOST].flatten(1), train))
+    return evaluand.once("neighbours", lambda: nearest(evaluand.samples[:MOST].flatten(1), pieces(train)))
 
 
 def of_held_out(evaluand: Evaluand) -> Tensor:
     """Distances (n, 2) from up to MOST held-out items to the two nearest training items."""
     side, train = evaluand.held_out, evaluand.dataset.train
     key = f"{side.name} neighbours"
-    return evaluand.data.tensors(key, lambda: {"distances": nearest(flat(side, MOST), train)[0]})["distances"]
+    return evaluand.data.tensors(key, lambda: {"distances": nearest(flat(side, MOST), pieces(train))[0]})["distances"]

@@ -18,7 +18,7 @@ from genwright.data.modalities.base import Modality, caption, decode, words
 from genwright.evaluation import kept
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.evaluate import evaluation_set, opened_evaluand, tasked
-from genwright.evaluation.neighbours import nearest
+from genwright.evaluation.neighbours import nearest, pieces
 from genwright.evaluation.records import EvaluationSpec, Measured
 from genwright.models import composition
 from genwright.models.architectures.base import SampleOptions
@@ -125,7 +125,7 @@ def _captions(subject: Evaluand, count: int) -> list[str]:
 
 def _nearest(subject: Evaluand, values: list[Any]) -> list[Pair]:
     train = subject.dataset.train
-    distances, rows = nearest(subject.samples.flatten(1), train, k=1)
+    distances, rows = nearest(subject.samples.flatten(1), pieces(train), k=1)
     pairs = []
     for place in distances[:, 0].argsort()[:SHOWN_PAIRS].tolist():
         row, distance = int(rows[place, 0]), float(distances[place, 0])

@@ -80,9 +80,13 @@ def test_another_version_can_be_asked(place: Path) -> None:
 
 def test_a_walk_goes_from_one_file_to_the_other(place: Path) -> None:
     generate("-n", "2", "--out", "a")
-    said = generate("-n", "4", "--between", "a/sample-0000.png", "a/sample-0001.png", "--out", "walk")
-    assert said["settings"]["between"] == ["a/sample-0000.png", "a/sample-0001.png"]
-    assert len(said["files"]) == 4
+    ends = ["a/sample-0000.png", "a/sample-0001.png"]
+    said = generate("-n", "4", "--between", *ends, "--out", "walk")
+    assert said["settings"]["between"] == ends
+    walk = list(said["files"].values())
+    assert len(set(walk)) == 4
+    for end, place in zip(ends, (0, -1), strict=True):  # what the model makes of the files themselves
+        assert set(generate("-n", "2", "--between", end, end, "--out", "stay")["files"].values()) == {walk[place]}
 
 
 def test_a_picture_gets_more_of_what_tells_two_kinds_apart(place: Path) -> None:
@@ -97,7 +101,10 @@ def test_a_picture_gets_more_of_what_tells_two_kinds_apart(place: Path) -> None:
     same = generate("-n", "3", "--image", base[1], "--toward", "with", "--away", "with", "--out", "same")
     first, *others = [Image.open(place / "same" / name).tobytes() for name in same["files"]]
     assert all(other == first for other in others)
-    assert Image.open(place / "more" / "sample-0000.png").tobytes() == first
+    more = [np.asarray(Image.open(place / "more" / name), dtype=float) for name in said["files"]]
+    assert more[0].astype(np.uint8).tobytes() == first
+    far = [float(abs(step - more[0]).mean()) for step in more]
+    assert 0 < far[1] < far[2], "the farther along the way, the more it changes"
 
 
 @pytest.mark.parametrize(

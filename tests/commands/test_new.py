@@ -72,6 +72,24 @@ def made(workspace: Path, folder: Path) -> Recipe:
     return load(workspace / "recipes" / "mine.yaml")
 
 
+def test_few_pictures_are_seen_a_little_otherwise_every_time_and_it_is_said_why(workspace: Path) -> None:
+    recipe = made(workspace, fill(workspace / "inbox", 80))
+    assert recipe.outcome.view.makes == "altered"
+    assert recipe.derived["altered"].part.kind == "augmented"
+    assert recipe.derived["altered"].part.options == {"shift": 0.06}  # nothing that could change what a picture means
+    assert "With 80 pictures a model would soon know each by heart" in (workspace / "recipes" / "mine.yaml").read_text()
+
+
+def test_what_lies_on_another_picture_is_not_moved_alone(workspace: Path) -> None:
+    fill(workspace / "inbox", 80)
+    for path in list((workspace / "inbox").glob("*.png")):
+        path.with_name(f"{path.stem}-condlabel.png").write_bytes(path.read_bytes())
+    recipe = made(workspace, workspace / "inbox")
+    assert recipe.condition is not None
+    assert recipe.condition.kind == "image"
+    assert not recipe.derived
+
+
 def test_grey_pictures(workspace: Path) -> None:
     recipe = made(workspace, fill(workspace / "inbox", 80))
     assert recipe.content.kind == "image"

@@ -16,6 +16,7 @@ TEXT = Tokens(vocab=40, length=40)
 CAPTION = Tokens(vocab=30, length=9)
 LABEL = Label(classes=5)
 PICTURE = Signal(channels=1, axes=(5, 5), over=("y", "x"))  # of odd sizes, which do not fill the vectors of a CPU
+SQUARE = Signal(channels=3, axes=(8, 8), over=("y", "x"))
 REFERENCE = Signal(channels=3, axes=(10, 8), over=("y", "x"))
 LATENT = Signal(channels=2, axes=(4, 4), over=("y", "x"), bounded=False)
 
@@ -35,10 +36,17 @@ CASES: dict[str, tuple[str, Signature]] = {
     "diffusion-all": ("diffusion", signature(PICTURE, label=LABEL, mask=PICTURE, caption=CAPTION, picture=REFERENCE)),
     "gan": ("gan", signature(PICTURE)),
     "gan-label-caption": ("gan", signature(Signal(channels=3), label=LABEL, caption=CAPTION)),
+    "dcgan-label": ("dcgan", signature(SQUARE, label=LABEL)),
+    "resgan-label-mask": ("resgan", signature(SQUARE, label=LABEL, mask=SQUARE)),
+    "dit-label-caption": ("dit", signature(SQUARE, label=LABEL, caption=CAPTION)),
+    "dit-latent": ("dit", signature(LATENT)),
+    "prior-caption": ("prior", signature(Signal(channels=6, bounded=False), caption=CAPTION)),
     "vae": ("vae", signature(PICTURE)),
     "vae-label-mask": ("vae", signature(PICTURE, label=LABEL, mask=PICTURE)),
 }
 
+TINY = {"width": 64, "depth": 2}
+SIZES = {"gpt": TINY, "seq2seq": TINY, "dit": {"width": 64}, "prior": {"width": 64}}
 TOKEN_OPTIONS: list[dict[str, Any]] = [
     {"beams": 1, "temperature": 1.0, "top_p": 1.0},
     {"beams": 1, "temperature": 0.0},
@@ -63,7 +71,7 @@ def model(case: str) -> Architecture:
     """Of fresh weights, those that begin at zero made random, so that every layer takes part."""
     family, its = CASES[case]
     torch.manual_seed(0)
-    made = build_model(family, {"width": 64, "depth": 2} if its.makes == TEXT else {"width": 8}, its)
+    made = build_model(family, SIZES.get(family, {"width": 8}), its)
     with torch.no_grad():
         for parameter in made.parameters():
             if parameter.ndim > 1 and not parameter.any():
@@ -102,6 +110,6 @@ def ask(made: Architecture, number: int, **options: Any) -> Ask:
         kinds = DENOISE_OPTIONS
         if number % 3 == 1:
             start = value(made.makes, random)
-        if number % 6 == 1:
+        if number % 6 == 1 and made.makes.axes:
             keep = (torch.rand(made.makes.axes, generator=random) > 0.5).float()
     return Ask((7, number), made.Options.model_validate(options or kinds[number % len(kinds)]), given, start, keep)

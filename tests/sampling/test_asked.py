@@ -76,15 +76,6 @@ def test_options_out_of_range_are_refused_with_what_is_allowed(options: dict[str
     assert words in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    ("height", "width", "mode", "kind"),
-    [(1, 1, "L", "png"), (3, 20_000, "L", "png"), (30, 20, "CMYK", "jpg"), (20, 30, "RGBA", "png"), (16, 16, "P", "gif")],
-)
-def test_any_picture_can_be_begun_from(height: int, width: int, mode: str, kind: str, tmp_path: Path) -> None:
-    [found] = model().generate(1, prompt="a picture", image=file(tmp_path, height, width, mode, kind), strength=0.5, steps=2)
-    assert found.shape == (8, 8)
-
-
 def test_a_mask_lies_on_its_picture() -> None:
     """As large as the picture, or of the same form; what it leaves stays to the bit."""
     random = np.random.default_rng(0)

@@ -74,6 +74,8 @@ class Image(Modality):
                     return self._array(ImageOps.exif_transpose(file))
         except Unreadable:
             raise
+        except Pictures.DecompressionBombError as error:
+            raise Unreadable(f"far more pixels than the {MOST_PIXELS:,} that are decoded") from error
         except UnidentifiedImageError as error:
             raise Unreadable(f"not a picture of a known format ({', '.join(FORMATS)})") from error
         except Exception as error:  # decoders answer hostile bytes with almost any exception

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
 from genwright.core.shapes import Signal, Signature
+from genwright.data.feed import Side
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
-from genwright.evaluation.neighbours import MOST, twins
+from genwright.evaluation.neighbours import MOST, coarse, nearest, pieces, twins
 from genwright.evaluation.records import Measured
 
 RATIO = 1 / 3  # Yoon et al. 2023, Bonnaire et al. 2025: much nearer to one training item than to any other
@@ -38,26 +44,42 @@ class Copies(Metric):
 
     @classmethod
     def alarm(cls, measured: Measured) -> str | None:
-        if measured.low <= (measured.floor or 0.0) + 0.02:
-            return None
-        return f"{measured.value:.1%} of the samples are all but copies of a training item"
+        return alarming(measured)
 
     def measure(self, evaluand: Evaluand) -> Measured:
         assert isinstance(evaluand.signature.makes, Signal)
-        side, train, dims = evaluand.held_out, evaluand.dataset.train, evaluand.signature.makes.dims
-        distances, rows = twins(evaluand.samples[:MOST], train, dims)
-        real = evaluand.data.tensors(
-            f"{side.name} twins", lambda: {"distances": twins(side.contents(side.subset(MOST)), train, dims)[0]}
-        )["distances"]
-        copied = (distances[:, 0] < RATIO * distances[:, 1]).float().numpy()
+        side, train = evaluand.held_out, evaluand.dataset.train
+        find = _twins(evaluand.signature.makes, train)
+        distances, rows = find(evaluand.samples[:MOST])
+        real = evaluand.data.tensors(f"{side.name} twins", lambda: {"distances": find(side.contents(side.subset(MOST)))[0]})[
+            "distances"
+        ]
         closest = distances[:, 0].argsort()[:16].tolist()
-        low, high = bootstrap(len(copied), lambda i: float(copied[i].mean()), seed=evaluand.seed)
-        return Measured(
-            value=float(copied.mean()),
-            low=low,
-            high=high,
-            n=len(copied),
-            floor=float((real[:, 0] < RATIO * real[:, 1]).float().mean()),
-            naive=1.0,
-            detail={"pairs": [[i, int(rows[i, 0]), float(distances[i, 0])] for i in closest]},
-        )
+        detail = {"pairs": [[i, int(rows[i, 0]), float(distances[i, 0])] for i in closest]}
+        return measured(distances, real, evaluand.seed, detail)
+
+
+def measured(distances: Tensor, real: Tensor, seed: int, detail: dict[str, Any]) -> Measured:
+    """The share of copies, of the distances (n, 2) of samples and of real items to the two nearest training items."""
+    copied = (distances[:, 0] < RATIO * distances[:, 1]).float().numpy()
+    low, high = bootstrap(len(copied), lambda places: float(copied[places].mean()), seed=seed)
+    floor = float((real[:, 0] < RATIO * real[:, 1]).float().mean())
+    return Measured(value=float(copied.mean()), low=low, high=high, n=len(copied), floor=floor, naive=1.0, detail=detail)
+
+
+def alarming(measured: Measured) -> str | None:
+    """In words, where more samples are copies than real items are, and than chance makes of them."""
+    if measured.low <= (measured.floor or 0.0) + 0.02:
+        return None
+    return f"{measured.value:.1%} of the samples are all but copies of a training item"
+
+
+def _twins(makes: Signal, train: Side) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """What finds the two nearest training items: of pictures on a coarse grid, so that one moved by a little is near."""
+    if not makes.picture:
+        return lambda queries: nearest(queries.flatten(1), pieces(train))
+
+    def view(items: Tensor) -> Tensor:
+        return coarse(items, makes.dims)
+
+    return lambda queries: twins(queries, map(view, pieces(train)), view)
