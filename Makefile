@@ -7,6 +7,8 @@ COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/' "$$($(BIN)/python -
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-compile -c constraints.txt
 # A browser of pip's own cache may warn about links it ignores; errors still show.
 export PIP_NO_INPUT := 1
+# What is imported is compiled once, not by each of hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-long test-all lint check check-all bench bench-peers bench-few-labels frauds provoked soak flips clean
 

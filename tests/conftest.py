@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from unittest.mock import patch
 
@@ -28,11 +29,20 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(workspace=tmp_path, threads=1, device="cpu")
 
 
+@pytest.fixture(scope="session")
+def served() -> Iterator[str]:
+    """The API of one Prefect server."""
+    with ExitStack() as stack:
+        with patch.dict(os.environ):  # only who asks for it is told
+            serving = stack.enter_context(server(Workspace(founded(scratch()))))
+            serving.wait()
+        yield serving.url
+
+
 @pytest.fixture(scope="module")
-def team_server() -> Iterator[None]:
-    """One Prefect server for all that the tests of a file run, as a team has one; else every run starts its own."""
-    with patch.dict(os.environ), server(Workspace(founded(scratch()))) as serving:
-        serving.wait()
+def team_server(served: str) -> Iterator[None]:
+    """That server for all that the tests of a file run, as a team has one; else every run starts its own."""
+    with patch.dict(os.environ, PREFECT_API_URL=served):
         yield
 
 

@@ -14,7 +14,7 @@ import pytest
 from tests import brought
 from tests.workspaces import founded
 
-pytestmark = [pytest.mark.long(minutes=6), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long(minutes=6), pytest.mark.timeout(900), pytest.mark.usefixtures("team_server")]
 ROOT = Path(__file__).parents[1]
 SMALL = {
     "select.dials": "[0.125]",

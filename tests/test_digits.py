@@ -17,7 +17,7 @@ from genwright.data.dataset import Dataset
 from genwright.data.feed import Side
 from tests.workspaces import genwright
 
-pytestmark = [pytest.mark.long(minutes=4), pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.long(minutes=4), pytest.mark.timeout(1200), pytest.mark.usefixtures("team_server")]
 ROOT = Path(__file__).parents[1]
 
 

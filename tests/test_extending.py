@@ -88,6 +88,7 @@ def test_the_conformance_suite_tests_them_by_being_there(package: Path, tmp_path
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("team_server")
 def test_the_family_races_is_trained_registered_and_sampled_and_the_filter_applies(package: Path, tmp_path: Path) -> None:
     from genwright.data.modalities.base import modalities
 
@@ -128,6 +129,7 @@ def test_the_family_races_is_trained_registered_and_sampled_and_the_filter_appli
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("team_server")
 def test_the_kind_of_content_is_collected_cleaned_encoded_and_trained_on(package: Path, tmp_path: Path) -> None:
     recipe = {
         "name": "genomes",
@@ -154,6 +156,7 @@ def test_the_kind_of_content_is_collected_cleaned_encoded_and_trained_on(package
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("team_server")
 def test_the_derivation_is_kept_with_the_data_and_the_family_is_given_it(package: Path, tmp_path: Path) -> None:
     from genwright.data.modalities.base import modalities
 

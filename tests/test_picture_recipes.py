@@ -21,7 +21,7 @@ from genwright.core.workspace import Workspace
 from genwright.data.modalities.base import modalities
 from tests.workspaces import BUDGETS, PICTURES, fill, write
 
-pytestmark = [pytest.mark.long(minutes=3), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long(minutes=4), pytest.mark.timeout(900), pytest.mark.usefixtures("team_server")]
 ROOT = Path(__file__).parents[1]
 SIDES = {64: 16, 32: 8, 28: 16, 24: 16, 16: 8}  # pixels
 KINDS = {"text": {"vocab": 300, "length": 16}, "withheld": {"share": 0.7}, "predicted": {"sure": 0.34}}

@@ -14,7 +14,7 @@ import pytest
 from genwright.data.split import Splitting
 from tests.workspaces import PICTURES, fill, genwright, outcome, write
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("team_server")]
 
 
 @pytest.fixture
@@ -25,7 +25,8 @@ def shapes(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_recipe_goes_in_and_a_promoted_model_comes_out(shapes: Path) -> None:
+def test_a_recipe_goes_in_and_a_promoted_model_comes_out(shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PREFECT_API_URL")  # with a server of its own, as on a laptop
     first = outcome(genwright(shapes, "run", "shapes", "--json"))
     assert first["promoted"]
     assert first["champion"] == first["version"] == 1

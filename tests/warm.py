@@ -15,7 +15,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-WARM = ("genwright.adapters.mlflow.registry", "genwright.recipes.recipe", "genwright.sampling.model", "sklearn.svm", "dvc.repo")
+WARM = (
+    *("genwright.adapters.mlflow.registry", "genwright.adapters.mlflow.runs", "genwright.reports.report"),
+    *("genwright.evaluation.evaluate", "genwright.sampling.model", "genwright.training.race"),
+    *("sklearn.calibration", "sklearn.cluster", "sklearn.svm", "matplotlib.font_manager", "dvc.repo"),
+    "torch._dynamo",  # which any optimizer and any model without memory imports
+)
 
 
 def main() -> None:

@@ -57,14 +57,16 @@ class Paces(Stored):
 
 def survey(fits: Mapping[str, Fit], kept: Path, seconds: float, *, measure: bool) -> tuple[dict[str, Pace], list[str]]:
     """The paces of trainings by name, taken within about so many seconds for each pass, and what is to be said of them. They
-    are kept in a file, so that they are taken once. Those for which memory does not do are left out."""
+    are kept in a file, so that they are taken once. Those for which memory does not do are left out. Where no measure is
+    timed, nothing hangs on the clock, and one pass does."""
     known = dict((stored.readable(Paces, kept) or Paces()).known)
     taken: dict[str, list[Pace]] = {name: [] for name in fits if name not in known}
-    passes = [name for _ in range(PASSES) for name in taken]
+    wanted = PASSES if measure else 1
+    passes = [name for _ in range(wanted) for name in taken]
     for name in telling("timing steps", passes, len(passes)):
         if (pace := _fitting(fits[name], seconds, measure)) is not None:
             taken[name].append(pace)
-    taken = {name: paces for name, paces in taken.items() if len(paces) == PASSES}
+    taken = {name: paces for name, paces in taken.items() if len(paces) == wanted}
     notes = []
     for name, paces in taken.items():
         if paces[0].far(paces[-1].step):

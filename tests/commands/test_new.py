@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +23,7 @@ from genwright.recipes.recipe import Recipe, load
 from genwright.recipes.stages import items
 from genwright.recipes.suggest import Machine, Proposal
 from tests import brought
+from tests.workspaces import genwright
 
 LAPTOP = Machine(cores=2, memory_gib=16, gpu=None)
 ROOT = Path(__file__).parents[2]
@@ -268,21 +266,14 @@ def test_editors_find_the_schema(workspace: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("team_server")
 def test_run_takes_it_as_it_stands(workspace: Path) -> None:
     """With its own gates and racers; only the work is cut down, through --set, so that the test ends."""
     texts(workspace / "inbox", 220, "image", ".png")
     new("mine", workspace / "inbox")
     cut = ("train.budget={steps: 6}", "select.budget={steps: 6}", "train.rounds=1", "samples=32", "train.evaluate=2")
     sets = [part for one in cut for part in ("--set", one)]
-    done = subprocess.run(
-        [sys.executable, "-m", "genwright", "run", "mine", "--json", *sets],
-        env=os.environ | {"GENWRIGHT_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-        cwd=workspace,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
+    done = genwright(workspace, "run", "mine", "--json", *sets, limit=280)
     assert done.returncode in (0, 3), done.stderr[-2000:]  # 3: refused by its gates, as six steps deserve
     assert json.loads(done.stdout)["version"] == 1
 

@@ -78,7 +78,7 @@ def server(workspace: Workspace) -> Iterator[Server]:
         finally:
             _flush()  # also after an error: what is left would wait at exit for a server that is gone
             if before is None:
-                del os.environ["PREFECT_API_URL"]
+                os.environ.pop("PREFECT_API_URL", None)
 
 
 @contextmanager
