@@ -32,9 +32,7 @@ def command(
     image: Annotated[Path | None, typer.Option(help="the picture to work from")] = None,
     sketch: Annotated[Path | None, typer.Option(help="the drawing to make a picture of")] = None,
     mask: Annotated[Path | None, typer.Option(help="of the picture: white is made anew, black stays to the bit")] = None,
-    extend: Annotated[
-        str | None, typer.Option(metavar="SIDE=SHARE,...", help="have the picture go on beyond its edges, e.g. right=0.5")
-    ] = None,
+    extend: Annotated[str | None, typer.Option(help="by how much it goes on beyond its edges, e.g. left=0.5,right=0.5")] = None,
     reference: Annotated[Path | None, typer.Option(help="a picture that what is made should be like")] = None,
     strength: Annotated[float | None, typer.Option(help="how much of the picture is made anew, up to 1")] = None,
     steps: Annotated[int | None, typer.Option(help="of removing noise; more take longer")] = None,
@@ -58,11 +56,11 @@ def command(
     import genwright
 
     model = genwright.load(name, version)
-    settings: dict[str, Any] = {"n": n, "seed": seed, **{key: value for key, value in asked.items() if value}}
     if walk is not None:
         made = write(model, walk.taken(model, n), [], {**walk.told, "n": n}, out)
     else:
         wishes = model.wishes(n, seed=seed, give=asked["give"], **friendly, **options)
+        settings = {"n": n, "seed": seed, **{key: value for key, value in asked.items() if value}}
         made = write(model, model.grant(wishes), [model.asked(wish) for wish in wishes], settings, out)
     show(made, out, as_json)
 

@@ -37,6 +37,8 @@ class Begun(Stored):
     """`run.json`: which recipe and data a run folder belongs to."""
 
     form = "run"
+    format = 2
+    upgrades = (lambda old: {**old, "model": ""},)
 
     recipe: str
     data: str

@@ -71,7 +71,7 @@ CODEC = {
     ("change", "said"),
     [
         ({"accept": {"bits_per_byte": {"at_most": 2}}}, ["bits_per_byte", "measures sequences", "mmd", "recognised"]),
-        ({"content": LARGE, "accept": {"recognised": {"at_least": 0.9}}}, ["recognised", "3072", "measures that suit", "mmd"]),
+        ({"accept": {"kid": {"at_most": 9}}}, ["kid", "12 pixels a side", "measures that suit", "mmd"]),
         (
             {"content": "text", "condition": None, "accept": {"chrf": {"at_least": 9}}},
             ["bits_per_byte, copied_passage"],
@@ -95,9 +95,9 @@ def test_bounds_of_each_model_are_held_against_what_it_makes() -> None:
         codec, other = {"makes": "picture"}, {"makes": makes, "given": ["label"], "accept": accept}
         return {**short, **CODEC, "models": {"codec": codec, "other": other}, "makes": "picture"}
 
-    parse(models("small", recognised=0.5))
-    parse(models("latent", recognised=0.5))
-    for makes, measure in (("picture", "recognised"), ("small", "variety")):
+    parse(models("picture", kid=0.5))
+    parse(models("latent", kid=0.5))
+    for makes, measure in (("small", "kid"), ("small", "variety")):
         with pytest.raises(RecipeError, match=f"{measure} can never be taken of digits~other"):
             parse(models(makes, **{measure: 0.5}))
 
