@@ -22,7 +22,7 @@ from genwright.evaluation.evaluand import Evaluand
 
 REAL = "real"
 TEN = 10
-MOVED = 10
+TONE = 1.5  # exponent of the brightness of a copy whose tones were changed
 CHANGED = 0.05  # of the range, that a changed copy of a picture differs by
 CHANGED_WORDS = 0.02  # share of the words of a text
 
@@ -129,7 +129,7 @@ def pictures() -> dict[str, Fraud]:
         "copies": lambda m: m.contents(m.train),
         "changed copies": changed,
         "mirrored copies": lambda m: m.contents(m.train).flip(-1),
-        "moved copies": lambda m: moved(m.contents(m.train)),
+        "toned copies": lambda m: 2 * ((m.contents(m.train) + 1) / 2).clamp(0, 1) ** TONE - 1,
         "other data": other,
     }
 
@@ -177,12 +177,6 @@ def answers() -> dict[str, Fraud]:
         "answers to other questions": lambda m: m.rows([*m.right[1:], m.right[0]]),
         "shuffled answers": lambda m: m.rows([m.random.permutation(s) for s in m.right]),
     }
-
-
-def moved(items: Tensor) -> Tensor:
-    """Each a MOVED-th of its size to the right and down; what comes in is as the edge."""
-    down, right = (max(1, size // MOVED) for size in items.shape[2:])
-    return F.pad(items, (right, 0, down, 0), mode="replicate")[..., : items.shape[2], : items.shape[3]]
 
 
 def blurred(items: Tensor) -> Tensor:

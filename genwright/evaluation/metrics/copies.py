@@ -56,14 +56,14 @@ class Copies(Metric):
         ]
         closest = distances[:, 0].argsort()[:16].tolist()
         detail = {"pairs": [[i, int(rows[i, 0]), float(distances[i, 0])] for i in closest]}
-        return measured(distances, real, evaluand.seed, detail)
+        return measured(distances, real, RATIO, evaluand.seed, detail)
 
 
-def measured(distances: Tensor, real: Tensor, seed: int, detail: dict[str, Any]) -> Measured:
+def measured(distances: Tensor, real: Tensor, ratio: float, seed: int, detail: dict[str, Any]) -> Measured:
     """The share of copies, of the distances (n, 2) of samples and of real items to the two nearest training items."""
-    copied = (distances[:, 0] < RATIO * distances[:, 1]).float().numpy()
+    copied = (distances[:, 0] < ratio * distances[:, 1]).float().numpy()
     low, high = bootstrap(len(copied), lambda places: float(copied[places].mean()), seed=seed)
-    floor = float((real[:, 0] < RATIO * real[:, 1]).float().mean())
+    floor = float((real[:, 0] < ratio * real[:, 1]).float().mean())
     return Measured(value=float(copied.mean()), low=low, high=high, n=len(copied), floor=floor, naive=1.0, detail=detail)
 
 

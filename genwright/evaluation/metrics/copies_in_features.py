@@ -1,4 +1,4 @@
-"""Is a sample a copy of one training item that was moved or changed a little?"""
+"""Is a sample a copy of one training item in other tones?"""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from genwright.evaluation.neighbours import MOST, PIECE, twins
 from genwright.evaluation.records import Measured
 
 LOOKED = 20_000  # training items at most that are looked at
+RATIO = 1 / 2  # as in `copies`; in features hardly a real item is that much nearer to one training item than to any other
 
 
 @metrics.register
 class CopiesInFeatures(Metric):
-    """What `copies` is, in features of `evaluation/extractor.py`, for which it matters little where exactly something lies: it
-    sees copies that were moved, which are far from the original pixel by pixel. Of more than LOOKED training items a random
-    choice is compared; `detail` says how many."""
+    """Share of samples whose nearest training item is less than half as far as the second nearest, mirrored or not, in
+    features of `evaluation/extractor.py`. Brightness and contrast of a patch matter little there, so it sees copies whose tones
+    were changed, which `copies` may not. Of more than LOOKED training items a random choice is compared; `detail` says how
+    many."""
 
     name = "copies_in_features"
     better = "lower"
-    explain = "Share of samples that are one training item moved or changed a little; 0 is what new real items show."
+    explain = "Share of samples that are one training item, perhaps in other tones; near 0 is what new real items show."
 
     sign = "memorised"
-    sees = ("copies", "mirrored copies", "moved copies", "ten repeated")
+    sees = ("copies", "mirrored copies", "toned copies", "ten repeated")
     compared = True
 
     @classmethod
@@ -54,7 +56,7 @@ class CopiesInFeatures(Metric):
 
         real = evaluand.data.tensors(f"{side.name} twins by {PATCH_FILTERS.name}", held_out)["distances"]
         detail = PATCH_FILTERS.described(evaluand) | {"training items": len(known)}
-        return copies.measured(distances, real, evaluand.seed, detail)
+        return copies.measured(distances, real, RATIO, evaluand.seed, detail)
 
 
 def _known(evaluand: Evaluand) -> Tensor:
