@@ -334,7 +334,8 @@ def contenders(dataset: Dataset, settings: Settings) -> dict[str, Callable[[int]
         "vae": lambda seed: Ours("vae", dataset, settings, seed, 1.0),
         "pythae VAE": lambda seed: Pythae(dataset, device, seed, 56, 40),
         "dcgan": lambda seed: Ours("dcgan", dataset, settings, seed, 1.0),
-        "DCGAN as in the paper": lambda seed: Radford(dataset, device, seed, 32),
+        "DCGAN as in the paper": lambda seed: Radford(dataset, device, seed, 16),
+        "DCGAN as in the paper, twice as wide": lambda seed: Radford(dataset, device, seed, 32),
     }
 
 

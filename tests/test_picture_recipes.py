@@ -126,6 +126,7 @@ def told(workspace: Path) -> Told:
         drawn = ["generate", name, "-n", "2", "--json", "--out"]
         lines |= {(name, what): [*drawn, f"{name}-{what}", *how] for what, how in asked.items()}
     lines |= {("openmoji-dalle", "show"): ["show", "openmoji-dalle"]}
+    lines |= {("openmoji", "page"): ["status", "openmoji", "--page", "--json"]}
     lines |= {("curve", "run"): ["run", "curve", "--json"], ("curve", "again"): ["run", "curve"]}
     environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), "GENWRIGHT_THREADS": "1", "PYTHONPATH": str(ROOT)}
     command, asked_for = [sys.executable, "-m", "tests.driver"], json.dumps([[line] for line in lines.values()])
@@ -215,6 +216,8 @@ def test_what_is_made_in_latents_is_shown_while_it_trains(told: Told, workspace:
     titles = {json.loads((sheet.parents[2] / "run.json").read_text())["model"] for sheet in sheets}
     assert {"codec", "painter", "decoder", "upsampler"} <= titles
     assert "prior" not in titles
+    page = Path(document(told, "openmoji", "page")["page"]).read_text()
+    assert page.index("<h2>painter round-1</h2>") < page.index("<h2>codec round-1</h2>")
 
 
 def test_whether_more_data_would_help_is_told_and_not_found_out_twice(told: Told) -> None:
