@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
+import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from genwright.adapters.mlflow.registry import Registry
 from genwright.core.workspace import Workspace
+from tests.workspaces import Running, begin, outcome
 from trials.soak import kill
 
 pytestmark = [pytest.mark.long(minutes=8), pytest.mark.timeout(1800)]
@@ -24,25 +22,15 @@ MOMENTS = 10
 SMALL = ["select.families=[vae, diffusion]", "select.budget.steps=20", "train.budget.steps=80", "samples=64", "accept={}"]
 
 
-def start(workspace: Path) -> subprocess.Popen[str]:
+def start(workspace: Path) -> Running:
     (workspace / "recipes").mkdir(parents=True, exist_ok=True)
     (workspace / "recipes" / "digits.yaml").write_text((ROOT / "recipes" / "digits.yaml").read_text())
-    environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), "GENWRIGHT_THREADS": "1"}
-    command = [sys.executable, "-m", "genwright", "run", "digits", "--json", *(f"--set={one}" for one in SMALL)]
-    errors = (workspace / "errors.log").open("a")
-    return subprocess.Popen(command, env=environment, cwd=workspace, stdout=subprocess.PIPE, stderr=errors, text=True)
-
-
-def finish(running: subprocess.Popen[str], workspace: Path) -> dict[str, Any]:
-    out, _ = running.communicate(timeout=600)
-    assert running.returncode == 0, (workspace / "errors.log").read_text()[-3000:]
-    found: dict[str, Any] = json.loads(out)
-    return found
+    return begin(workspace, "run", "digits", "--json", *(f"--set={one}" for one in SMALL))
 
 
 def test_killed_at_ten_random_moments_it_ends_the_same(tmp_path: Path) -> None:
-    began = time.monotonic()
-    whole = finish(start(tmp_path / "whole"), tmp_path / "whole")
+    running, began = start(tmp_path / "whole"), time.monotonic()
+    whole = outcome(running.wait(600))
     length = time.monotonic() - began
     chance, killed, workspace = random.Random(7), 0, tmp_path / "killed"
     while killed < MOMENTS:
@@ -50,11 +38,10 @@ def test_killed_at_ten_random_moments_it_ends_the_same(tmp_path: Path) -> None:
         try:
             running.wait(chance.uniform(1.0, length))
         except subprocess.TimeoutExpired:
-            assert not kill(running), "what it had started goes as well"
-        else:
-            running.communicate()
+            assert not kill(running.pid), "what it had started goes as well"
+            assert running.wait(15).returncode == -signal.SIGKILL
         killed += 1
-    ended = finish(start(workspace), workspace)
+    ended = outcome(start(workspace).wait(600))
     assert ended["data"] == whole["data"]
     assert ended["champion"] == ended["version"] == whole["version"] == 1
     mine, theirs = (Registry(Workspace(folder)) for folder in (workspace, tmp_path / "whole"))
@@ -70,14 +57,13 @@ def test_the_embedded_prefect_server_may_die(tmp_path: Path) -> None:
     running = start(tmp_path)
     end = time.monotonic() + 120
     while not any(tmp_path.glob(".genwright/runs/*/round-1/checkpoints/*")) and time.monotonic() < end:
-        assert running.poll() is None
+        assert psutil.pid_exists(running.pid)
         time.sleep(0.1)
     [server] = [one for one in psutil.Process(running.pid).children(recursive=True) if "server" in " ".join(one.cmdline())][:1]
     server.kill()
     began = time.monotonic()
-    ended = finish(running, tmp_path)
+    done = running.wait(600)
     assert time.monotonic() - began < 120
-    assert ended["champion"] == 1
-    said = (tmp_path / "errors.log").read_text()
-    assert "Traceback" not in said
-    assert "ConnectError" not in said
+    assert outcome(done)["champion"] == 1
+    assert "Traceback" not in done.stderr
+    assert "ConnectError" not in done.stderr

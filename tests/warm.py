@@ -2,7 +2,7 @@
 and not for every command of every test. What Prefect reads from the environment when it is imported, it reads in each.
 
 `python -m tests.warm` reads a JSON object a line (`arguments`, `environment`, `folder`, and `told`, a folder for what is said
-on stdout and stderr) and answers each with an exit code. It ends with the process that asks.
+on stdout and stderr) and answers each with a process id, then with an exit code. It ends with the process that asks.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def main() -> None:
         child = os.fork()
         if not child:
             return become(json.loads(line))
+        print(child, flush=True)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 

@@ -8,6 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from select import select
@@ -36,6 +38,7 @@ PICTURES: dict[str, Any] = {
 }
 
 
+START = 60.0  # seconds that a warm process is given to import what it does, once
 SCRATCH: list[Path] = []
 """Folders that tests share, removed when all have run."""
 
@@ -74,37 +77,62 @@ def founded(folder: Path) -> Path:
 
 
 @cache
-def warm() -> subprocess.Popen[str]:
+def warm() -> subprocess.Popen[bytes]:
     """What `genwright` asks."""
     return subprocess.Popen(
         [sys.executable, "-m", "tests.warm"],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
+        bufsize=0,  # or a line might be read ahead, and waited for
         start_new_session=True,
     )
 
 
-def genwright(workspace: Path, *arguments: str, limit: float = 500, **variables: str) -> subprocess.CompletedProcess[str]:
-    """`genwright` with these arguments, in a process of its own; see `tests/warm.py`. It is ended after `limit` seconds."""
+@dataclass(frozen=True)
+class Running:
+    """A command line in a process of its own, `pid`, that a warm one has forked (`tests/warm.py`)."""
+
+    arguments: tuple[str, ...]
+    pid: int
+    told: Path
+
+    def wait(self, limit: float) -> subprocess.CompletedProcess[str]:
+        """What came of it. Raises TimeoutExpired while it runs on after `limit` seconds."""
+        code = answer(self.arguments, limit)
+        out, errors = ((self.told / name).read_text() for name in ("stdout", "stderr"))
+        return subprocess.CompletedProcess(["genwright", *self.arguments], code, out, errors)
+
+
+def answer(arguments: Sequence[str], limit: float) -> int:
+    """The next number that the warm process tells."""
+    asking = warm()
+    assert asking.stdout is not None
+    if not select([asking.stdout], [], [], limit)[0]:
+        raise subprocess.TimeoutExpired(["genwright", *arguments], limit)
+    return int(asking.stdout.readline())
+
+
+def begin(workspace: Path, *arguments: str, **variables: str) -> Running:
+    """`genwright` with these arguments, begun."""
     environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), "GENWRIGHT_THREADS": "1", **variables}
     told, asking = scratch(), warm()
     asked = {"arguments": arguments, "environment": environment, "folder": str(workspace), "told": str(told)}
     assert asking.stdin is not None
-    assert asking.stdout is not None
-    print(json.dumps(asked), file=asking.stdin, flush=True)
+    asking.stdin.write(json.dumps(asked).encode() + b"\n")
+    return Running(arguments, answer(arguments, START), told)
+
+
+def genwright(workspace: Path, *arguments: str, limit: float = 500, **variables: str) -> subprocess.CompletedProcess[str]:
+    """`genwright` with these arguments, to its end; it is ended after `limit` seconds."""
+    running = begin(workspace, *arguments, **variables)
     try:
-        if not select([asking.stdout], [], [], limit)[0]:
-            raise subprocess.TimeoutExpired(["genwright", *arguments], limit)
-        code = int(asking.stdout.readline())
+        return running.wait(limit)
     except BaseException:  # also of a test that took too long: what still runs would answer for the next
-        os.killpg(asking.pid, signal.SIGKILL)
-        asking.wait()
+        os.killpg(warm().pid, signal.SIGKILL)
+        warm().wait()
         warm.cache_clear()
         raise
-    out, errors = ((told / name).read_text() for name in ("stdout", "stderr"))
-    return subprocess.CompletedProcess(["genwright", *arguments], code, out, errors)
 
 
 def outcome(done: subprocess.CompletedProcess[str], *, judged: bool = False) -> dict[str, Any]:

@@ -92,11 +92,10 @@ def finish(running: subprocess.Popen[bytes], root: Path) -> None:
         raise SystemExit(f"a run ended with {running.returncode}:\n{(root / 'said.log').read_text(errors='replace')[-3000:]}")
 
 
-def kill(running: subprocess.Popen[Any]) -> list[str]:
-    """kill -9; what it had started and what is still there 15 s later."""
-    family = psutil.Process(running.pid).children(recursive=True)
-    os.kill(running.pid, signal.SIGKILL)
-    running.communicate()
+def kill(pid: int) -> list[str]:
+    """kill -9; what that process had started and what is still there 15 s later."""
+    family = psutil.Process(pid).children(recursive=True)
+    os.kill(pid, signal.SIGKILL)
     return [" ".join(one.cmdline()) for one in psutil.wait_procs(family, timeout=15)[1]]
 
 
@@ -144,7 +143,8 @@ def once(root: Path, chance: random.Random, lengths: dict[str, float], wanted: C
                 running.wait(chance.uniform(0.3, length))
                 break  # it was faster
             except subprocess.TimeoutExpired:
-                left = kill(running)
+                left = kill(running.pid)
+                running.wait()
                 counted["kills"] += 1
                 if left:
                     raise SystemExit(f"left behind by a killed run: {left}") from None
