@@ -329,8 +329,8 @@ def data(folder: Path, images: Path) -> Dataset:
 def contenders(dataset: Dataset, settings: Settings) -> dict[str, Callable[[int], Any]]:
     device = prepare(settings)
     return {
-        "diffusion": lambda seed: Ours("diffusion", dataset, settings, seed, 1.0, steps=20, sampler="dpm"),
-        "diffusers UNet2D": lambda seed: Diffusers(dataset, device, seed, 32),
+        "diffusion": lambda seed: Ours("diffusion", dataset, settings, seed, 0.25, steps=20, sampler="dpm"),
+        "diffusers UNet2D": lambda seed: Diffusers(dataset, device, seed, 16),
         "vae": lambda seed: Ours("vae", dataset, settings, seed, 1.0),
         "pythae VAE": lambda seed: Pythae(dataset, device, seed, 56, 40),
         "dcgan": lambda seed: Ours("dcgan", dataset, settings, seed, 1.0),
