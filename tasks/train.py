@@ -25,12 +25,12 @@ def train(run: Run, plan: Plan, take: Take) -> TrainedModel:
     base = run.base.folder if run.base else None
     origin = origin_of(run, plan)
     data, folder = run.version.digest, run.round(plan)
-    seen = shown.seen(run.dataset, Versions(run.workspace).folders(run.uses))
-    fit = Fit(run.dataset, plan, folder, run.settings, data=data, base=base, origin=origin, uses=run.uses, seen=seen)
+    fit = Fit(run.dataset, plan, folder, run.settings, data=data, base=base, origin=origin, uses=run.uses)
     if fit.finished:
         say("train", f"round {plan.round} ({plan.why}) was trained before; its weights verify")
         return fit.result
     take()
+    fit.seen = shown.seen(run.dataset, Versions(run.workspace).folders(run.uses))
     epochs = plan.batch_size / run.dataset.train.units
     length = f"{plan.steps} steps, {plan.steps * epochs:.1f} epochs" + (f", from step {plan.begins} on" if plan.begins else "")
     say("train", f"round {plan.round}: {plan.candidate.title}, {length} ({plan.why})")

@@ -39,7 +39,7 @@ def test_killed_at_ten_random_moments_it_ends_the_same(tmp_path: Path) -> None:
             running.wait(chance.uniform(1.0, length))
         except subprocess.TimeoutExpired:
             assert not kill(running.pid), "what it had started goes as well"
-            assert running.wait(15).returncode == -signal.SIGKILL
+            assert running.wait(15).returncode in (0, -signal.SIGKILL)  # 0: it had just ended
         killed += 1
     ended = outcome(start(workspace).wait(600))
     assert ended["data"] == whole["data"]

@@ -30,9 +30,9 @@ def main() -> None:
         child = os.fork()
         if not child:
             return become(json.loads(line))
-        print(child, flush=True)
+        print("pid", child, flush=True)
         _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        print("code", os.waitstatus_to_exitcode(status), flush=True)
 
 
 def become(asked: dict[str, Any]) -> None:

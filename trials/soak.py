@@ -93,9 +93,12 @@ def finish(running: subprocess.Popen[bytes], root: Path) -> None:
 
 
 def kill(pid: int) -> list[str]:
-    """kill -9; what that process had started and what is still there 15 s later."""
-    family = psutil.Process(pid).children(recursive=True)
-    os.kill(pid, signal.SIGKILL)
+    """kill -9; what that process had started and what is still there 15 s later. Nothing where it has just ended."""
+    try:
+        family = psutil.Process(pid).children(recursive=True)
+        os.kill(pid, signal.SIGKILL)
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        return []
     return [" ".join(one.cmdline()) for one in psutil.wait_procs(family, timeout=15)[1]]
 
 

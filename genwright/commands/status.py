@@ -77,12 +77,14 @@ def look(workspace: Workspace, name: str | None) -> Path:
     runs = begun(workspace, recipe)
     if not runs:
         raise RecipeError(f"There is no run to look at of {recipe}.", do=f"genwright run {recipe}")
-    strips = []
+    newest: dict[str, Path] = {}  # of each of several models, in a folder of its own
     for folder, told in runs:
-        if told.data == runs[0][1].data:  # the models of a recipe of several, each in a folder of its own
-            rounds, racers = (sorted(folder.glob(pattern)) for pattern in ("round-*", "race/*"))
-            names = {at: f"{told.model} {at.relative_to(folder)}".strip() for at in [*rounds[::-1], *racers]}
-            strips += [(name, made) for at, name in names.items() if (made := strip(at))]
+        newest.setdefault(told.model, folder)
+    strips = []
+    for model, folder in newest.items():
+        rounds, racers = (sorted(folder.glob(pattern)) for pattern in ("round-*", "race/*"))
+        names = {at: f"{model} {at.relative_to(folder)}".strip() for at in [*rounds[::-1], *racers]}
+        strips += [(name, made) for at, name in names.items() if (made := strip(at))]
     return write(workspace.state / "looks" / f"{recipe}-training.html", recipe, reached(runs[0][0]), strips)
 
 

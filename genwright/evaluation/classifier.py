@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from genwright.core.shapes import Signal, Signature, Tokens
+from genwright.core.shapes import Shape, Signal, Signature, Tokens
 from genwright.data.columns import Integers
 from genwright.data.dataset import Dataset
 from genwright.data.feed import Side
@@ -31,6 +31,7 @@ SURE = 0.8  # probability at which it counts as sure
 LARGEST = 32 * 32 * 3  # values; larger pictures are averaged down
 SIDE = 32  # pixels that these keep a side
 PIECE = 500  # items read at once
+NAIVE_VALUES = 2**26  # of imitations of each kind
 FEWEST = 5  # items of a class; one for each fold of the calibration
 NONE = -1  # the class of what is of no class
 LEAST = 1e-12  # probability that counts as none
@@ -87,7 +88,7 @@ class Judge:
         x, y = _labelled(dataset.train, dataset, MOST)
         classes, counts = np.unique(y, return_counts=True)
         known = np.isin(y, classes[counts >= FEWEST])
-        others = imitations.nothing(dataset.train, max(FEWEST, int(np.median(counts))))
+        others = imitations.nothing(dataset.train, max(FEWEST, min(int(np.median(counts)), _affordable(dataset.makes))))
         x = np.concatenate([x[known], values(others)])
         y = np.concatenate([y[known], np.full(len(others), NONE)])
         self._model: Any = CalibratedClassifierCV(SVC(kernel="rbf", gamma="scale", C=10.0), cv=FEWEST, ensemble=False)
@@ -109,6 +110,11 @@ class Judge:
 
     def _logs(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         return np.asarray(np.log(np.clip(self._model.predict_proba(x), LEAST, 1.0)))
+
+
+def _affordable(makes: Shape) -> int:
+    """How many imitations are made at once at most."""
+    return NAIVE_VALUES // makes.size if isinstance(makes, Signal) else MOST
 
 
 def _labelled(side: Side, dataset: Dataset, limit: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

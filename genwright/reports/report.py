@@ -18,7 +18,7 @@ from genwright.data import quarantine
 from genwright.data.dataset import Dataset
 from genwright.data.records import DatasetVersion
 from genwright.evaluation.metrics.base import metrics, split
-from genwright.evaluation.records import Evaluation
+from genwright.evaluation.records import Evaluation, Measured
 from genwright.lifecycle.records import Decision, Promoted
 from genwright.models.records import ModelVersion, Used
 from genwright.recipes.recipe import Recipe
@@ -106,6 +106,7 @@ def write(
             explain={key: metrics.get(split(key)[0]) for key in page.evaluation.measures},
             interval=interval,
             alarms=_alarms(page.evaluation),
+            declared=_declared,
             steps=next_steps(
                 page.recipe, page.chosen, page.version, page.decision, page.promotion, dropped / max(1, kept + dropped)
             ),
@@ -120,6 +121,14 @@ def _alarms(evaluation: Evaluation) -> list[str]:
     """What is wrong by some measure, in words."""
     found = ((metrics.get(split(key)[0]).alarm(measured)) for key, measured in evaluation.measures.items())
     return [words for words in found if words is not None]
+
+
+def _declared(measured: Measured) -> dict[str, str]:
+    """What a figure is worth nothing without: by what it was taken, and of how many."""
+    if not {"extractor", "pool"} & set(measured.detail):
+        return {}
+    numbers = {name: f"{value:.4g}" for name, value in measured.detail.items() if isinstance(value, int | float)}
+    return {name: value for name, value in measured.detail.items() if isinstance(value, str)} | numbers
 
 
 def _curves(model: TrainedModel) -> list[tuple[str, Markup]]:

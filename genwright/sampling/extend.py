@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from genwright.core.errors import ModelError
 
 SIDES = ("top", "bottom", "left", "right")
-MOST = 4.0  # times its height or width, that a picture grows by on a side
+MOST = 1.0  # times its height or width, that a picture grows by on a side
 NEAR = 0.05  # relative difference of two forms that does not matter
 
 Picture = NDArray[np.uint8]
@@ -35,16 +35,19 @@ def sides(told: str | Mapping[str, Any]) -> dict[str, float]:
     return found
 
 
-def extended(picture: Picture, by: Mapping[str, float], size: tuple[int, ...]) -> tuple[Picture, Picture]:
+def extended(picture: Picture, by: Mapping[str, float], size: tuple[int, ...] | None) -> tuple[Picture, Picture]:
     """The canvas, in whose new parts the picture's edges go on, and the mask (height, width) of these: 255 there, 0 where the
-    picture is. Raises ModelError where it is of another form than `size`, to which it would be cut."""
+    picture is. Raises ModelError where not a pixel comes to it, or it is of another form than `size`, to which it would be
+    cut."""
     height, width = picture.shape[:2]
     top, bottom = (round(by.get(side, 0.0) * height) for side in SIDES[:2])
     left, right = (round(by.get(side, 0.0) * width) for side in SIDES[2:])
     around = ((top, bottom), (left, right))
     canvas = np.pad(picture, (*around, *((0, 0),) * (picture.ndim - 2)), mode="edge")
     rows, columns = canvas.shape[:2]
-    if abs(rows * size[1] / (columns * size[0]) - 1) > NEAR:
+    if canvas.shape == picture.shape:
+        raise ModelError("That is less than a pixel of this picture.", got=dict(by), do="extend it by more")
+    if size is not None and abs(rows * size[1] / (columns * size[0]) - 1) > NEAR:
         raise ModelError(
             "The extended picture is of another form than what this model makes, and would be cut.",
             got=f"{columns} x {rows} pixels",

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from genwright.core.batch import Given
@@ -166,11 +167,14 @@ class Graph:
 
     def begun(self, column: str, start: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """A start of what is wanted in the end as one of `column`, which a model makes on the way: encoded where that is a
-        code. A place of the code stays where all of what it stands for does."""
+        code. A place of the code stays where all of what it stands for does, and knows nothing of what is hidden beside it."""
         if column == self.makes:
             return start, keep
         main = main_of(column, self.makings)
         if main is None or list(self.makings[main].of) != [self.makes]:
             raise ModelError(f"{column} cannot begin from {self.makes}.", do="leave out what it should begin from")
         code = self.coded(column, start)
-        return code, None if keep is None else (fitted(keep[None], tuple(code.shape[1:]))[0] >= 1).float()
+        if keep is None:
+            return code, None
+        stays = (fitted(keep[None], tuple(code.shape[1:]))[0] >= 1).float()
+        return torch.where(stays > 0, self.coded(column, start * keep), code), stays

@@ -249,13 +249,15 @@ class Model:
             )
         read = [wish.known("start", one, self.content.shape, self.content) for one in values["start"]]
         assert isinstance(self.content.shape, Signal)
-        canvases, masks = zip(*(extended(one, by, self.content.shape.axes) for one in read), strict=True)
+        size = None if getattr(self.content.options, "fit", "") == "pad" else self.content.shape.axes
+        canvases, masks = zip(*(extended(one, by, size) for one in read), strict=True)
         return {"start": list(canvases), "keep": list(masks)}
 
     def _mask(self, one: Input, value: Any) -> Tensor:
         """1 where a picture stays: where the mask is black."""
-        reader = self.content.masks(one.shape)
-        row = wish.read(one.name, value, one.shape, reader)
+        reader, fitting = self.content.fitting(one.shape), self.content.masks(one.shape)
+        assert reader is not None
+        row = wish.read(one.name, wish.known(one.name, value, one.shape, reader), one.shape, fitting)
         return (row < 0).float()
 
     def between(self, a: bytes, b: bytes, n: int = 8) -> list[Any]:

@@ -62,11 +62,10 @@ class Fit:
         base: Path | None = None,
         origin: Path | None = None,
         uses: Mapping[str, Used] | None = None,
-        seen: shown.Seen | None = None,
     ) -> None:
         self.dataset, self.plan, self.folder, self.settings, self.data = dataset, plan, folder, settings, data
         self.base, self.origin, self.uses, self.memo = base, origin, uses, Memo.of(dataset, settings)
-        self.seen = seen or shown.seen(dataset, {})
+        self.seen = shown.seen(dataset, {})
         self.until = min(until or plan.steps, plan.steps)
         self.notes: list[str] = []  # what a person should hear: damaged checkpoints, memory, roll-backs
         self.progress = Progress(step=plan.begins, accumulate=plan.accumulate)

@@ -1,6 +1,7 @@
 """What the averaged weights make while a model trains: samples of the same few seeds, on a sheet a held-out measure.
 
-They are the first that the measure drew, so they cost nothing; the sheets can be deleted at any time.
+They are the first that the measure drew, so they cost no more than decoding where they are codes; the sheets can be deleted at
+any time.
 """
 
 from __future__ import annotations

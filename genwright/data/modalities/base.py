@@ -81,7 +81,7 @@ class Modality(ABC):
         return self if shape == self.shape else None
 
     def masks(self, shape: Shape) -> Modality | None:
-        """How one reads what says where contents stay or are made anew; margins that are added to contents stay."""
+        """How what says where contents stay or are made anew is brought to their shape; margins that are added stay."""
         return self.fitting(shape)
 
     @abstractmethod

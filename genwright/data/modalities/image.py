@@ -132,7 +132,9 @@ class Image(Modality):
     def fitting(self, shape: Shape) -> Image | None:
         if not isinstance(shape, Signal) or not shape.picture or shape.channels not in (1, 3, 4) or not shape.bounded:
             return None
-        return Image(self.options.model_copy(update={"size": shape.axes, "channels": shape.channels}))
+        told = {"size": shape.axes, "channels": shape.channels}
+        alike = shape.channels == self.options.channels  # else it may be a drawing, whose paper is white whatever it is of
+        return Image(self.options.model_copy(update=told if alike else told | {"background": "white"}))
 
     def masks(self, shape: Shape) -> Image | None:
         reader = self.fitting(shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,14 +12,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genwright.core.batch import Given
+from genwright.core.errors import NotFinite
 from genwright.core.shapes import Signal, Signature, Tokens
 from genwright.data.columns import Integers
+from genwright.data.view import main_of
 from genwright.evaluation import classifier, features
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.groups import of_each
 from genwright.evaluation.metrics.base import FEWEST, Metric, bootstrap, metrics
 from genwright.evaluation.neighbours import coarse
 from genwright.evaluation.records import Measured
+from genwright.sampling.sampler import Ask
 
 MOST = 1000  # samples, and held-out items that they are compared with
 CHANCE = 0.5
@@ -59,9 +63,7 @@ class Heeds(Metric):
     @classmethod
     def alarm(cls, measured: Measured) -> str | None:
         if measured.low > CHANCE:
-            ignored = [name for name, (_, low, _) in measured.detail.get("by", {}).items() if low <= 0]
-            told = f"beside what else is given, {' and '.join(ignored)} makes no difference that can be told"
-            return told if ignored else None
+            return None
         told = f"{measured.value:.2f}, {measured.low:.2f} to {measured.high:.2f}, where chance is {CHANCE}"
         return f"what it is given makes no difference that can be told: heeds is {told}"
 
@@ -85,28 +87,53 @@ class Heeds(Metric):
             naive=CHANCE,
             perfect=1.0,
             groups=of_each({name: places for name, places in groups.items() if len(places)}, mean),
-            detail={"by": _by_column(evaluand, asked, held_out, right[asked], shares)} if len(evaluand.given) > 1 else {},
+            detail={"by": _by_column(evaluand, asked, held_out, right[asked], shares)},
         )
 
 
 def _by_column(
     evaluand: Evaluand, asked: NDArray[np.intp], held_out: Tensor, right: NDArray[np.bool_], shares: NDArray[np.float64]
 ) -> dict[str, tuple[float, float, float]]:
-    """How much the measure falls, with its interval, when the values of one column alone are shuffled among what is asked.
-    `shares` (n,) is the measure of each sample of `asked` (n,), `right` (n, items) the items that are given the same."""
-    found = {}
-    for name, given in evaluand.given.items():
-        rows = np.flatnonzero(given.present.numpy()[asked])[:SHUFFLED]
+    """How much the measure falls, with its interval, when the values of one column alone are shuffled among what is asked;
+    columns that come of one derivation together. `shares` (n,) is the measure of each sample of `asked` (n,), `right`
+    (n, items) the items that are given the same. Nothing where there is but one column."""
+    together: dict[str, list[str]] = {}
+    for name in evaluand.given:
+        together.setdefault(main_of(name, evaluand.dataset.view.derived) or name, []).append(name)
+    found: dict[str, tuple[float, float, float]] = {}
+    for title, names in together.items() if len(together) > 1 else ():
+        rows, asks = _swapped(evaluand, asked, names)
         if len(rows) < FEWEST:
             continue
-        others = np.roll(rows, len(rows) // 2)
-        asks = [evaluand.asks[place] for place in asked[rows]]
-        values = [evaluand.asks[place].given[name] for place in asked[others]]
-        drawn = evaluand.draw([replace(ask, given={**ask.given, name: value}) for ask, value in zip(asks, values, strict=True)])
+        try:
+            drawn = evaluand.draw(asks)
+        except NotFinite:  # of what nobody asks for
+            continue
         fall = shares[rows] - _nearer(torch.cdist(_looked(evaluand, drawn), held_out).numpy(), right[rows])
-        low, high = bootstrap(len(fall), lambda places, fall=fall: float(fall[places].mean()), seed=evaluand.seed)  # type: ignore[misc]
-        found[name] = (float(fall.mean()), low, high)
+        low, high = bootstrap(len(fall), partial(_mean_of, fall), seed=evaluand.seed)
+        found[title] = (float(fall.mean()), low, high)
     return found
+
+
+def _mean_of(values: NDArray[np.float64], places: NDArray[np.intp]) -> float:
+    return float(values[places].mean())
+
+
+def _swapped(evaluand: Evaluand, asked: NDArray[np.intp], names: list[str]) -> tuple[NDArray[np.intp], list[Ask]]:
+    """Up to SHUFFLED samples of `asked`, each like another held-out item, and what each asks for with these columns of one
+    that has something else there."""
+    _, first = np.unique(evaluand.rows[asked], return_index=True)
+    asks = {row: evaluand.asks[asked[row]] for row in np.sort(first)}
+    rows = [row for row, ask in asks.items() if set(names) <= set(ask.given)][:SHUFFLED]
+    keys = [tuple(asks[row].given[name].numpy().tobytes() for name in names) for row in rows]
+    chosen, swapped = [], []
+    for place, row in enumerate(rows):
+        turned = [(place + len(rows) // 2 + step) % len(rows) for step in range(len(rows))]
+        other = next((rows[at] for at in turned if keys[at] != keys[place]), None)
+        if other is not None:
+            chosen.append(row)
+            swapped.append(replace(asks[row], given=asks[row].given | {name: asks[other].given[name] for name in names}))
+    return np.array(chosen, dtype=np.intp), swapped
 
 
 def _right(evaluand: Evaluand) -> tuple[NDArray[np.bool_], Integers]:

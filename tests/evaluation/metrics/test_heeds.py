@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -12,9 +13,11 @@ from torch import Tensor
 from genwright.core.batch import Given
 from genwright.core.record import Part
 from genwright.data.dataset import Dataset
+from genwright.data.view import Derived, View, Wanted
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.heeds import Heeds
 from genwright.models.architectures.base import SampleOptions
+from genwright.sampling.sampler import Ask
 from tests import made
 
 IMAGE = Part(kind="image", options={"size": [8, 8], "channels": 1})
@@ -64,3 +67,37 @@ def test_what_is_given_nothing_or_never_the_same_is_refused(tmp_path: Path) -> N
     one = subject(data, right)
     one.__dict__["given"] = {"asked": Given.all(torch.full_like(one.given["asked"].value, 5))}
     assert "no held-out item is given" in str(Heeds.lacks(one))
+
+
+def test_of_two_columns_it_says_which_is_heeded(tmp_path: Path) -> None:
+    """Also where samples go round the held-out items several times."""
+    data = made.dataset(tmp_path / "data", IMAGE, {**COUNTS, "test": 25}, asked=TEXT, beside=IMAGE)
+    held_out = data.test.items(np.arange(25))
+    known = {held_out.given["asked"].value[row].numpy().tobytes(): row for row in range(25)}
+
+    def by_text(asks: Sequence[Ask]) -> Tensor:
+        return data.test.contents(np.array([known[ask.given["asked"].numpy().tobytes()] for ask in asks]))
+
+    found = Heeds().measure(Evaluand(data.signature, data, "test", 50, 0, SampleOptions(), by_text))
+    fall, low, _ = found.detail["by"]["asked"]
+    assert fall > 0.3
+    assert low > 0.2
+    assert found.detail["by"]["beside"] == (0.0, 0.0, 0.0)
+    assert Heeds.alarm(found) is None
+
+
+def test_parts_of_one_column_are_swapped_together(tmp_path: Path) -> None:
+    plain = made.dataset(tmp_path / "data", IMAGE, {**COUNTS, "test": 25}, asked=TEXT)
+    known = Derived(part=Part(kind="masked"), of=["content"])
+    given = {"asked": Wanted(), "known": Wanted(), "known_mask": Wanted()}
+    data = Dataset(plain.folder, View(makes="content", given=given, derived={"known": known}))
+    asked = list[Ask]()
+
+    def remembered(asks: Sequence[Ask]) -> Tensor:
+        asked.extend(asks)
+        return torch.zeros(len(asks), *data.signature.makes.dims)  # type: ignore[union-attr]
+
+    found = Heeds().measure(Evaluand(data.signature, data, "test", 25, 0, SampleOptions(), remembered))
+    assert set(found.detail["by"]) == {"asked", "known"}
+    for ask in asked:  # what is hidden is nothing, in every ask
+        assert not bool(ask.given["known"][ask.given["known_mask"] == 0].any())
