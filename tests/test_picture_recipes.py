@@ -68,9 +68,8 @@ def small(recipe: str) -> dict[str, Any]:
             member["select"] |= {"dials": [0.125], "budget": BUDGETS["select"]["budget"]}
             member["train"] |= BUDGETS["train"]
         member["accept"] = {name: {how: LOOSE[how] for how in bound} for name, bound in member.get("accept", {}).items()}
-    if "models" in told:
-        for member in told["models"].values():
-            member.pop("samples", None)
+    for member in told.get("models", {}).values():
+        member.pop("samples", None)
     given = {name: name for name in ("caption", "sketch", "label") if name in told.get("columns", {})}
     given |= {"condition": told["condition"]} if "condition" in told else {}
     form = {"kind": "table", "content": "picture", **({"given": given} if given else {})}

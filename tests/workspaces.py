@@ -128,17 +128,19 @@ def begin(workspace: Path, *arguments: str, **variables: str) -> Running:
     environment = {**os.environ, "GENWRIGHT_WORKSPACE": str(workspace), "GENWRIGHT_THREADS": "1", **variables}
     told = scratch()
     asked = {"arguments": arguments, "environment": environment, "folder": str(workspace), "told": str(told)}
-    for last in (False, True):
-        stdin = warm().stdin
-        assert stdin is not None
-        stdin.write(json.dumps(asked).encode() + b"\n")
-        try:
-            return Running(arguments, answer("pid", arguments, START), told)
-        except (RuntimeError, subprocess.TimeoutExpired):
-            end_warm()
-            if last:
-                raise
-    raise AssertionError
+    try:
+        return Running(arguments, forked(asked), told)
+    except (RuntimeError, subprocess.TimeoutExpired):
+        end_warm()
+        return Running(arguments, forked(asked), told)
+
+
+def forked(asked: dict[str, Any]) -> int:
+    """The process that the warm one forks for this."""
+    stdin = warm().stdin
+    assert stdin is not None
+    stdin.write(json.dumps(asked).encode() + b"\n")
+    return answer("pid", asked["arguments"], START)
 
 
 def genwright(workspace: Path, *arguments: str, limit: float = 500, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from genwright.core.shapes import Signal, Signature
-from genwright.data.feed import Side
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.metrics.base import Metric, bootstrap, metrics
 from genwright.evaluation.neighbours import MOST, coarse, nearest, pieces, twins
 from genwright.evaluation.records import Measured
 
-RATIO = 1 / 3  # Yoon et al. 2023, Bonnaire et al. 2025: much nearer to one training item than to any other
+Search = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Of items (n, ...) the distances (n, 2) to the two nearest training items, and the places of these (n, 2)."""
 
 
 @metrics.register
@@ -33,6 +35,7 @@ class Copies(Metric):
     sign = "memorised"
     sees = ("copies", "changed copies", "mirrored copies", "ten repeated")
     compared = True
+    ratio: ClassVar[float] = 1 / 3  # Yoon et al. 2023, Bonnaire et al. 2025: much nearer to one training item than to any other
 
     @classmethod
     def suits(cls, signature: Signature) -> str | None:
@@ -44,42 +47,46 @@ class Copies(Metric):
 
     @classmethod
     def alarm(cls, measured: Measured) -> str | None:
-        return alarming(measured)
+        if measured.low <= (measured.floor or 0.0) + 0.02:
+            return None
+        return f"{measured.value:.1%} of the samples are all but copies of a training item"
 
     def measure(self, evaluand: Evaluand) -> Measured:
-        assert isinstance(evaluand.signature.makes, Signal)
-        side, train = evaluand.held_out, evaluand.dataset.train
-        find = _twins(evaluand.signature.makes, train)
+        side, find = evaluand.held_out, self.search(evaluand)
         distances, rows = find(evaluand.samples[:MOST])
-        real = evaluand.data.tensors(f"{side.name} twins", lambda: {"distances": find(side.contents(side.subset(MOST)))[0]})[
-            "distances"
-        ]
+        real = evaluand.data.tensors(
+            f"{side.name} {self.name}", lambda: {"distances": find(side.contents(side.subset(MOST)))[0]}
+        )["distances"]
+        copied = self._copied(distances)
+        low, high = bootstrap(len(copied), lambda places: float(copied[places].mean()), seed=evaluand.seed)
+        return Measured(
+            value=float(copied.mean()),
+            low=low,
+            high=high,
+            n=len(copied),
+            floor=float(self._copied(real).mean()),
+            naive=1.0,
+            detail=self.detail(evaluand, distances, rows),
+        )
+
+    def search(self, evaluand: Evaluand) -> Search:
+        """Pictures on a coarse grid, so that one moved by a little is near."""
+        makes, train = evaluand.signature.makes, evaluand.dataset.train
+        assert isinstance(makes, Signal)
+        if not makes.picture:
+            return lambda queries: nearest(queries.flatten(1), pieces(train))
+
+        def view(items: Tensor) -> Tensor:
+            return coarse(items, makes.dims)
+
+        return lambda queries: twins(queries, map(view, pieces(train)), view)
+
+    def detail(self, evaluand: Evaluand, distances: Tensor, rows: Tensor) -> dict[str, Any]:
+        """What the report shows beside the share; of the samples the distances (n, 2) and the training rows (n, 2)."""
         closest = distances[:, 0].argsort()[:16].tolist()
-        detail = {"pairs": [[i, int(rows[i, 0]), float(distances[i, 0])] for i in closest]}
-        return measured(distances, real, RATIO, evaluand.seed, detail)
+        return {"pairs": [[i, int(rows[i, 0]), float(distances[i, 0])] for i in closest]}
 
-
-def measured(distances: Tensor, real: Tensor, ratio: float, seed: int, detail: dict[str, Any]) -> Measured:
-    """The share of copies, of the distances (n, 2) of samples and of real items to the two nearest training items."""
-    copied = (distances[:, 0] < ratio * distances[:, 1]).float().numpy()
-    low, high = bootstrap(len(copied), lambda places: float(copied[places].mean()), seed=seed)
-    floor = float((real[:, 0] < ratio * real[:, 1]).float().mean())
-    return Measured(value=float(copied.mean()), low=low, high=high, n=len(copied), floor=floor, naive=1.0, detail=detail)
-
-
-def alarming(measured: Measured) -> str | None:
-    """In words, where more samples are copies than real items are, and than chance makes of them."""
-    if measured.low <= (measured.floor or 0.0) + 0.02:
-        return None
-    return f"{measured.value:.1%} of the samples are all but copies of a training item"
-
-
-def _twins(makes: Signal, train: Side) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    """What finds the two nearest training items: of pictures on a coarse grid, so that one moved by a little is near."""
-    if not makes.picture:
-        return lambda queries: nearest(queries.flatten(1), pieces(train))
-
-    def view(items: Tensor) -> Tensor:
-        return coarse(items, makes.dims)
-
-    return lambda queries: twins(queries, map(view, pieces(train)), view)
+    def _copied(self, distances: Tensor) -> NDArray[np.float32]:
+        """(n,) 1 for a copy, else 0."""
+        found: NDArray[np.float32] = (distances[:, 0] < self.ratio * distances[:, 1]).float().numpy()
+        return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,53 +12,35 @@ from genwright.core.shapes import Signature
 from genwright.evaluation.evaluand import Evaluand
 from genwright.evaluation.extractor import PATCH_FILTERS
 from genwright.evaluation.look import applies
-from genwright.evaluation.metrics import copies
-from genwright.evaluation.metrics.base import Metric, metrics
-from genwright.evaluation.neighbours import MOST, PIECE, twins
-from genwright.evaluation.records import Measured
+from genwright.evaluation.metrics.base import metrics
+from genwright.evaluation.metrics.copies import Copies, Search
+from genwright.evaluation.neighbours import PIECE, twins
 
 LOOKED = 20_000  # training items at most that are looked at
-RATIO = 1 / 2  # as in `copies`; in features hardly a real item is that much nearer to one training item than to any other
 
 
 @metrics.register
-class CopiesInFeatures(Metric):
+class CopiesInFeatures(Copies):
     """Share of samples whose nearest training item is less than half as far as the second nearest, mirrored or not, in
     features of `evaluation/extractor.py`. Brightness and contrast of a patch matter little there, so it sees copies whose tones
     were changed, which `copies` may not. Of more than LOOKED training items a random choice is compared; `detail` says how
     many."""
 
     name = "copies_in_features"
-    better = "lower"
     explain = "Share of samples that are one training item, perhaps in other tones; near 0 is what new real items show."
-
-    sign = "memorised"
     sees = ("copies", "mirrored copies", "toned copies", "ten repeated")
-    compared = True
+    ratio = 1 / 2  # in features hardly a real item is that much nearer to one training item than to any other
 
     @classmethod
     def suits(cls, signature: Signature) -> str | None:
         return applies(signature.makes)
 
-    @classmethod
-    def lacks(cls, evaluand: Evaluand) -> str | None:
-        return copies.Copies.lacks(evaluand)
+    def search(self, evaluand: Evaluand) -> Search:
+        look, known = PATCH_FILTERS.extractor(evaluand), _known(evaluand)
+        return lambda queries: twins(queries.float(), torch.split(known, PIECE), look)
 
-    @classmethod
-    def alarm(cls, measured: Measured) -> str | None:
-        return copies.alarming(measured)
-
-    def measure(self, evaluand: Evaluand) -> Measured:
-        side, known = evaluand.held_out, _known(evaluand)
-        look = PATCH_FILTERS.extractor(evaluand)
-        distances, _ = twins(evaluand.samples[:MOST].float(), torch.split(known, PIECE), look)
-
-        def held_out() -> dict[str, Tensor]:
-            return {"distances": twins(side.contents(side.subset(MOST)), torch.split(known, PIECE), look)[0]}
-
-        real = evaluand.data.tensors(f"{side.name} twins by {PATCH_FILTERS.name}", held_out)["distances"]
-        detail = PATCH_FILTERS.described(evaluand) | {"training items": len(known)}
-        return copies.measured(distances, real, RATIO, evaluand.seed, detail)
+    def detail(self, evaluand: Evaluand, distances: Tensor, rows: Tensor) -> dict[str, Any]:
+        return PATCH_FILTERS.described(evaluand) | {"training items": min(LOOKED, len(evaluand.dataset.train))}
 
 
 def _known(evaluand: Evaluand) -> Tensor:
