@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,10 @@ def command(
     if walk is not None:
         made = write(model, walk.taken(model, n), [], {**walk.told, "n": n}, out)
     else:
-        wishes = model.wishes(n, seed=seed, give=asked["give"], **friendly, **options)
+        with warnings.catch_warnings(record=True) as doubts:
+            wishes = model.wishes(n, seed=seed, give=asked["give"], **friendly, **options)
+        for doubt in doubts:
+            Console(stderr=True).print(f"Note: {doubt.message}.", highlight=False, markup=False, soft_wrap=True)
         settings = {"n": n, "seed": seed, **{key: value for key, value in asked.items() if value}}
         made = write(model, model.grant(wishes), [model.asked(wish) for wish in wishes], settings, out)
     show(made, out, as_json)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 from genwright.core.errors import ModelError
 from genwright.sampling.model import Model
+from genwright.sampling.wish import Doubt
 
 
 def rehearse(folder: Path, uses: Mapping[str, Path] | None = None) -> None:
@@ -14,7 +16,8 @@ def rehearse(folder: Path, uses: Mapping[str, Path] | None = None) -> None:
     Raises ModelError when any of it fails."""
     model = Model(folder, uses=uses)
     try:
-        values = model.generate(1, give=model.example())
+        with warnings.catch_warnings(action="ignore", category=Doubt):  # of what is made up
+            values = model.generate(1, give=model.example())
         model.content.write(values[0])
     except (RuntimeError, ValueError) as error:
         raise ModelError("The model loads but does not sample.", got=error, do="use another version") from error

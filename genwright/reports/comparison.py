@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from genwright.reports.gallery import Shown, item
 from genwright.reports.page import environment
 from genwright.sampling.model import Model
 from genwright.sampling.task import Input
+from genwright.sampling.wish import Doubt
 
 ABSENT = "none"
 ITEMS = 4  # held-out items that are asked about where a recipe says nothing
@@ -136,7 +138,8 @@ def ask(folders: tuple[Opened, Opened], canaries: Sequence[Canary], dataset: Dat
 
 def _answer(model: Model, arguments: dict[str, Any]) -> list[Shown]:
     try:
-        wishes = model.wishes(**arguments)
+        with warnings.catch_warnings(action="ignore", category=Doubt):  # both are asked the same
+            wishes = model.wishes(**arguments)
         return [item(model.content, v, model.asked(wish)) for v, wish in zip(model.grant(wishes), wishes, strict=True)]
     except ModelError as error:
         return [Shown(before=str(error.what))]

@@ -122,7 +122,8 @@ class Model:
         `image`, `sketch`, `mask` and `reference` are friendly names of inputs: of a mask white is made anew and black stays;
         a reference is a picture that what is made should be like. Without a label a labelled model goes through its labels
         in turn. `strength`: how much of an image is made anew. `extend` has it go on beyond its edges, by shares of its own
-        size: `{"right": 0.5}`. Raises ModelError for anything the model cannot take.
+        size: `{"right": 0.5}`. Warns of texts with words that no training text had, and of such as are cut (`Doubt`). Raises
+        ModelError for anything the model cannot take.
         """
         if not 1 <= n <= MOST:
             raise ModelError("That many samples cannot be generated at once.", got=n, allowed=f"1 to {MOST:,}")

@@ -4,6 +4,7 @@ cannot be."""
 from __future__ import annotations
 
 import io
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from PIL import Image
 from genwright.core.errors import ModelError
 from genwright.core.record import Part
 from genwright.core.workspace import Settings
+from genwright.data.words import WORD
 from genwright.sampling.model import Model
+from genwright.sampling.wish import Doubt
 from genwright.training.fit import Fit
 from tests import made
 from tests.workspaces import scratch
@@ -49,9 +52,13 @@ def file(folder: Path, height: int, width: int, mode: str = "L", kind: str = "pn
 
 @pytest.mark.parametrize("prompt", OTHER, ids=lambda prompt: ascii(prompt)[:12])
 def test_any_text_is_a_prompt(prompt: str) -> None:
-    """Unknown words, other scripts, ever so long: what does not fit is cut, and the rest is read letter by letter."""
-    [found] = model().generate(1, prompt=prompt, steps=2)
+    """Unknown words, other scripts, ever so long: what does not fit is cut, the rest is read letter by letter, and both are
+    said."""
+    with warnings.catch_warnings(record=True) as met:
+        [found] = model().generate(1, prompt=prompt, steps=2)
     assert found.shape == (8, 8)
+    assert bool(met) == bool(WORD.search(prompt))
+    assert all(one.category is Doubt for one in met)
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,10 @@ class Modality(ABC):
         """The array of each value, where that is quicker together."""
         return [self.encode(value) for value in values]
 
+    def doubts(self, value: Any) -> list[str]:
+        """What a model that is given a value will not make of it as a person expects, in words; it is given it all the same."""
+        return []
+
     @abstractmethod
     def decode(self, array: NDArray[Any]) -> Any:
         """The value of an array; a model's Signal comes as float32 in [-1, 1], Tokens without special ids."""

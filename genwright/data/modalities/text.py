@@ -18,6 +18,7 @@ from genwright.core.errors import DataError, Unreadable
 from genwright.core.record import Record
 from genwright.core.shapes import BOS, EOS, PAD, Tokens
 from genwright.data.modalities.base import Modality, modalities
+from genwright.data.words import Words
 
 SPECIAL = max(PAD, BOS, EOS) + 1  # ids below are never those of a piece of text
 LONGEST_LINE = 100_000  # characters
@@ -61,6 +62,7 @@ class Text(Modality):
     def __init__(self, options: Record) -> None:
         super().__init__(options)
         self._tokenizer: Any = None
+        self._words = Words(None)
 
     def read(self, data: bytes) -> str:
         """The text: UTF-8, or UTF-16 or 32 that says so by its byte order mark, or what the options say. Raises Unreadable
@@ -104,8 +106,9 @@ class Text(Modality):
             min_frequency=2,
             show_progress=False,
         )
-        tokenizer.train_from_iterator(values, trainer)
-        self._tokenizer = tokenizer
+        words = Words()
+        tokenizer.train_from_iterator(words.passing(values), trainer)
+        self._tokenizer, self._words = tokenizer, words
 
     @property
     def tokenizer(self) -> Any:
@@ -138,6 +141,17 @@ class Text(Modality):
         text: str = self.tokenizer.decode((ids[ids >= SPECIAL] - SPECIAL).tolist(), skip_special_tokens=False)
         return text
 
+    def doubts(self, value: str) -> list[str]:
+        """Words that no training text had, and an end that is cut off."""
+        found = []
+        if unknown := self._words.unknown(value):
+            found.append(f"no text that was learned from has {', '.join(unknown)}")
+        encoded, fit = self.tokenizer.encode(value, add_special_tokens=False), self.options.length - 1
+        if len(encoded) > fit:
+            read = value[: encoded.offsets[fit - 1][1]]
+            found.append(f"only {fit} of {len(encoded):,} tokens fit: it is read up to {read[-20:]!r}")
+        return found
+
     def write(self, value: str) -> bytes:
         return value.encode("utf-8")
 
@@ -151,6 +165,7 @@ class Text(Modality):
 
     def save(self, folder: Path) -> None:
         write_text(folder / "tokenizer.json", self.tokenizer.to_str())
+        self._words.save(folder)
 
     def load(self, folder: Path) -> None:
         from tokenizers import Tokenizer
@@ -159,6 +174,7 @@ class Text(Modality):
             self._tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text())
         except Exception as error:  # tokenizers raises bare Exception for JSON it does not understand
             raise DataError("A tokenizer cannot be read.", got=f"{folder}: {error}", do="clean the data again") from error
+        self._words = Words.load(folder)
 
     @classmethod
     def fixture(cls, n: int, seed: int = 0) -> list[bytes]:

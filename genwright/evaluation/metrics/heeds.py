@@ -22,7 +22,8 @@ from genwright.evaluation.groups import of_each
 from genwright.evaluation.metrics.base import FEWEST, Metric, bootstrap, metrics
 from genwright.evaluation.neighbours import coarse
 from genwright.evaluation.records import Measured
-from genwright.sampling.sampler import Ask
+from genwright.models.architectures.base import build_model
+from genwright.sampling.sampler import Ask, drawn
 
 MOST = 1000  # samples, and held-out items that they are compared with
 CHANCE = 0.5
@@ -38,7 +39,8 @@ class Heeds(Metric):
     good.
 
     Where several columns are given, `detail["by"]` says of each how much the measure falls, with its interval, when the items'
-    values of that column alone are shuffled among them: of a caption that is ignored beside a sketch, nothing."""
+    values of that column alone are shuffled among them: of a caption that is ignored beside a sketch, nothing.
+    `detail["untrained"]` is the measure of the same model before it has learned, and its interval."""
 
     name = "heeds"
     better = "higher"
@@ -87,8 +89,31 @@ class Heeds(Metric):
             naive=CHANCE,
             perfect=1.0,
             groups=of_each({name: places for name, places in groups.items() if len(places)}, mean),
-            detail={"by": _by_column(evaluand, asked, held_out, right[asked], shares)},
+            detail={
+                "by": _by_column(evaluand, asked, held_out, right[asked], shares),
+                **_untrained(evaluand, asked[:SHUFFLED], held_out, right[asked[:SHUFFLED]]),
+            },
         )
+
+
+def _untrained(
+    evaluand: Evaluand, asked: NDArray[np.intp], held_out: Tensor, right: NDArray[np.bool_]
+) -> dict[str, tuple[float, float, float]]:
+    """The measure of a model of the same build that has learned nothing, asked for the same; nothing of several models that
+    make it together, of which each is measured by itself."""
+    model = evaluand.model
+    if model is None:
+        return {}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(evaluand.seed)
+        fresh = build_model(model.name, model.config.model_dump(mode="json"), model.signature)
+    try:
+        samples = drawn(fresh.to(evaluand.device).eval(), [evaluand.asks[row] for row in asked], len(asked))
+    except NotFinite:
+        return {}
+    shares = _nearer(torch.cdist(_looked(evaluand, samples), held_out).numpy(), right)
+    low, high = bootstrap(len(shares), partial(_mean_of, shares), seed=evaluand.seed)
+    return {"untrained": (float(shares.mean()), low, high)}
 
 
 def _by_column(

@@ -12,11 +12,13 @@ from torch import Tensor
 
 from genwright.core.batch import Given
 from genwright.core.record import Part
+from genwright.core.shapes import Tokens
 from genwright.data.dataset import Dataset
 from genwright.data.view import Derived, View, Wanted
 from genwright.evaluation.evaluand import Evaluand
+from genwright.evaluation.evaluate import evaluand
 from genwright.evaluation.metrics.heeds import Heeds
-from genwright.models.architectures.base import SampleOptions
+from genwright.models.architectures.base import SampleOptions, build_model
 from genwright.sampling.sampler import Ask
 from tests import made
 
@@ -101,3 +103,19 @@ def test_parts_of_one_column_are_swapped_together(tmp_path: Path) -> None:
     assert set(found.detail["by"]) == {"asked", "known"}
     for ask in asked:  # what is hidden is nothing, in every ask
         assert not bool(ask.given["known"][ask.given["known_mask"] == 0].any())
+
+
+def test_the_same_model_before_it_learned_stands_beside(data: Dataset) -> None:
+    """Here a model that has learned nothing is measured: it and its like come out at chance, each from weights of its own."""
+    family = "seq2seq" if isinstance(data.signature.makes, Tokens) else "diffusion"
+    model = build_model(family, made.plan(data, family).candidate.config, data.signature).eval()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    one = evaluand(
+        model, data, side="test", count=64, sampling={"steps": 2} if family == "diffusion" else {}, seed=0, device="cpu"
+    )
+    with torch.no_grad():
+        found = Heeds().measure(one)
+    value, low, high = found.detail["untrained"]
+    assert low <= value <= high
+    assert low - 1e-9 <= 0.5 <= high + 1e-9  # where all texts are alike both are one half
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
