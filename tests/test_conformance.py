@@ -38,7 +38,7 @@ from tests.workspaces import scratch
 
 IMAGE = {"size": [8, 8], "channels": 1}
 TEXT = {"vocab": 300, "length": 32}
-LARGER = {"size": [16, 16], "channels": 3}
+LARGER = {"size": [16, 16], "channels": 4}  # with transparency
 SMALL = {"image": IMAGE, "text": TEXT, "code": TEXT}
 GIVEN = {
     "label": Part(kind="label"),
@@ -59,6 +59,10 @@ CASES = {  # the kind of content, and what is given with it
     "text-label-reference": ("text", ("label", "reference")),
 }
 CODE = Derived(part=Part(kind="encoded", options={"by": "clip", "column": "content"}), of=["content"])
+LATENTS = Derived(part=Part(kind="encoded", options={"by": "vae"}), of=["content"])
+CODES = {"code": ("clip", "pair", CODE), "latents": ("vae", "image-caption", LATENTS)}  # by whom, and what that has learned
+ENCODER: dict[str, dict[str, int]] = {"clip": {}, "vae": {"spatial": 1}}
+KNOWN = Derived(part=Part(kind="masked"), of=["content"])
 ALTERED = Derived(part=Part(kind="augmented", options={"shift": 0.2}), of=["content"])
 SEEN = {"content": Wanted(), "label": Wanted(optional=True)}
 VIEWS = {  # what else can be learned of the data of a case
@@ -66,6 +70,14 @@ VIEWS = {  # what else can be learned of the data of a case
     "code-caption": (
         "image-caption",
         View(makes="code", given={"caption": Wanted(optional=True)}, derived={"code": CODE}),
+    ),
+    "latents-caption": (
+        "image-caption",
+        View(makes="latents", given={"caption": Wanted(optional=True)}, derived={"latents": LATENTS}),
+    ),
+    "masked": (
+        "image-label",
+        View(makes="content", given={"known": Wanted(drop=0.5), "known_mask": Wanted(drop=0.5)}, derived={"known": KNOWN}),
     ),
     "classes": ("image-label", View(makes=None, given=SEEN)),
     "classes-altered": (
@@ -80,7 +92,7 @@ def data_of(case: str) -> Dataset:
     """The tiny data set of a case, made once; every third item lacks one of its givens."""
     if case in VIEWS:
         of, view = VIEWS[case]
-        return Dataset(data_of(of).folder, view, encoded() if view.makes == "code" else None)
+        return Dataset(data_of(of).folder, view, encoded(view.makes) if view.makes in CODES else None)
     folder = scratch() / case
     kind, given = CASES[case]
     lack = {name: 3 + place for place, name in enumerate(given)}
@@ -89,17 +101,17 @@ def data_of(case: str) -> Dataset:
 
 
 @cache
-def encoded() -> Path:
-    """The folder of derived columns with the code of every picture, by an untrained encoder."""
-    pair, workspace = data_of("pair"), Workspace(scratch())
-    model, price = tiny("clip", pair), made.plan(pair, "clip")
-    weights = bundle.save(workspace.root / "clip", model, pair, plan=price, data="d")
-    shutil.copytree(pair.folder, workspace.clean("recipe"))
-    by = Used(model="clip", version=1, weights=weights)
+def encoded(column: str) -> Path:
+    """The folder of derived columns with what an untrained model makes of every picture."""
+    name, case, derived = CODES[column]
+    data, workspace = data_of(case), Workspace(scratch())
+    weights = bundle.save(workspace.root / name, tiny(name, data, **ENCODER[name]), data, plan=made.plan(data, name), data="d")
+    shutil.copytree(data.folder, workspace.clean("recipe"))
+    by = Used(model=name, version=1, weights=weights)
     derive(
-        DeriveSpec(recipe="recipe", column="code", derived=CODE, by=by, bundle="clip"),
+        DeriveSpec(recipe="recipe", column=column, derived=derived, by=by, bundle=name),
         workspace,
-        workspace.derived("recipe") / "code",
+        workspace.derived("recipe") / column,
         torch.device("cpu"),
     )
     return workspace.derived("recipe")
@@ -119,10 +131,10 @@ def accepted() -> list[tuple[str, str]]:
     ]
 
 
-def tiny(name: str, data: Dataset) -> Architecture:
-    config = architectures.get(name).sized(data.signature, 0.125)
+def tiny(name: str, data: Dataset, **config: int) -> Architecture:
+    sized = architectures.get(name).sized(data.signature, 0.125)
     torch.manual_seed(0)
-    return build_model(name, config.model_dump(mode="json"), data.signature)
+    return build_model(name, sized.model_dump(mode="json") | config, data.signature)
 
 
 ACCEPTED = pytest.mark.parametrize(("name", "case"), accepted())

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -19,6 +20,7 @@ from trials.soak import kill
 pytestmark = [pytest.mark.long(minutes=8), pytest.mark.timeout(1800)]
 ROOT = Path(__file__).parents[1]
 MOMENTS = 10
+BEGINNING = 3.0  # seconds that pass about until a run goes on where one was killed
 SMALL = ["select.families=[vae, diffusion]", "select.budget.steps=20", "train.budget.steps=80", "samples=64", "accept={}"]
 
 
@@ -28,28 +30,37 @@ def start(workspace: Path) -> Running:
     return begin(workspace, "run", "digits", "--json", *(f"--set={one}" for one in SMALL))
 
 
+def same(workspace: Path, ended: dict[str, Any], theirs: Path, whole: dict[str, Any]) -> None:
+    """What came of a run that was killed now and then is what came of one that nobody disturbed."""
+    assert ended["data"] == whole["data"]
+    assert ended["champion"] == ended["version"] == whole["version"] == 1
+    mine = Registry(Workspace(workspace))
+    assert [v.version for v in mine.versions.of("digits")] == [1]
+    champion = mine.champion("digits")
+    assert champion is not None
+    assert champion.weights == Registry(Workspace(theirs)).current("digits").weights
+    assert (mine.versions.download(champion) / "weights.safetensors").is_file()
+
+
 def test_killed_at_ten_random_moments_it_ends_the_same(tmp_path: Path) -> None:
-    running, began = start(tmp_path / "whole"), time.monotonic()
-    whole = outcome(running.wait(600))
-    length = time.monotonic() - began
+    """Each time it goes on from where it was killed before, so that all it does is cut somewhere; where it ends before ten
+    times another begins."""
+    whole, began = start(tmp_path / "whole"), time.monotonic()
+    expected = outcome(whole.wait(600))
+    most = 2 * (BEGINNING + (time.monotonic() - began) / MOMENTS)
     chance, killed, workspace = random.Random(7), 0, tmp_path / "killed"
     while killed < MOMENTS:
         running = start(workspace)
         try:
-            running.wait(chance.uniform(1.0, length))
+            ended = outcome(running.wait(chance.uniform(1.0, most)))
         except subprocess.TimeoutExpired:
             assert not kill(running.pid), "what it had started goes as well"
             assert running.wait(15).returncode in (0, -signal.SIGKILL)  # 0: it had just ended
-        killed += 1
-    ended = outcome(start(workspace).wait(600))
-    assert ended["data"] == whole["data"]
-    assert ended["champion"] == ended["version"] == whole["version"] == 1
-    mine, theirs = (Registry(Workspace(folder)) for folder in (workspace, tmp_path / "whole"))
-    assert [v.version for v in mine.versions.of("digits")] == [1]
-    champion = mine.champion("digits")
-    assert champion is not None
-    assert champion.weights == theirs.current("digits").weights
-    assert (mine.versions.download(champion) / "weights.safetensors").is_file()
+            killed += 1
+        else:
+            same(workspace, ended, tmp_path / "whole", expected)
+            workspace = tmp_path / f"killed-{killed}"
+    same(workspace, outcome(start(workspace).wait(600)), tmp_path / "whole", expected)
 
 
 def test_the_embedded_prefect_server_may_die(tmp_path: Path) -> None:

@@ -22,12 +22,13 @@ from genwright.evaluation.groups import of_each
 from genwright.evaluation.metrics.base import FEWEST, Metric, bootstrap, metrics
 from genwright.evaluation.neighbours import coarse
 from genwright.evaluation.records import Measured
-from genwright.models.architectures.base import build_model
+from genwright.models.architectures.base import TokenOptions, build_model
 from genwright.sampling.sampler import Ask, drawn
 
 MOST = 1000  # samples, and held-out items that they are compared with
 CHANCE = 0.5
-SHUFFLED = 100  # samples drawn anew for a column whose values are shuffled
+SHUFFLED = 100  # samples drawn anew for a column whose values are shuffled, and by a model that has learned nothing
+BRIEF = 32  # tokens that such a model writes
 
 
 @metrics.register
@@ -108,12 +109,18 @@ def _untrained(
         torch.manual_seed(evaluand.seed)
         fresh = build_model(model.name, model.config.model_dump(mode="json"), model.signature)
     try:
-        samples = drawn(fresh.to(evaluand.device).eval(), [evaluand.asks[row] for row in asked], len(asked))
+        samples = drawn(fresh.to(evaluand.device).eval(), [_brief(evaluand.asks[row]) for row in asked], len(asked))
     except NotFinite:
         return {}
     shares = _nearer(torch.cdist(_looked(evaluand, samples), held_out).numpy(), right)
     low, high = bootstrap(len(shares), partial(_mean_of, shares), seed=evaluand.seed)
     return {"untrained": (float(shares.mean()), low, high)}
+
+
+def _brief(ask: Ask) -> Ask:
+    """The same, for who would write on and on."""
+    options = ask.options
+    return replace(ask, options=options.model_copy(update={"most": BRIEF})) if isinstance(options, TokenOptions) else ask
 
 
 def _by_column(

@@ -159,6 +159,25 @@ def test_a_critic_sees_pictures_through_changes_which_are_others_every_time() ->
     assert plain._seen(x) is x
 
 
+@pytest.mark.parametrize("side", [64, 128])
+def test_a_generator_learns_from_its_critic_at_any_size(side: int) -> None:
+    """Here that real pictures are brighter."""
+    its = Signal(channels=3, axes=(side, side), over=("y", "x"))
+    game = model("resgan", signature(its, label=Label(classes=3)), width=8)
+    assert isinstance(game, Adversarial)
+    players = {player: torch.optim.Adam(game.player(player).parameters(), lr=5e-3, betas=(0.0, 0.9)) for player in game.players}
+    label = {"label": Given.all(torch.arange(6) % 3)}
+    noise = torch.randn(6, game.config.latent)
+    before = game.emit(noise, game.read(6, label)).detach()
+    for _, (player, optimizer) in product(range(8), players.items()):
+        game.zero_grad()
+        game.loss(Batch(0.9 + 0.1 * torch.rand(6, *its.dims), label), player).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    after = game.emit(noise, game.read(6, label)).detach()
+    assert after.shape == (6, 3, side, side)
+    assert (after.mean(dim=(1, 2, 3)) > before.mean(dim=(1, 2, 3)) + 0.1).all()
+
+
 def test_an_update_that_fails_leaves_running_statistics_as_they_were(tmp_path: Any) -> None:
     data = made.pictures(tmp_path / "data")
     learner = Learner(made.plan(data, "dcgan"), data.signature, torch.device("cpu"))
