@@ -82,9 +82,9 @@ clean:  ## removes the environment, not the data or the models
 	@$(BIN)/python -c 'import genwright, torch, prefect.flows' || { echo "The installation is not complete; see above."; exit 1; }
 	@touch $@
 
-.venv/installed-dev: .venv/installed
-	@echo "Installing the tools for the tests."
+.venv/installed-dev: .venv/made pyproject.toml constraints.txt
+	@echo "Installing Genwright, what it needs and the tools for the tests into .venv; this takes about two minutes."
 	@$(PIP) -e '.[dev]' 2>&1 | { grep -v "is ignored: it is neither" || true; }
 	@$(COMPILE)
-	@$(BIN)/python -c 'import pytest, hypothesis, mypy' || { echo "The installation is not complete; see above."; exit 1; }
-	@touch $@
+	@$(BIN)/python -c 'import genwright, torch, prefect.flows, pytest, hypothesis, mypy' || { echo "The installation is not complete; see above."; exit 1; }
+	@touch .venv/installed $@

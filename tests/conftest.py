@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -14,10 +15,12 @@ import pytest
 import torch
 
 from genwright.adapters.prefect.server import server
+from genwright.commands.app import PATIENT
 from genwright.core.workspace import Settings, Workspace
 from tests.workspaces import SCRATCH, founded, scratch
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+gc.set_threshold(*PATIENT)
 torch.set_num_threads(1)
 # A shell has its background jobs ignore Ctrl-C, and what they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -49,6 +52,12 @@ def team_server(served: str) -> Iterator[None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that take minutes come first, the longest before all: what is short fills the gaps at the end."""
     items.sort(key=_minutes, reverse=True)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: it need not be looked through again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _minutes(item: pytest.Item) -> int:

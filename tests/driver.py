@@ -6,6 +6,8 @@ code, stdout, and what was said of an error, of each command line up to the firs
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import sys
 
@@ -14,9 +16,13 @@ from typer.testing import CliRunner
 from genwright.adapters.prefect.server import server
 from genwright.commands.app import build
 from genwright.core.workspace import Workspace
+from tests.warm import WARM
 
 
 def main() -> None:
+    for module in WARM:
+        importlib.import_module(module)
+    gc.freeze()
     application, runner = build(), CliRunner()
     with server(Workspace()) as serving:
         serving.wait()

@@ -22,6 +22,7 @@ SMALL = {
     "train.budget": "{steps: 8}",
     "train.rounds": "1",
     "samples": "16",
+    "sampling": "{gpt: {most: 32}, seq2seq: {most: 32}}",
     "accept": "{}",
 }
 Told = dict[str, list[dict[str, Any]]]

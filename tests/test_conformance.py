@@ -170,7 +170,7 @@ def test_the_loss_falls(name: str, case: str, settings: Settings) -> None:
     if model.players == ("model",):
         optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
         losses = []
-        for _ in range(60):
+        for _ in range(40):
             optimizer.zero_grad()
             torch.manual_seed(0)
             loss = model.loss(batch, "model")
@@ -233,7 +233,7 @@ def test_trained_stopped_resumed_saved_and_loaded(name: str, case: str, tmp_path
 def test_the_cost_is_known_beforehand(name: str, case: str) -> None:
     """Parameters to the number; more items take more memory; a larger dial costs more."""
     signature, family = data_of(case).signature, architectures.get(name)
-    small, large = (family.sized(signature, dial).model_dump(mode="json") for dial in (0.125, 2.0))
+    small, large = (family.sized(signature, dial).model_dump(mode="json") for dial in (0.125, 1.0))
     one = cost.estimate(name, small, signature, 8)
     assert one.parameters == sum(p.numel() for p in tiny(name, data_of(case)).parameters())
     assert one.flops_per_item > 0
@@ -288,7 +288,9 @@ def test_a_measure_holds_its_own_value(name: str) -> None:
     for case, family in {case: family for family, case in reversed(accepted())}.items():  # of each case the first family
         data = data_of(case)
         count = max(24, metrics.get(name).samples)
-        subject = evaluand(tiny(family, data).eval(), data, side="test", count=count, sampling={}, seed=1, device="cpu")
+        model = tiny(family, data).eval()
+        few = {"steps": 4} if isinstance(model, Denoises) else {}
+        subject = evaluand(model, data, side="test", count=count, sampling=few, seed=1, device="cpu")
         if case == "image-caption":
             subject = replace(subject, judges={"judge": tiny("clip", data_of("pair")).eval()})
         metric = metrics.get(name)()

@@ -7,13 +7,17 @@ on stdout and stderr) and answers each with a process id, then with an exit code
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import json
 import os
 import runpy
 import sys
+import threading
+import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 WARM = (
     *("genwright.adapters.mlflow.registry", "genwright.adapters.mlflow.runs", "genwright.reports.report"),
@@ -26,17 +30,19 @@ WARM = (
 def main() -> None:
     for module in WARM:
         importlib.import_module(module)
+    gc.freeze()  # what is imported is copied into no process by looking whether it can be thrown away
     for line in sys.stdin:
         child = os.fork()
         if not child:
-            return become(json.loads(line))
+            become(json.loads(line))
         print("pid", child, flush=True)
         _, status = os.waitpid(child, 0)
         print("code", os.waitstatus_to_exitcode(status), flush=True)
 
 
-def become(asked: dict[str, Any]) -> None:
-    """Be `python -m genwright` with these arguments, in that folder and environment."""
+def become(asked: dict[str, Any]) -> Never:
+    """Be `python -m genwright` with these arguments, in that folder and environment; it ends as Python does, but for clearing
+    what was imported."""
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])
@@ -45,7 +51,18 @@ def become(asked: dict[str, Any]) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(Path(asked["told"]) / name, os.O_WRONLY | os.O_CREAT), descriptor)
-    runpy.run_module("genwright", run_name="__main__", alter_sys=True)
+    code: object = 0
+    try:
+        runpy.run_module("genwright", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 if __name__ == "__main__":

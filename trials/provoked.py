@@ -152,7 +152,7 @@ def _plan(case: Case, data: Dataset, wanted: Recipe) -> Plan:
             "steps": case.steps,
             "batch_size": size,
             "warmup": 50,
-            "evaluate_every": max(1, case.steps // 8),
+            "evaluate_every": max(1, case.steps // 4),
             "measure": ranked(data.signature).name,
             "sampling": wanted.sampling.get(case.family, {}),
             "precision": "float32",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import pkgutil
@@ -25,6 +26,9 @@ from genwright.core.workspace import Workspace
 ERROR, CRASH, REFUSED, INTERRUPTED = 1, 2, 3, 130
 """Exit codes: an error a person can act on, a fault of ours, a model the gate refused, Ctrl-C."""
 INSIST = 5.0  # seconds
+PATIENT = (10_000, 20, 50)
+"""How often garbage is looked for: what is imported is a million objects that stay, and looking through them time and again took
+a tenth of a short command."""
 
 
 def build() -> typer.Typer:
@@ -61,6 +65,7 @@ def _release(asked: bool) -> None:
 
 def main() -> None:
     """Entry point: errors become messages, and the traceback of a fault goes to a log file."""
+    gc.set_threshold(*PATIENT)
     console = Console(stderr=True)
     asked = stops()
     try:

@@ -190,7 +190,7 @@ def test_an_update_that_fails_leaves_running_statistics_as_they_were(tmp_path: A
     assert all(torch.equal(value, before[name]) for name, value in learner.model.state_dict().items())
 
 
-def blobs(n: int = 96) -> Tensor:
+def blobs(n: int = 48) -> Tensor:
     """(n, 3, 16, 24) discs with hard edges, each elsewhere."""
     generator = torch.Generator().manual_seed(0)
     middle = torch.rand(n, 2, 1, 1, generator=generator) * torch.tensor([8.0, 16.0]).view(1, 2, 1, 1) + 4
@@ -214,7 +214,7 @@ def told_by(vae: Architecture) -> Tensor:
     """Nats that each latent dimension tells of the pictures."""
     assert isinstance(vae, Vae)
     with torch.no_grad():
-        mean, log_variance = vae._posterior(blobs(), vae.read(96, {}))
+        mean, log_variance = vae._posterior(blobs(), vae.read(48, {}))
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean(dim=0)
 
 
@@ -228,7 +228,7 @@ def test_noise_that_the_decoder_tells_is_larger_where_it_errs() -> None:
     vae = learned(noise="learned", latent=4)
     assert isinstance(vae, Vae)
     with torch.no_grad():
-        given = vae.read(96, {})
+        given = vae.read(48, {})
         made_of, log_variance = vae._decode(vae._posterior(blobs(), given)[0], given).chunk(2, dim=1)
         sample = vae.emit(torch.randn(2, 4), vae.read(2, {}))
     assert sample.shape == (2, *PICTURE.dims)
