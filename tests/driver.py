@@ -1,7 +1,7 @@
 """Command lines of Genwright, one after the other in one process with one Prefect server, so that imports are paid for once.
 
 `python -m tests.driver` reads a JSON list of lists of command lines and writes a JSON line for each of those lists: the exit
-code, stdout, and what was said of an error, of each command line up to the first that fails.
+code, stdout, stderr, and what was said of an error, of each command line up to the first that fails.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> None:
             for command in commands:
                 done = runner.invoke(application, command)
                 said = "" if done.exception is None else f"{type(done.exception).__name__}: {done.exception}"
-                told.append({"code": done.exit_code, "stdout": done.stdout, "error": said})
+                told.append({"code": done.exit_code, "stdout": done.stdout, "stderr": done.stderr, "error": said})
                 if done.exit_code:
                     break
             print(json.dumps(told), flush=True)

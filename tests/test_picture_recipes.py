@@ -37,6 +37,7 @@ ASKED: dict[str, dict[str, list[str]]] = {
     "openmoji": {
         "prompt": ["--prompt", "kind1 number 3", "--guidance", "3", "--steps", "2"],
         "another prompt": ["--prompt", "kind2 number 8", "--guidance", "3", "--steps", "2"],
+        "other words": ["--prompt", "Kind2 quokka", "--steps", "2"],
         "varied": ["--image", "like.png", "--strength", "0.3"],
         "completed": ["--image", "like.png", "--mask", "mask.png"],
     },
@@ -174,6 +175,8 @@ def test_what_is_given_makes_a_difference(told: Told) -> None:
     ways = [files(told, "openmoji-dalle", what)[0] for what in ASKED["openmoji-dalle"]]
     assert len(set(ways)) == len(ways)
     assert files(told, "openmoji", "prompt") != files(told, "openmoji", "another prompt")
+    assert "no text that was learned from has Kind2 (kind2?), quokka" in told["openmoji", "other words"]["stderr"]
+    assert not told["openmoji", "prompt"]["stderr"]
     assert files(told, "openmoji-sketch", "sketch") != files(told, "openmoji-sketch", "named")
 
 
