@@ -20,13 +20,14 @@ from tests.warm import WARM
 
 
 def main() -> None:
-    for module in WARM:
+    asked = json.load(sys.stdin)
+    for module in WARM if asked else ():
         importlib.import_module(module)
     gc.freeze()
     application, runner = build(), CliRunner()
     with server(Workspace()) as serving:
         serving.wait()
-        for commands in json.load(sys.stdin):
+        for commands in asked:
             told = []
             for command in commands:
                 done = runner.invoke(application, command)

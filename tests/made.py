@@ -83,11 +83,12 @@ def pictures(folder: Path, **counts: int) -> Dataset:
 
 
 def plan(data: Dataset, family: str, *, steps: int = 12, dial: float = 0.125, **fields: object) -> Plan:
-    """A plan for the smallest model of a family."""
+    """A plan for the smallest model of a family; one that removes noise does so in few steps."""
     from genwright.evaluation.metrics.base import ranked
-    from genwright.models.architectures.base import architectures
+    from genwright.models.architectures.base import DenoiseOptions, architectures
 
-    config = architectures.get(family).sized(data.signature, dial).model_dump(mode="json")
+    kind = architectures.get(family)
+    config = kind.sized(data.signature, dial).model_dump(mode="json")
     price = cost.estimate(family, config, data.signature, 16)
     given = {
         "candidate": Candidate(family=family, dial=dial, config=config, cost=price, batch_size=16),
@@ -97,6 +98,7 @@ def plan(data: Dataset, family: str, *, steps: int = 12, dial: float = 0.125, **
         "evaluate_every": 4,
         "samples": 32,
         "measure": ranked(data.signature).name,
+        "sampling": {"steps": 4} if issubclass(kind.Options, DenoiseOptions) else {},
         **fields,
     }
     return Plan.model_validate(given)

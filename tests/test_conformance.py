@@ -38,8 +38,8 @@ from tests.workspaces import scratch
 
 IMAGE = {"size": [8, 8], "channels": 1}
 TEXT = {"vocab": 300, "length": 32}
-LARGER = {"size": [16, 16], "channels": 4}  # with transparency
 SMALL = {"image": IMAGE, "text": TEXT, "code": TEXT}
+PICTURES = {"larger": {"size": [16, 16], "channels": 3}, "clear": {"size": [8, 8], "channels": 4}}  # `clear`: transparency
 GIVEN = {
     "label": Part(kind="label"),
     "caption": Part(kind="text", options=TEXT),
@@ -49,6 +49,7 @@ GIVEN = {
 CASES = {  # the kind of content, and what is given with it
     "image": ("image", ()),
     "image-larger": ("larger", ()),
+    "image-clear": ("clear", ()),
     "image-label": ("image", ("label",)),
     "image-caption": ("image", ("caption",)),
     "image-label-beside": ("image", ("label", "beside")),
@@ -96,7 +97,7 @@ def data_of(case: str) -> Dataset:
     folder = scratch() / case
     kind, given = CASES[case]
     lack = {name: 3 + place for place, name in enumerate(given)}
-    content = Part(kind="image", options=LARGER) if kind == "larger" else Part(kind=kind, options=SMALL[kind])
+    content = Part(kind="image", options=PICTURES[kind]) if kind in PICTURES else Part(kind=kind, options=SMALL[kind])
     return made.dataset(folder, content, lack=lack, **{name: GIVEN[name] for name in given})
 
 

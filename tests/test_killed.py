@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import time
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from trials.soak import kill
 pytestmark = [pytest.mark.long(minutes=8), pytest.mark.timeout(1800)]
 ROOT = Path(__file__).parents[1]
 MOMENTS = 10
-BEGINNING = 3.0  # seconds that pass about until a run goes on where one was killed
 SMALL = ["select.families=[vae, diffusion]", "select.budget.steps=20", "train.budget.steps=80", "samples=64", "accept={}"]
 
 
@@ -28,6 +28,11 @@ def start(workspace: Path) -> Running:
     (workspace / "recipes").mkdir(parents=True, exist_ok=True)
     (workspace / "recipes" / "digits.yaml").write_text((ROOT / "recipes" / "digits.yaml").read_text())
     return begin(workspace, "run", "digits", "--json", *(f"--set={one}" for one in SMALL))
+
+
+def begun(workspace: Path) -> bool:
+    """Whether a run has come as far as choosing a model."""
+    return any((workspace / ".genwright" / "runs").glob("*/*"))
 
 
 def same(workspace: Path, ended: dict[str, Any], theirs: Path, whole: dict[str, Any]) -> None:
@@ -46,9 +51,14 @@ def test_killed_at_ten_random_moments_it_ends_the_same(tmp_path: Path) -> None:
     """Each time it goes on from where it was killed before, so that all it does is cut somewhere; where it ends before ten
     times another begins."""
     whole, began = start(tmp_path / "whole"), time.monotonic()
+    while not begun(tmp_path / "whole"):
+        assert psutil.pid_exists(whole.pid)
+        time.sleep(0.1)
+    beginning = time.monotonic() - began
     expected = outcome(whole.wait(600))
-    most = 2 * (BEGINNING + (time.monotonic() - began) / MOMENTS)
-    chance, killed, workspace = random.Random(7), 0, tmp_path / "killed"
+    most = 2 * (beginning + (time.monotonic() - began) / MOMENTS)
+    chance, killed, amid, workspaces = random.Random(7), 0, 0, (tmp_path / f"killed-{place}" for place in count())
+    workspace = next(workspaces)
     while killed < MOMENTS:
         running = start(workspace)
         try:
@@ -56,10 +66,11 @@ def test_killed_at_ten_random_moments_it_ends_the_same(tmp_path: Path) -> None:
         except subprocess.TimeoutExpired:
             assert not kill(running.pid), "what it had started goes as well"
             assert running.wait(15).returncode in (0, -signal.SIGKILL)  # 0: it had just ended
-            killed += 1
+            killed, amid = killed + 1, amid + begun(workspace)
         else:
             same(workspace, ended, tmp_path / "whole", expected)
-            workspace = tmp_path / f"killed-{killed}"
+            workspace = next(workspaces)
+    assert amid >= MOMENTS // 2
     same(workspace, outcome(start(workspace).wait(600)), tmp_path / "whole", expected)
 
 

@@ -27,8 +27,8 @@ ERROR, CRASH, REFUSED, INTERRUPTED = 1, 2, 3, 130
 """Exit codes: an error a person can act on, a fault of ours, a model the gate refused, Ctrl-C."""
 INSIST = 5.0  # seconds
 PATIENT = (10_000, 20, 50)
-"""How often garbage is looked for: what is imported is a million objects that stay, and looking through them time and again
-took a tenth of a short command."""
+"""How often garbage is looked for, to the end of a process: what is imported is a million objects that stay, and looking
+through them again and again took a tenth of a short command. What training throws away goes without being looked for."""
 
 
 def build() -> typer.Typer:

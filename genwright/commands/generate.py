@@ -16,6 +16,7 @@ from rich.console import Console
 from genwright.core.errors import ModelError
 
 if TYPE_CHECKING:
+    from genwright.sampling.chain import Wish
     from genwright.sampling.model import Model
 
 
@@ -60,13 +61,25 @@ def command(
     if walk is not None:
         made = write(model, walk.taken(model, n), [], {**walk.told, "n": n}, out)
     else:
-        with warnings.catch_warnings(record=True) as doubts:
-            wishes = model.wishes(n, seed=seed, give=asked["give"], **friendly, **options)
-        for doubt in doubts:
-            Console(stderr=True).print(f"Note: {doubt.message}.", highlight=False, markup=False, soft_wrap=True)
+        wishes = _doubted(lambda: model.wishes(n, seed=seed, give=asked["give"], **friendly, **options))
         settings = {"n": n, "seed": seed, **{key: value for key, value in asked.items() if value}}
         made = write(model, model.grant(wishes), [model.asked(wish) for wish in wishes], settings, out)
     show(made, out, as_json)
+
+
+def _doubted(ask: Callable[[], list[Wish]]) -> list[Wish]:
+    """What is asked for; what it is warned of is said on stderr."""
+    from genwright.sampling.wish import Doubt
+
+    with warnings.catch_warnings(record=True) as met:
+        warnings.simplefilter("always", Doubt)
+        wishes = ask()
+    for one in met:
+        if one.category is Doubt:
+            Console(stderr=True).print(f"Note: {one.message}.", highlight=False, markup=False, soft_wrap=True)
+        else:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    return wishes
 
 
 def show(summary: dict[str, Any], out: Path, as_json: bool) -> None:

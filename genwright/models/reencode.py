@@ -12,6 +12,7 @@ from genwright.core import stored
 from genwright.core.durable import replacing, sha256
 from genwright.core.errors import ModelError
 from genwright.core.shapes import Label, Signal
+from genwright.data import words
 from genwright.data.dataset import Dataset
 from genwright.data.encode import COLUMNS, Recorded, Writer
 from genwright.data.modalities.base import build
@@ -40,7 +41,7 @@ def reread(model: Path, dataset: Dataset, place: Path) -> Iterator[Dataset]:
     place.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=place, prefix=".reread-") as folder:
         _encode(model, dataset, Path(folder))
-        yield Dataset(Path(folder), described(model).view)
+        yield Dataset(Path(folder), described(model).view, dataset.kept)
 
 
 def as_read_by(model: Path, dataset: Dataset, out: Path) -> Dataset:
@@ -50,7 +51,7 @@ def as_read_by(model: Path, dataset: Dataset, out: Path) -> Dataset:
     if not (out.is_dir() and _same(model, out)):
         with replacing(out) as folder:
             _encode(model, dataset, folder)
-    return Dataset(out, described(model).view)
+    return Dataset(out, described(model).view, dataset.kept)
 
 
 def incomparable(model: Path, dataset: Dataset) -> str | None:
@@ -86,6 +87,8 @@ def _encode(model: Path, dataset: Dataset, out: Path) -> None:
     for shard in dataset.folder.glob("items-*.parquet"):
         (out / shard.name).symlink_to(shard)
     shutil.copytree(model / COLUMNS, out / COLUMNS)
+    for name in contents.names:
+        words.taken_over(dataset.folder / COLUMNS / name, out / COLUMNS / name)  # it learns from these texts from now on
     recorded = {
         name: Recorded(build(info.columns[name], out / COLUMNS / name), contents.columns[name].optional)
         for name in contents.names
@@ -99,10 +102,10 @@ def _encode(model: Path, dataset: Dataset, out: Path) -> None:
 
 
 def _same(model: Path, data: Path) -> bool:
-    """Whether both learned the same: equal files under `columns/`."""
+    """Whether both learned the same: equal files under `columns/`, but for the words that were met."""
     return _learned(model) == _learned(data)
 
 
 def _learned(folder: Path) -> dict[str, str]:
-    files = [file for file in (folder / COLUMNS).glob("**/*") if file.is_file()]
+    files = [file for file in (folder / COLUMNS).glob("**/*") if file.is_file() and file.name != words.FILE]
     return {file.relative_to(folder).as_posix(): sha256(file) for file in files}

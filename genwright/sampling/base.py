@@ -18,11 +18,11 @@ from torch import Tensor
 
 from genwright.core.batch import Given, blank
 from genwright.core.errors import ModelError, NotFinite, nearest
-from genwright.core.shapes import Label, Shape, Tokens
+from genwright.core.shapes import Label, Shape, Signal, Tokens
 from genwright.models.architectures.base import Architecture, SampleOptions
 from genwright.models.layers.conditioning import Conditioned
 
-KNOWN = 64  # different givens that are kept as they were read
+KNOWN = 1024  # different labels and texts that are kept as they were read
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Sampler(ABC):
         self._taken: dict[int, list[int]] = {}  # all slots of a row, by its first
         self._done: set[int] = set()
         self._broken: set[int] = set()  # slots of rows that met numbers that are not finite
-        self._known: dict[tuple[tuple[str, bytes], ...], Conditioned] = {}
+        self._known: dict[tuple[tuple[str | int, ...], ...], Conditioned] = {}
 
     @property
     def free(self) -> int:
@@ -153,12 +153,15 @@ class Sampler(ABC):
             _fits(name, value, ports[name].shape)
 
     def _read(self, given: Mapping[str, Tensor]) -> Conditioned:
-        """What one row is given, ready for use, by itself. Rows that are given the same, as with a label, share it."""
-        key = tuple((name, value.cpu().numpy().tobytes()) for name, value in sorted(given.items()))
+        """What one row is given, ready for use, by itself. Rows with the same labels and texts share it: the weights stay as
+        they are while a sampler lives."""
+        told = {name: Given.all(value[None].to(self.device)) for name, value in given.items()}
+        if any(isinstance(self.model.signature.given[name].shape, Signal) for name in given):
+            return self.model.read(1, told)
+        key = tuple((name, *value.flatten().tolist()) for name, value in sorted(given.items()))
         if key not in self._known:
             if len(self._known) == KNOWN:
                 self._known.clear()
-            told = {name: Given.all(value[None].to(self.device)) for name, value in given.items()}
             self._known[key] = self.model.read(1, told)
         return self._known[key]
 

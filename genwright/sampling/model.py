@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,8 @@ class Model:
         if extend is not None:
             values |= self._extended(values, sides(extend))
         self._aligned(values, n)
+        for doubt in dict.fromkeys(self._doubts(values)):
+            warnings.warn(doubt, wish.Doubt, stacklevel=3)
         rows = {name: [self._row(name, value) for value in several] for name, several in values.items()}
         return [
             self._wish(seed, place, chosen, {name: several[place % len(several)] for name, several in rows.items()})
@@ -187,6 +190,16 @@ class Model:
             reader = self.graph.reader(self.graph.origin(name) or name)
             return self.graph.coded(name, wish.read(name, value, one.shape, reader))
         return wish.read(name, value, one.shape, self.graph.reader(name))
+
+    def _doubts(self, values: Mapping[str, list[Any]]) -> Iterator[str]:
+        """What the model will not make of texts as a person expects."""
+        for name, several in values.items():
+            one = self.describe.input(name)
+            reader = self.content if one is not None and one.role == "start" else self.graph.reader(name)
+            if one is None or reader is None or not isinstance(one.shape, Tokens):
+                continue
+            for value in several:
+                yield from (f"{name}: {doubt}" for doubt in reader.doubts(wish.known(name, value, one.shape, reader)))
 
     def _wish(self, seed: int, place: int, options: dict[str, SampleOptions], rows: dict[str, Tensor]) -> Wish:
         """What sample `place` asks for."""

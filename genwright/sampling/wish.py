@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +21,12 @@ class Doubt(UserWarning):
 
 def read(name: str, value: Any, shape: Shape, reader: Modality | None) -> Tensor:
     """The row of a column that is given. `value`: a label or text as it is (`@FILE`: what a file holds); for anything else a
-    path or bytes of a file, an array as `generate` returns, or numbers for a plain vector. Warns of what the model hardly
-    knows (`Doubt`). Raises ModelError."""
+    path or bytes of a file, an array as `generate` returns, or numbers for a plain vector. Raises ModelError."""
     if isinstance(shape, Signal) and not shape.axes and reader is None:
         return _vector(name, value, shape)
     if reader is None:
         raise ModelError(f"{name} cannot be given from outside.", got=shape, do="give what it is made from")
-    read = known(name, value, shape, reader)
-    for doubt in reader.doubts(read):
-        warnings.warn(f"{name}: {doubt}", Doubt, stacklevel=2)
-    array = reader.encode(read)
+    array = reader.encode(known(name, value, shape, reader))
     if array is None:
         what = "label" if isinstance(shape, Label) else name
         raise ModelError(f"The model knows no such {what}.", got=value, allowed=getattr(reader, "labels", None))

@@ -103,6 +103,20 @@ def told(side: Side, name: str, learned: Dataset) -> list[str | None]:
     return [read(value) if there else None for value, there in zip(values, present, strict=True)]
 
 
+def test_words_are_those_of_the_new_texts(tmp_path: Path) -> None:
+    """They do not tell two tokenizers apart, and whoever goes on learning has met them."""
+    old = cleaned(tmp_path, "old", [f"report {number}: a red apple".encode() for number in range(60)])
+    new = cleaned(tmp_path, "new", [f"report {number}: pears".encode() for number in range(60)])
+    model = model_of(old, tmp_path / "model")
+    assert old.modalities["content"].doubts("pears")
+    with reread(model, new, tmp_path) as data:
+        assert data.modalities["content"].doubts("pears") == []
+        assert data.modalities["content"].doubts("apple")
+    (old.folder / "columns" / "content" / "words.json").write_text('["others"]')
+    with reread(model, old, tmp_path) as data:
+        assert data.folder == old.folder
+
+
 def test_labels_that_a_model_does_not_know_are_none_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = model_of(made.pictures(tmp_path / "old"), tmp_path / "model", "vae")
     monkeypatch.setattr(made, "KINDS", made.KINDS + 2)

@@ -59,6 +59,8 @@ def test_any_text_is_a_prompt(prompt: str) -> None:
     assert found.shape == (8, 8)
     assert bool(met) == bool(WORD.search(prompt))
     assert all(one.category is Doubt for one in met)
+    if len(prompt) > 1000:
+        assert any("only 15 of" in str(one.message) for one in met)
 
 
 @pytest.mark.parametrize(

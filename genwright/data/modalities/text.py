@@ -145,7 +145,7 @@ class Text(Modality):
         """Words that no training text had, and an end that is cut off."""
         found = []
         if unknown := self._words.unknown(value):
-            found.append(f"no text that was learned from has {', '.join(unknown)}")
+            found.append(f"no text that was learned from has {unknown}")
         encoded, fit = self.tokenizer.encode(value, add_special_tokens=False), self.options.length - 1
         if len(encoded) > fit:
             read = value[: encoded.offsets[fit - 1][1]]

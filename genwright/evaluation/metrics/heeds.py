@@ -41,7 +41,7 @@ class Heeds(Metric):
 
     Where several columns are given, `detail["by"]` says of each how much the measure falls, with its interval, when the items'
     values of that column alone are shuffled among them: of a caption that is ignored beside a sketch, nothing.
-    `detail["untrained"]` is the measure of the same model before it has learned, and its interval."""
+    `detail["untrained"]` is the measure of a model of the same build that has learned nothing, and its interval."""
 
     name = "heeds"
     better = "higher"
@@ -120,7 +120,9 @@ def _untrained(
 def _brief(ask: Ask) -> Ask:
     """The same, for who would write on and on."""
     options = ask.options
-    return replace(ask, options=options.model_copy(update={"most": BRIEF})) if isinstance(options, TokenOptions) else ask
+    if not isinstance(options, TokenOptions):
+        return ask
+    return replace(ask, options=options.model_copy(update={"most": min(options.most or BRIEF, BRIEF)}))
 
 
 def _by_column(

@@ -128,6 +128,7 @@ def test_words_that_nobody_taught_it_and_cut_ends_are_told(tmp_path: Path) -> No
         assert one.doubts("the sky is grey") == []
         [doubt] = one.doubts("the Sky is zebra, zebra")
         assert doubt.endswith("has Sky (sky?), zebra")
+        assert one.doubts("a b c d e f g")[0].endswith(" and 2 more")
         [_, cut] = one.doubts("quokka " * 50)
         assert cut.startswith("only 63 of")
 
@@ -137,6 +138,13 @@ def test_scripts_without_spaces_are_taken_by_character() -> None:
     text.fit(["红苹果", "红 car"])
     assert text.doubts("苹果红car") == []
     assert text.doubts("绿苹果") == ["no text that was learned from has 绿"]
+
+
+def test_marks_belong_to_their_letters() -> None:
+    text = build(Part(kind="text", options={"vocab": 400, "length": 64}))
+    text.fit(["लाल सेब", "cafe\u0301"])
+    assert text.doubts("सेब लाल café") == []
+    assert text.doubts("नीला सेब") == ["no text that was learned from has नीला"]
 
 
 def test_of_a_large_vocabulary_nothing_is_said(tmp_path: Path) -> None:
