@@ -209,6 +209,7 @@ def test_of_several_things_given_it_is_told_what_each_is_worth(told: Told) -> No
     assert set(ran["evaluation"]["measures"]["heeds@named"]["detail"]["by"]) == {"sketch", "caption"}
     page = Path(ran["report"]).read_text()
     assert "With caption shuffled among the items it falls by" in page
+    assert "A model of the same build that has learned nothing has" in page
     assert "extractor: patch filters learned from" in page
     assert page.index('id="verdict"') < page.index("are kept:") < page.index('id="next"') < page.index('id="samples"')
 
