@@ -134,6 +134,12 @@ def not_halvable(signature: Signature) -> str | None:
     return None
 
 
+def joined(noise: Tensor, given: Conditioned) -> Tensor:
+    """(n, 2 * latent) noise and what is given. That weighs as much as a class that is told by a single one (Mirza and Osindero
+    2014): as heavy as the noise it drowns it, and all items of a kind become alike."""
+    return torch.cat([noise, given.vector / math.sqrt(given.vector.shape[1])], dim=1)
+
+
 def projected(features: Tensor, given: Conditioned) -> Tensor:
     """(n,) how well features (n, width) go with what is given (projection: Miyato and Koyama 2018)."""
     return torch.sum(features * given.vector, dim=1) / math.sqrt(features.shape[1])

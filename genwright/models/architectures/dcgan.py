@@ -10,12 +10,19 @@ import math
 from itertools import pairwise
 from typing import Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from genwright.core.shapes import Signal, Signature
-from genwright.models.architectures.adversarial import Adversarial, AdversarialConfig, Player, halvings, not_halvable, projected
+from genwright.models.architectures.adversarial import (
+    Adversarial,
+    AdversarialConfig,
+    Player,
+    halvings,
+    joined,
+    not_halvable,
+    projected,
+)
 from genwright.models.architectures.base import architectures
 from genwright.models.layers.conditioning import Conditioned, Conditioner
 
@@ -52,7 +59,7 @@ class Generator(Player):
 
     def forward(self, x: Tensor, given: Conditioned) -> Tensor:
         if self.conditioner.ways:
-            x = torch.cat([x, given.vector], dim=1)
+            x = joined(x, given)
         return self.net(self.expand(x).view(-1, *self._start))  # type: ignore[no-any-return]
 
 
