@@ -159,6 +159,18 @@ def test_a_critic_sees_pictures_through_changes_which_are_others_every_time() ->
     assert plain._seen(x) is x
 
 
+@pytest.mark.parametrize("name", ["dcgan", "resgan"])
+def test_a_kind_that_is_given_does_not_drown_the_noise(name: str) -> None:
+    """Most of what differs between pictures differs between those of a kind: else a generator begins by drawing one of each."""
+    game = model(name, signature(label=Label(classes=3)))
+    assert isinstance(game, Adversarial)
+    kinds = torch.arange(96) % 3
+    with torch.no_grad():
+        drawn = game.emit(torch.randn(96, game.config.latent), game.read(96, {"label": Given.all(kinds)}))
+    within = torch.stack([drawn[kinds == kind].var(dim=0).mean() for kind in range(3)]).mean()
+    assert within > 0.9 * drawn.var(dim=0).mean()
+
+
 @pytest.mark.parametrize("side", [64, 128])
 def test_a_generator_learns_from_its_critic_at_any_size(side: int) -> None:
     """Here that real pictures are brighter."""
