@@ -75,16 +75,21 @@ clean:  ## removes the environment, not the data or the models
 	@$(PYTHON) -m venv .venv
 	@touch $@
 
+# What of this project is installed, and what can be imported then.
+define install
+	@$(PIP) -e '$(1)' 2>&1 | { grep -v "is ignored: it is neither" || true; }
+	@$(COMPILE)
+	@$(BIN)/python -c 'import $(2)' || { echo "The installation is not complete; see above."; exit 1; }
+endef
+USED := genwright, torch, prefect.flows
+TESTED := $(USED), pytest, hypothesis, mypy
+
 .venv/installed: .venv/made pyproject.toml constraints.txt
 	@echo "Installing Genwright and what it needs into .venv; this takes about two minutes."
-	@$(PIP) -e . 2>&1 | { grep -v "is ignored: it is neither" || true; }
-	@$(COMPILE)
-	@$(BIN)/python -c 'import genwright, torch, prefect.flows' || { echo "The installation is not complete; see above."; exit 1; }
+	$(call install,.,$(USED))
 	@touch $@
 
 .venv/installed-dev: .venv/made pyproject.toml constraints.txt
 	@echo "Installing Genwright, what it needs and the tools for the tests into .venv; this takes about two minutes."
-	@$(PIP) -e '.[dev]' 2>&1 | { grep -v "is ignored: it is neither" || true; }
-	@$(COMPILE)
-	@$(BIN)/python -c 'import genwright, torch, prefect.flows, pytest, hypothesis, mypy' || { echo "The installation is not complete; see above."; exit 1; }
+	$(call install,.[dev],$(TESTED))
 	@touch .venv/installed $@

@@ -32,6 +32,7 @@ from genwright.data.view import View, Wanted
 from genwright.evaluation import extractor
 from genwright.evaluation.classifier import Judge, labels
 from genwright.evaluation.metrics.kid import distance
+from genwright.evaluation.neighbours import nearest
 from genwright.models import bundle
 from genwright.models.derive import DeriveSpec, derive
 from genwright.models.device import prepare
@@ -118,7 +119,7 @@ class Trial:
 
 def _away(features: Tensor, known: Tensor) -> float:
     """The median distance to the nearest that is known."""
-    return float(torch.cdist(features, known).amin(dim=1).median())
+    return float(nearest(features, [known], k=1)[0].median())
 
 
 def painters(trial: Trial) -> dict[str, tuple[Dataset, str | None]]:

@@ -6,8 +6,6 @@ code, stdout, stderr, and what was said of an error, of each command line up to 
 
 from __future__ import annotations
 
-import gc
-import importlib
 import json
 import sys
 
@@ -16,14 +14,13 @@ from typer.testing import CliRunner
 from genwright.adapters.prefect.server import server
 from genwright.commands.app import build
 from genwright.core.workspace import Workspace
-from tests.warm import WARM
+from tests.warm import warm
 
 
 def main() -> None:
     asked = json.load(sys.stdin)
-    for module in WARM if asked else ():
-        importlib.import_module(module)
-    gc.freeze()
+    if asked:
+        warm()
     application, runner = build(), CliRunner()
     with server(Workspace()) as serving:
         serving.wait()

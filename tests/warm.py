@@ -27,10 +27,15 @@ WARM = (
 )
 
 
-def main() -> None:
+def warm() -> None:
+    """Import what commands need. It is looked through for garbage no more, and so copied into no process by that."""
     for module in WARM:
         importlib.import_module(module)
-    gc.freeze()  # what is imported is copied into no process by looking whether it can be thrown away
+    gc.freeze()
+
+
+def main() -> None:
+    warm()
     for line in sys.stdin:
         child = os.fork()
         if not child:

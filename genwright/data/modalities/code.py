@@ -35,6 +35,7 @@ class Code(Text):
     options: CodeOptions
     suffixes = frozenset(f".{ending}" for ending in ENDINGS.split())
     suffix = ".py"
+    doubtful = False  # names are made up in code all the time
 
     def __init__(self, options: Record) -> None:
         super().__init__(options)
@@ -50,9 +51,6 @@ class Code(Text):
         if found := GENERATED.search(value[:HEAD]):
             return f"generated: it says {found.group(0)!r}"
         return None
-
-    def doubts(self, value: str) -> list[str]:
-        return []  # names are made up in code all the time
 
     @classmethod
     def fixture(cls, n: int, seed: int = 0) -> list[bytes]:

@@ -57,6 +57,7 @@ class Text(Modality):
     options: TextOptions
     suffixes = frozenset({".txt", ".text", ".md"})
     suffix = ".txt"
+    doubtful: ClassVar[bool] = True  # whether texts with words that nobody taught it are told
     learns_from = 64 * 2**20  # a few thousand pieces of words do not change with more
 
     def __init__(self, options: Record) -> None:
@@ -106,7 +107,7 @@ class Text(Modality):
             min_frequency=2,
             show_progress=False,
         )
-        words = Words()
+        words = Words(() if self.doubtful else None)
         tokenizer.train_from_iterator(words.passing(values), trainer)
         self._tokenizer, self._words = tokenizer, words
 
@@ -143,6 +144,8 @@ class Text(Modality):
 
     def doubts(self, value: str) -> list[str]:
         """Words that no training text had, and an end that is cut off."""
+        if not self.doubtful:
+            return []
         found = []
         if unknown := self._words.unknown(value):
             found.append(f"no text that was learned from has {unknown}")

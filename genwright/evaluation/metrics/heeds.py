@@ -72,24 +72,20 @@ class Heeds(Metric):
 
     def measure(self, evaluand: Evaluand) -> Measured:
         right, rows = _right(evaluand)
-        samples, held_out = (_looked(evaluand, x) for x in (evaluand.samples[: len(right)], evaluand.held_out.contents(rows)))
+        held_out = _looked(evaluand, evaluand.held_out.contents(rows))
         asked = np.flatnonzero(right.any(axis=1) & ~right.all(axis=1))
-        shares = _nearer(torch.cdist(samples[asked], held_out).numpy(), right[asked])
-
-        def mean(places: NDArray[np.intp]) -> float:
-            return float(shares[places].mean())
-
-        low, high = bootstrap(len(shares), mean, seed=evaluand.seed)
+        shares = _shares(evaluand, evaluand.samples[asked], held_out, right[asked])
+        value, low, high = _mean(shares, evaluand.seed)
         groups = {name: np.flatnonzero(np.isin(asked, members)) for name, members in evaluand.groups().items()}
         return Measured(
-            value=float(shares.mean()),
+            value=value,
             low=low,
             high=high,
             n=len(shares),
             floor=_floor(evaluand, rows, held_out),
             naive=CHANCE,
             perfect=1.0,
-            groups=of_each({name: places for name, places in groups.items() if len(places)}, mean),
+            groups=of_each({name: places for name, places in groups.items() if len(places)}, partial(_mean_of, shares)),
             detail={
                 "by": _by_column(evaluand, asked, held_out, right[asked], shares),
                 **_untrained(evaluand, asked[:SHUFFLED], held_out, right[asked[:SHUFFLED]]),
@@ -112,9 +108,7 @@ def _untrained(
         samples = drawn(fresh.to(evaluand.device).eval(), [_brief(evaluand.asks[row]) for row in asked], len(asked))
     except NotFinite:
         return {}
-    shares = _nearer(torch.cdist(_looked(evaluand, samples), held_out).numpy(), right)
-    low, high = bootstrap(len(shares), partial(_mean_of, shares), seed=evaluand.seed)
-    return {"untrained": (float(shares.mean()), low, high)}
+    return {"untrained": _mean(_shares(evaluand, samples, held_out, right), evaluand.seed)}
 
 
 def _brief(ask: Ask) -> Ask:
@@ -140,13 +134,21 @@ def _by_column(
         if len(rows) < FEWEST:
             continue
         try:
-            drawn = evaluand.draw(asks)
+            samples = evaluand.draw(asks)
         except NotFinite:  # of what nobody asks for
             continue
-        fall = shares[rows] - _nearer(torch.cdist(_looked(evaluand, drawn), held_out).numpy(), right[rows])
-        low, high = bootstrap(len(fall), partial(_mean_of, fall), seed=evaluand.seed)
-        found[title] = (float(fall.mean()), low, high)
+        found[title] = _mean(shares[rows] - _shares(evaluand, samples, held_out, right[rows]), evaluand.seed)
     return found
+
+
+def _shares(evaluand: Evaluand, samples: Tensor, held_out: Tensor, right: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(n,) the measure of each sample, of which `right` (n, items) are given the same; `held_out` (items, d) as `_looked`."""
+    return _nearer(torch.cdist(_looked(evaluand, samples), held_out).numpy(), right)
+
+
+def _mean(values: NDArray[np.float64], seed: int) -> tuple[float, float, float]:
+    """And its interval."""
+    return float(values.mean()), *bootstrap(len(values), partial(_mean_of, values), seed=seed)
 
 
 def _mean_of(values: NDArray[np.float64], places: NDArray[np.intp]) -> float:

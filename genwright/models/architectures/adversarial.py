@@ -50,6 +50,14 @@ class Player(nn.Module):
     def forward(self, x: Tensor, given: Conditioned) -> Tensor:
         """What it makes of noise, or how real items look to it, given this."""
 
+    def joined(self, noise: Tensor, given: Conditioned) -> Tensor:
+        """(n, 2 * latent) noise and what is given; noise alone (n, latent) where nothing ever is. What is given weighs as much
+        as a class that is told by a single one (Mirza and Osindero 2014): as heavy as the noise it drowns it, and all items of
+        a kind become alike."""
+        if not self.conditioner.ways:
+            return noise
+        return torch.cat([noise, given.vector / math.sqrt(given.vector.shape[1])], dim=1)
+
 
 class Adversarial(Architecture):
     """A game of two players, which a family names."""
@@ -132,12 +140,6 @@ def not_halvable(signature: Signature) -> str | None:
     if not halvings(signature):
         return f"halves pictures again and again; {makes.axes[0]} x {makes.axes[1]} cannot be halved evenly"
     return None
-
-
-def joined(noise: Tensor, given: Conditioned) -> Tensor:
-    """(n, 2 * latent) noise and what is given. That weighs as much as a class that is told by a single one (Mirza and Osindero
-    2014): as heavy as the noise it drowns it, and all items of a kind become alike."""
-    return torch.cat([noise, given.vector / math.sqrt(given.vector.shape[1])], dim=1)
 
 
 def projected(features: Tensor, given: Conditioned) -> Tensor:

@@ -14,15 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from genwright.core.shapes import Signal, Signature
-from genwright.models.architectures.adversarial import (
-    Adversarial,
-    AdversarialConfig,
-    Player,
-    halvings,
-    joined,
-    not_halvable,
-    projected,
-)
+from genwright.models.architectures.adversarial import Adversarial, AdversarialConfig, Player, halvings, not_halvable, projected
 from genwright.models.architectures.base import architectures
 from genwright.models.layers.conditioning import Conditioned, Conditioner
 
@@ -58,9 +50,7 @@ class Generator(Player):
         self.net = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], makes.channels, 4, 2, 1), nn.Tanh())
 
     def forward(self, x: Tensor, given: Conditioned) -> Tensor:
-        if self.conditioner.ways:
-            x = joined(x, given)
-        return self.net(self.expand(x).view(-1, *self._start))  # type: ignore[no-any-return]
+        return self.net(self.expand(self.joined(x, given)).view(-1, *self._start))  # type: ignore[no-any-return]
 
 
 class Critic(Player):

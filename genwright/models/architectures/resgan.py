@@ -16,15 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genwright.core.shapes import Signal, Signature
-from genwright.models.architectures.adversarial import (
-    Adversarial,
-    AdversarialConfig,
-    Player,
-    halvings,
-    joined,
-    not_halvable,
-    projected,
-)
+from genwright.models.architectures.adversarial import Adversarial, AdversarialConfig, Player, halvings, not_halvable, projected
 from genwright.models.architectures.base import architectures
 from genwright.models.layers.conditioning import Conditioned, Conditioner
 from genwright.models.layers.unet import zero
@@ -94,9 +86,7 @@ class Generator(Player):
         self.leave = nn.Conv2d(widths[0], makes.channels, 3, padding=1)
 
     def forward(self, x: Tensor, given: Conditioned) -> Tensor:
-        if self.conditioner.ways:
-            x = joined(x, given)
-        h = self.expand(x).view(-1, *self._start)
+        h = self.expand(self.joined(x, given)).view(-1, *self._start)
         beside = None if self.beside is None else self.beside(given.aligned)[::-1]
         for level, block in enumerate(self.blocks):
             if level:
