@@ -15,12 +15,12 @@ import pytest
 import torch
 
 from genwright.adapters.prefect.server import server
-from genwright.commands.app import PATIENT
+from genwright.core import garbage
 from genwright.core.workspace import Settings, Workspace
 from tests.workspaces import SCRATCH, founded, scratch
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-gc.set_threshold(*PATIENT)
+garbage.patient()
 torch.set_num_threads(1)
 # A shell has its background jobs ignore Ctrl-C, and what they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

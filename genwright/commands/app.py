@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import pkgutil
@@ -19,16 +18,13 @@ from rich.text import Text
 from typer.exceptions import TyperException
 
 from genwright import __version__, commands
-from genwright.core import machine
+from genwright.core import garbage, machine
 from genwright.core.errors import GenwrightError
 from genwright.core.workspace import Workspace
 
 ERROR, CRASH, REFUSED, INTERRUPTED = 1, 2, 3, 130
 """Exit codes: an error a person can act on, a fault of ours, a model the gate refused, Ctrl-C."""
 INSIST = 5.0  # seconds
-PATIENT = (10_000, 20, 50)
-"""How often garbage is looked for, to the end of a process: what is imported is a million objects that stay, and looking
-through them again and again took a tenth of a short command. What training throws away goes without being looked for."""
 
 
 def build() -> typer.Typer:
@@ -65,7 +61,7 @@ def _release(asked: bool) -> None:
 
 def main() -> None:
     """Entry point: errors become messages, and the traceback of a fault goes to a log file."""
-    gc.set_threshold(*PATIENT)
+    garbage.patient()
     console = Console(stderr=True)
     asked = stops()
     try:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from genwright.core import stored
+from genwright.core import garbage, stored
 from genwright.core.durable import exclusive
 from genwright.core.errors import DataError, GenwrightError
 from genwright.core.stored import S
@@ -20,6 +20,7 @@ ALIVE = "GENWRIGHT_ALIVE"
 
 def run(arguments: Sequence[str], work: Callable[[str, Workspace], None]) -> int:
     """Do the work for the recipe named; 1 and the message on stderr when it fails."""
+    garbage.patient()
     (recipe,) = arguments
     workspace = Workspace()
     if os.environ.get(ALIVE):

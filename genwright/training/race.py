@@ -150,9 +150,10 @@ class Race:
         self.rejected.clear()
         candidates = self._candidates() if self.base is None else self._heirs(self.base)
         budget = self.member.select.budget
-        seconds = TIMING * budget.minutes * 60 if budget.minutes else QUICK
-        fits = {c.title: self._fit(c, 100) for c in candidates}
         clocked = bool(budget.minutes or self.member.train.budget.minutes)
+        quick = QUICK if clocked else 0.0  # where nothing hangs on the clock, that memory does is all there is to see
+        seconds = TIMING * budget.minutes * 60 if budget.minutes else quick
+        fits = {c.title: self._fit(c, 100) for c in candidates}
         paces, notes = pace.survey(fits, self.folder / "paces.json", seconds, measure=clocked)
         self.notes += notes
         racers = []

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from genwright.core.record import Record
-from genwright.data.fetch.download import Wanted, download
 from genwright.data.fetch.unpack import UnpackLimits, is_archive, unpacked
 from genwright.data.files import FileOptions
 from genwright.data.sources.base import Fetched, FilesSource, sources
@@ -47,6 +46,8 @@ class Url(FilesSource):
     options: UrlOptions
 
     def fetch(self) -> Fetched:
+        from genwright.data.fetch.download import Wanted, download
+
         options = self.options
         folder = self.cache / "web" / hashlib.sha256(options.url.encode()).hexdigest()[:32]
         wanted = Wanted(
