@@ -22,8 +22,8 @@ demo: .venv/installed  ## the main job on handwritten digits
 test: .venv/installed-dev  ## the everyday tests
 	@$(BIN)/python -m pytest -n auto --dist loadfile
 
-# Many of these wait for servers and clocks, so there is work for two more than there are processors.
-MORE = $$($(BIN)/python -c 'import os; print(2 + os.cpu_count())')
+# Many of these wait for servers and clocks, so there is work for one more than there are processors.
+MORE = $$($(BIN)/python -c 'import os; print(1 + os.cpu_count())')
 
 test-long: .venv/installed-dev  ## the tests that take minutes
 	@$(BIN)/python -m pytest -m long -n $(MORE) --dist loadfile --durations 15
