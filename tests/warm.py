@@ -1,5 +1,5 @@
-"""Command lines of Genwright, each in a process of its own that a warm one forks: torch, MLflow and pandas are imported once,
-and not for every command of every test. What Prefect reads from the environment when it is imported, it reads in each.
+"""Command lines of Genwright, each in a process of its own that a warm one forks: torch, MLflow and Prefect are imported once,
+and not for every command of every test. What Prefect read from the environment when it was imported, it reads again in each.
 
 `python -m tests.warm` reads a JSON object a line (`arguments`, `environment`, `folder`, and `told`, a folder for what is said
 on stdout and stderr) and answers each with a process id, then with an exit code. It ends with the process that asks.
@@ -17,20 +17,27 @@ import sys
 import threading
 import traceback
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Never
+from unittest.mock import patch
+
+from genwright.adapters.prefect import server
+from genwright.core.workspace import Workspace
 
 WARM = (
     *("genwright.adapters.mlflow.registry", "genwright.adapters.mlflow.runs", "genwright.reports.report"),
     *("genwright.evaluation.evaluate", "genwright.sampling.model", "genwright.training.race"),
     *("sklearn.calibration", "sklearn.cluster", "sklearn.svm", "matplotlib.font_manager", "dvc.repo"),
     "torch._dynamo",  # which any optimizer and any model without memory imports
+    *("genwright.flows.produce", "genwright.flows.retrain"),
 )
 
 
 def warm() -> None:
     """Import what commands need. It is looked through for garbage no more, and so copied into no process by that."""
-    for module in WARM:
-        importlib.import_module(module)
+    with TemporaryDirectory() as home, patch.dict(os.environ, server.environment(Workspace(Path(home)))):
+        for module in WARM:
+            importlib.import_module(module)
     gc.freeze()
 
 
@@ -50,7 +57,7 @@ def become(asked: dict[str, Any]) -> Never:
     what was imported."""
     os.chdir(asked["folder"])
     os.environ.clear()
-    os.environ.update(asked["environment"])
+    server.settle(asked["environment"])
     sys.path[0] = asked["folder"]
     sys.argv = ["genwright", *asked["arguments"]]
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

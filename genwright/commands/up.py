@@ -60,7 +60,7 @@ class Up:
         from genwright.adapters.processes.children import keeper
         from genwright.lifecycle import servers
 
-        os.environ.update(server.environment(self.workspace))
+        server.settle(server.environment(self.workspace))
         self.log.parent.mkdir(parents=True, exist_ok=True)
         servers.withdraw(self.workspace)  # what a killed one left
         with self.log.open("a", buffering=1) as self._out, keeper() as self._keeper, ExitStack() as self._stack:
@@ -93,7 +93,7 @@ class Up:
             waits.append((self._serve("mlflow", command, **variables), lambda: connection.answers(place)))
         for child, answers in waits:
             child.wait(lambda answers=answers: "stopped" if self.asked.is_set() else answers(), self.log)  # type: ignore[misc]
-        os.environ["PREFECT_API_URL"] = api
+        server.settle({"PREFECT_API_URL": api})
         return Services(process=os.getpid(), prefect=api.removesuffix("/api"), mlflow=mlflow)
 
     def _work(self) -> None:

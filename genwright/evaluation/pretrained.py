@@ -24,7 +24,8 @@ WEIGHTS = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 """SHA-256 of the one file of weights that is read: the form that it is in could hold anything."""
 
 SIDE = 64  # pixels: the network halves them five times
-PIECE = 64  # pictures looked at together
+PIECE = 32  # pictures looked at together: with four times as many it takes a fifth longer on a CPU
+INNERMOST = torch.channels_last  # channels lie together in memory; otherwise it takes a quarter longer on a CPU
 
 
 def lacks() -> str | None:
@@ -63,7 +64,8 @@ def _coloured(pictures: Tensor) -> Tensor:
         opaque = (pictures[:, -1:] + 1) / 2
         pictures = pictures[:, :-1] * opaque + (1 - opaque)
     pictures = pictures.expand(-1, 3, -1, -1) if pictures.shape[1] == 1 else pictures[:, :3]
-    return F.interpolate(pictures, size=(SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
+    resized = F.interpolate(pictures, size=(SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
+    return resized.contiguous(memory_format=INNERMOST)
 
 
 def _weights() -> Path:
@@ -80,4 +82,4 @@ def _network() -> Any:
 
     network = Network.from_name("efficientnet-lite0")
     network.load_state_dict(torch.load(_weights(), map_location="cpu", weights_only=True))
-    return network.eval()
+    return network.eval().to(memory_format=INNERMOST)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -101,8 +100,7 @@ def deployments(workspace: Workspace) -> Iterator[Deployments | None]:
     problem = server.answers(url)
     if problem is not None:
         raise ServiceError("Prefect does not answer.", got=f"{url}: {problem}", do=NOBODY)
-    os.environ.update(server.environment(workspace))
-    os.environ["PREFECT_API_URL"] = url
+    server.settle({**server.environment(workspace), "PREFECT_API_URL": url})
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectException
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -25,7 +25,7 @@ REVIVALS = 5  # in one run; a server that dies more often does not want to live
 
 
 def environment(workspace: Workspace) -> dict[str, str]:
-    """Prefect's settings for this workspace; must be in the environment before Prefect is imported."""
+    """Prefect's settings for this workspace."""
     return {
         "PREFECT_HOME": os.environ.get("PREFECT_HOME") or str(workspace.state / "prefect"),
         "DO_NOT_TRACK": "1",
@@ -35,6 +35,20 @@ def environment(workspace: Workspace) -> dict[str, str]:
         # Runs keep their logs in Prefect's database; the terminal belongs to our own progress.
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     }
+
+
+def settle(variables: Mapping[str, str | None]) -> None:
+    """Put settings into the environment, or take out what is None. Prefect reads them when it is imported, and again here where
+    it has been."""
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    if "prefect.context" in sys.modules:
+        from prefect.context import refresh_global_settings_context
+
+        refresh_global_settings_context()
 
 
 def address(workspace: Workspace) -> str | None:
@@ -69,16 +83,15 @@ def server(workspace: Workspace) -> Iterator[Server]:
 
     Raises ServiceError when the server that is configured or up does not answer.
     """
-    os.environ.update(environment(workspace))
+    settle(environment(workspace))
     with _served(workspace) as serving:
         before = os.environ.get("PREFECT_API_URL")
-        os.environ["PREFECT_API_URL"] = serving.url
+        settle({"PREFECT_API_URL": serving.url})
         try:
             yield serving
         finally:
             _flush()  # also after an error: what is left would wait at exit for a server that is gone
-            if before is None:
-                os.environ.pop("PREFECT_API_URL", None)
+            settle({"PREFECT_API_URL": before})
 
 
 @contextmanager
