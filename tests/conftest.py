@@ -6,6 +6,7 @@ import gc
 import os
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -50,8 +51,10 @@ def team_server(served: str) -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that take minutes come first, the longest before all: what is short fills the gaps at the end."""
-    items.sort(key=_minutes, reverse=True)
+    """Tests that take minutes come first, the longest before all, then files with many: what is short fills the gaps at the
+    end."""
+    many = Counter(item.path for item in items)
+    items.sort(key=lambda item: (_minutes(item), many[item.path]), reverse=True)
 
 
 def pytest_collection_finish() -> None:

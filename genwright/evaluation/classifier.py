@@ -33,6 +33,7 @@ SIDE = 32  # pixels that these keep a side
 PIECE = 500  # items read at once
 NAIVE_VALUES = 2**26  # of imitations of each kind
 FEWEST = 5  # items of a class; one for each fold of the calibration
+PLENTY = 5000  # items of which two folds do: five take twice as long
 NONE = -1  # the class of what is of no class
 LEAST = 1e-12  # probability that counts as none
 WIDEST = 50.0  # by how much log probabilities are stretched or shrunk, at most
@@ -91,7 +92,8 @@ class Judge:
         others = imitations.nothing(dataset.train, max(FEWEST, min(int(np.median(counts)), _affordable(dataset.makes))))
         x = np.concatenate([x[known], values(others)])
         y = np.concatenate([y[known], np.full(len(others), NONE)])
-        self._model: Any = CalibratedClassifierCV(SVC(kernel="rbf", gamma="scale", C=10.0), cv=FEWEST, ensemble=False)
+        folds = FEWEST if len(x) < PLENTY else 2
+        self._model: Any = CalibratedClassifierCV(SVC(kernel="rbf", gamma="scale", C=10.0), cv=folds, ensemble=False)
         self._model.fit(x, y)
         self._sharpness = 1.0
         x, y = _labelled(dataset.validation, dataset, HELD_OUT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,9 +27,16 @@ FOLDER = "measures"
 """Folder of a workspace's state; what lies in it can be deleted at any time, and is then computed again."""
 
 
+@lru_cache(maxsize=1)
+def _held(folder: Path, identity: str) -> dict[str, Any]:
+    """What is known of the data that were asked for last: a model is measured, and then the champion beside it."""
+    return {}
+
+
 def clear(workspace: Workspace) -> None:
     """Remove whatever is kept of any data: features are computed from items, and those may have to be forgotten. Raises
     OSError where something of it would stay."""
+    _held.cache_clear()
     folder = workspace.state / FOLDER
     if folder.is_dir():
         shutil.rmtree(folder)
@@ -37,7 +44,7 @@ def clear(workspace: Workspace) -> None:
 
 class Memo:
     """Of one data set as one model sees it. With a `folder`, tensors are kept there, apart for each data version, view and
-    release; the rest is held in memory."""
+    release; the rest is held in memory, and for the data set that was measured last by whoever measures it again."""
 
     def __init__(self, dataset: Dataset, folder: Path | None = None) -> None:
         self._dataset, self._folder = dataset, folder
@@ -46,7 +53,10 @@ class Memo:
     @classmethod
     def of(cls, dataset: Dataset, settings: Settings) -> Memo:
         """One that keeps tensors in the workspace."""
-        return cls(dataset, Workspace(settings.workspace).state / FOLDER)
+        folder = Workspace(settings.workspace).state / FOLDER
+        memo = cls(dataset, folder)
+        memo._known = _held(folder, memo.identity)
+        return memo
 
     def once(self, key: str, make: Callable[[], T]) -> T:
         """What `make` gives, made the first time it is asked for."""

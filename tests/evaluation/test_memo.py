@@ -16,7 +16,7 @@ from genwright.data.dataset import Dataset, Kept
 from genwright.data.view import Derived, View
 from genwright.evaluation import classifier, features, neighbours
 from genwright.evaluation.evaluate import evaluate
-from genwright.evaluation.memo import FOLDER, Memo
+from genwright.evaluation.memo import Memo, clear
 from genwright.evaluation.records import EvaluationSpec, Task
 from genwright.training.fit import Fit
 from tests import made
@@ -69,7 +69,7 @@ def test_an_evaluation_teaches_one_judge_and_keeps_what_it_knows_of_the_data(tmp
     assert calls == {"judge": 1, "neighbours": 6}
     again = evaluate(bundle, data, spec, settings, only=only)
     assert again.measures == first.measures
-    assert calls == {"judge": 2, "neighbours": 10}
+    assert calls == {"judge": 1, "neighbours": 10}  # as the champion is measured after a new model, by the same judge
 
 
 def test_what_is_kept_is_that_of_the_data_and_view(tmp_path: Path) -> None:
@@ -89,12 +89,20 @@ def test_what_is_kept_is_that_of_the_data_and_view(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_made_anew(tmp_path: Path) -> None:
-    data, settings = made.pictures(tmp_path / "data"), Settings(workspace=tmp_path, threads=1, device="cpu")
-    Memo.of(data, settings).tensors("x", lambda: {"x": torch.ones(3)})
-    [file] = (Workspace(tmp_path).state / FOLDER).rglob("*.safetensors")
+    data, folder = made.pictures(tmp_path / "data"), tmp_path / "kept"
+    Memo(data, folder).tensors("x", lambda: {"x": torch.ones(3)})
+    [file] = folder.rglob("*.safetensors")
     file.write_bytes(file.read_bytes()[:-4])
-    assert Memo.of(data, settings).tensors("x", lambda: {"x": torch.zeros(3)})["x"].tolist() == [0, 0, 0]
-    assert Memo.of(data, settings).tensors("x", dict)["x"].tolist() == [0, 0, 0]
+    assert Memo(data, folder).tensors("x", lambda: {"x": torch.zeros(3)})["x"].tolist() == [0, 0, 0]
+    assert Memo(data, folder).tensors("x", dict)["x"].tolist() == [0, 0, 0]
+
+
+def test_what_is_held_in_memory_goes_with_what_is_kept(tmp_path: Path) -> None:
+    data, settings = made.pictures(tmp_path / "data"), Settings(workspace=tmp_path, threads=1, device="cpu")
+    Memo.of(data, settings).once("judge", lambda: 1)
+    assert Memo.of(data, settings).once("judge", lambda: 2) == 1
+    clear(Workspace(tmp_path))
+    assert Memo.of(data, settings).once("judge", lambda: 2) == 2
 
 
 def test_what_is_kept_is_in_full_precision_whoever_asks(tmp_path: Path) -> None:
