@@ -38,14 +38,15 @@ class Space:
         return self._decoded(start + self._steps(0, 1, n, start) * (end - start))
 
     def along(self, base: bytes, more: Sequence[bytes], less: Sequence[bytes], by: float, n: int) -> Tensor:
-        """(n, ...) from a thing towards what tells some things from others: `by` times the way between their means."""
+        """(n, ...) from a thing towards what tells some things from others: `by` times the way between their means. A single
+        one is the end of the way."""
         if not more or not less:
             raise ModelError(
                 "What two kinds differ by is told by things of either.", got=f"{len(more)} with it, {len(less)} without it"
             )
         [start] = self._codes([base])
         way = self._codes(more).mean(dim=0) - self._codes(less).mean(dim=0)
-        return self._decoded(start + self._steps(0, by, n, start) * way)
+        return self._decoded(start + self._steps(0 if n > 1 else by, by, n, start) * way)
 
     def _steps(self, first: float, last: float, n: int, like: Tensor) -> Tensor:
         return torch.linspace(first, last, n, device=like.device).view(-1, *([1] * like.ndim))

@@ -98,6 +98,8 @@ def test_a_picture_gets_more_of_what_tells_two_kinds_apart(place: Path) -> None:
     base = ["--image", "with/sample-0000.png", "--toward", "with", "--away", "without"]
     said = generate("-n", "3", *base, "--by", "2", "--out", "more")
     assert said["settings"] == {"image": base[1], "toward": "with", "away": "without", "by": 2.0, "n": 3}
+    end = generate("-n", "1", *base, "--by", "2", "--out", "end")
+    assert set(end["files"].values()) == {list(said["files"].values())[-1]}
     same = generate("-n", "3", "--image", base[1], "--toward", "with", "--away", "with", "--out", "same")
     first, *others = [Image.open(place / "same" / name).tobytes() for name in same["files"]]
     assert all(other == first for other in others)
