@@ -46,7 +46,7 @@ class Url(FilesSource):
     options: UrlOptions
 
     def fetch(self) -> Fetched:
-        from genwright.data.fetch.download import Wanted, download
+        from genwright.data.fetch.download import Wanted, download  # httpx, which other sources need not wait for
 
         options = self.options
         folder = self.cache / "web" / hashlib.sha256(options.url.encode()).hexdigest()[:32]
